@@ -1,0 +1,36 @@
+// How long to wait before the next try: exponential with full jitter, so that a fleet which lost its
+// broker does not come back in one wave.
+#pragma once
+
+#include <chrono>
+
+#include "absl/random/random.h"
+#include "base/clock.h"
+
+namespace culvert {
+
+// Confined to one thread.
+class Backoff {
+ public:
+  struct Options {
+    Duration initial = std::chrono::milliseconds(50);
+    Duration max = std::chrono::seconds(5);
+    double factor = 2.0;
+  };
+
+  Backoff() : Backoff(Options()) {}
+  explicit Backoff(Options options) : options_(options) {}
+
+  // The first try after a Reset waits 0; the n-th a random time in [cap/2, cap] where cap is
+  // initial * factor^(n-1), at most max.
+  Duration Next();
+  void Reset();
+
+ private:
+  Options options_;
+  Duration cap_{0};
+  bool first_ = true;
+  absl::InsecureBitGen random_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,29 @@
+// A one-shot timer on an EventLoop.
+#pragma once
+
+#include "absl/functional/any_invocable.h"
+#include "base/clock.h"
+#include "net/event_loop.h"
+
+namespace culvert::net {
+
+// Confined to the loop; after the destructor the callback does not run. Resolution 1 ms.
+class Timer {
+ public:
+  explicit Timer(EventLoop& loop);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  // Runs `callback` once after `delay` (at least the next turn); replaces what was set before. The
+  // callback may call Start again or destroy the timer.
+  void Start(Duration delay, absl::AnyInvocable<void() &&> callback);
+  void Cancel();
+  bool is_set() const;
+
+ private:
+  struct Handle;
+  Handle* handle_;  // owned; frees itself when libuv has closed it
+};
+
+}  // namespace culvert::net
