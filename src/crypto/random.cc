@@ -1,0 +1,42 @@
+#include "crypto/random.h"
+
+#include <sys/random.h>
+
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace culvert::crypto {
+namespace {
+
+void Fill(char* out, size_t size) {
+  while (size > 0) {
+    const ssize_t got = getrandom(out, size, 0);
+    if (got < 0 && errno == EINTR) continue;
+    CULVERT_CHECK(got > 0);
+    out += got;
+    size -= static_cast<size_t>(got);
+  }
+}
+
+}  // namespace
+
+std::string RandomBytes(size_t size) {
+  std::string bytes(size, '\0');
+  Fill(bytes.data(), size);
+  return bytes;
+}
+
+uint64_t RandomUint64() {
+  uint64_t value = 0;
+  Fill(reinterpret_cast<char*>(&value), sizeof(value));
+  return value;
+}
+
+uint64_t RandomId() {
+  uint64_t id = 0;
+  while (id == 0) id = RandomUint64() >> 1;
+  return id;
+}
+
+}  // namespace culvert::crypto

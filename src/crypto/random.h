@@ -1,0 +1,16 @@
+// Random numbers from the kernel's CSPRNG.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace culvert::crypto {
+
+// Any thread. Aborts if the kernel gives no randomness: nothing safe could go on.
+uint64_t RandomUint64();
+// 63 bits and never 0: the form of session and channel ids.
+uint64_t RandomId();
+std::string RandomBytes(size_t size);
+
+}  // namespace culvert::crypto
