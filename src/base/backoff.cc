@@ -9,9 +9,11 @@ Duration Backoff::Next() {
     first_ = false;
     return Duration::zero();
   }
-  const auto grown = Duration(static_cast<Duration::rep>(static_cast<double>(cap_.count()) * options_.factor));
+  const auto grown =
+      Duration(static_cast<Duration::rep>(static_cast<double>(cap_.count()) * options_.factor));
   cap_ = cap_ == Duration::zero() ? options_.initial : std::min(grown, options_.max);
-  return Duration(absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, cap_.count() / 2, cap_.count()));
+  return Duration(
+      absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, cap_.count() / 2, cap_.count()));
 }
 
 void Backoff::Reset() {

@@ -1,5 +1,5 @@
-// How long to wait before the next try: exponential with full jitter, so that a fleet which lost its
-// broker does not come back in one wave.
+// How long to wait before the next try: exponential with full jitter, so that a fleet which lost
+// its broker does not come back in one wave.
 #pragma once
 
 #include <chrono>

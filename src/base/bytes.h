@@ -1,5 +1,5 @@
-// An immutable run of bytes with shared ownership: the payload that a replay window, a write in flight
-// and a message under construction hold at the same time without copying it.
+// An immutable run of bytes with shared ownership: the payload that a replay window, a write in
+// flight and a message under construction hold at the same time without copying it.
 #pragma once
 
 #include <cstddef>

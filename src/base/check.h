@@ -8,10 +8,9 @@ namespace culvert {
 
 }  // namespace culvert
 
-#define CULVERT_CHECK(expression) \
-  (static_cast<bool>(expression)  \
-       ? static_cast<void>(0)     \
-       : ::culvert::CheckFailed(#expression, __FILE__, __LINE__))
+#define CULVERT_CHECK(expression)                       \
+  (static_cast<bool>(expression) ? static_cast<void>(0) \
+                                 : ::culvert::CheckFailed(#expression, __FILE__, __LINE__))
 
 #ifdef NDEBUG
 #define CULVERT_DCHECK(expression) static_cast<void>(sizeof(static_cast<bool>(expression)))

@@ -18,12 +18,18 @@ std::atomic<LogLevel> level_threshold{LogLevel::kInfo};
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kTrace: return spdlog::level::trace;
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
-    case LogLevel::kOff: break;
+    case LogLevel::kTrace:
+      return spdlog::level::trace;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kOff:
+      break;
   }
   return spdlog::level::off;
 }
@@ -31,7 +37,8 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 spdlog::logger& Logger() {
   // Leaked on purpose: gRPC's threads may log while static objects are destroyed.
   static spdlog::logger* const logger = [] {
-    auto* created = new spdlog::logger("culvert", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto* created =
+        new spdlog::logger("culvert", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     created->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     created->set_level(spdlog::level::trace);
     created->flush_on(spdlog::level::trace);
@@ -49,8 +56,8 @@ absl::StatusOr<LogLevel> ParseLogLevel(std::string_view name) {
   if (name == "warning") return LogLevel::kWarning;
   if (name == "error") return LogLevel::kError;
   if (name == "off") return LogLevel::kOff;
-  return absl::InvalidArgumentError(absl::StrCat("log level \"", Printable(name),
-                                                 "\": use trace, debug, info, warning, error or off"));
+  return absl::InvalidArgumentError(fmt::format(
+      "log level \"{}\": use trace, debug, info, warning, error or off", Printable(name)));
 }
 
 void SetLogLevel(LogLevel level) { level_threshold.store(level, std::memory_order_relaxed); }
@@ -63,7 +70,7 @@ void Log(LogLevel level, std::string_view line) {
 
 std::string Printable(std::string_view text) {
   const bool cut = text.size() > kMaxPrintable;
-  std::string out = absl::CHexEscape(text.substr(0, kMaxPrintable));
+  std::string out = absl::CHexEscape(std::string(text.substr(0, kMaxPrintable)));
   if (cut) out += "...";
   return out;
 }

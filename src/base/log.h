@@ -1,15 +1,16 @@
 // Logging: one line per event on stderr, `key=value`, the object's id in front.
 //
-// Levels: error = someone must act; warning = degraded, will be tried again; info = life cycle, a few
-// lines per connection at most; debug = state transitions; trace = per message.
-// Never log tokens, keys or payload. Strings that a peer chose go through Printable().
+// Levels: error = someone must act; warning = degraded, will be tried again; info = life cycle, a
+// few lines per connection at most; debug = state transitions; trace = per message. Never log
+// tokens, keys or payload. Strings that a peer chose go through Printable().
 #pragma once
+
+#include <fmt/format.h>
 
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_format.h"
 
 namespace culvert {
 
@@ -32,6 +33,6 @@ std::string Printable(std::string_view text);
 #define CULVERT_LOG(level, ...)                                               \
   do {                                                                        \
     if (::culvert::LogEnabled(::culvert::LogLevel::level)) {                  \
-      ::culvert::Log(::culvert::LogLevel::level, ::absl::StrFormat(__VA_ARGS__)); \
+      ::culvert::Log(::culvert::LogLevel::level, ::fmt::format(__VA_ARGS__)); \
     }                                                                         \
   } while (false)

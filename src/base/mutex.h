@@ -1,5 +1,5 @@
-// std::mutex with clang's thread-safety annotations. Not absl::Mutex: Debian's Abseil is not built for
-// ThreadSanitizer and reports races that are not there (docs/adr/0002).
+// std::mutex with clang's thread-safety annotations. Not absl::Mutex: Debian's Abseil is not built
+// for ThreadSanitizer and reports races that are not there (docs/adr/0002).
 #pragma once
 
 #include <mutex>

@@ -1,5 +1,5 @@
-// What a `tcp` channel is asked to reach: `host:port`, in the one grammar that forwarder, broker and
-// agent share (docs/protocol.md, "arg of tcp").
+// What a `tcp` channel is asked to reach: `host:port`, in the one grammar that forwarder, broker
+// and agent share (docs/protocol.md, "arg of tcp").
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ inline constexpr size_t kMaxTargetBytes = 300;
 
 // Strict: IPv6 in brackets and without zone, v4-mapped turned into v4, a lower-case DNS name of at
 // most 253 bytes whose last label is not numeric. Whatever else inet_aton takes ("0", "127.1",
-// "0x7f.1", "010.0.0.1") is refused, so that no two parsers can read one target differently. Port 1 to
-// 65535, decimal without leading zeros. INVALID_ARGUMENT with a one-line reason otherwise.
+// "0x7f.1", "010.0.0.1") is refused, so that no two parsers can read one target differently. Port 1
+// to 65535, decimal without leading zeros. INVALID_ARGUMENT with a one-line reason otherwise.
 absl::StatusOr<Target> ParseTarget(std::string_view text);
 
 // The host part alone, without brackets, by the same rules. Sets only kind and host.
