@@ -39,8 +39,8 @@ class Address {
   sockaddr_storage storage_{};
 };
 
-// A prefix such as 10.0.0.0/8 or fd00::/8. A bare address is a full-length prefix. Host bits that are
-// set are INVALID_ARGUMENT.
+// A prefix such as 10.0.0.0/8 or fd00::/8. A bare address is a full-length prefix. Host bits that
+// are set are INVALID_ARGUMENT.
 class Cidr {
  public:
   static absl::StatusOr<Cidr> Parse(std::string_view text);

@@ -1,4 +1,5 @@
-// A libuv loop, the one thread that runs it, and the queue through which every other thread reaches it.
+// A libuv loop, the one thread that runs it, and the queue through which every other thread reaches
+// it.
 #pragma once
 
 #include <functional>
@@ -33,14 +34,14 @@ class ABSL_LOCKABLE EventLoop {
   // inside the call. Tasks posted by a running batch run in the next turn. Must not throw.
   void Post(Task task);
 
-  // Runs until Stop() was called, then until all keep-alives (see KeepAlive) are gone and no task is
-  // left. Call once, from the thread that is to be the loop thread.
+  // Runs until Stop() was called, then until all keep-alives (see KeepAlive) are gone and no task
+  // is left. Call once, from the thread that is to be the loop thread.
   void Run();
   // Any thread. The loop ends once nothing keeps it alive.
   void Stop();
 
-  // For tests: runs on the calling thread until `done()` is true (returns true) or `limit` has passed
-  // (returns false). May be called again.
+  // For tests: runs on the calling thread until `done()` is true (returns true) or `limit` has
+  // passed (returns false). May be called again.
   bool RunUntil(const std::function<bool()>& done, Duration limit);
 
   // Aborts when called on any thread but the loop's. Before the first Run the constructing thread

@@ -10,17 +10,24 @@
 
 namespace culvert::net {
 
-// Accepts sockets as bare descriptors: for whoever passes them on (the broker to gRPC). Confined to the loop; destroy = stop listening. At most 64
-// accepts per loop turn. When the process is out of descriptors (EMFILE/ENFILE), or the accepted descriptor is at or above 90 % of RLIMIT_NOFILE, the
-// connection is closed at once and a warning is logged at most once a second, so that the loop never spins.
+// Accepts sockets as bare descriptors: for whoever passes them on (the broker to gRPC). Confined to
+// the loop; destroy = stop listening. At most 64 accepts per loop turn. When the process is out of
+// descriptors (EMFILE/ENFILE), or the accepted descriptor is at or above 90 % of RLIMIT_NOFILE, the
+// connection is closed at once and a warning is logged at most once a second, so that the loop
+// never spins.
 class FdListener {
  public:
-  using OnAccept = absl::AnyInvocable<void(int fd, Address peer)>;  // takes the fd, non-blocking and close-on-exec
+  using OnAccept = absl::AnyInvocable<void(
+      int fd, Address peer)>;  // takes the fd, non-blocking and close-on-exec
 
-  // Port 0 lets the kernel choose. The message of a failed bind names the address: "listen on 127.0.0.1:22: permission denied". SO_REUSEADDR is set, SO_REUSEPORT never; an IPv6 socket is IPV6_V6ONLY.
-  static absl::StatusOr<std::unique_ptr<FdListener>> Bind(EventLoop& loop, const Address& address, OnAccept on_accept);
+  // Port 0 lets the kernel choose. The message of a failed bind names the address: "listen on
+  // 127.0.0.1:22: permission denied". SO_REUSEADDR is set, SO_REUSEPORT never; an IPv6 socket is
+  // IPV6_V6ONLY.
+  static absl::StatusOr<std::unique_ptr<FdListener>> Bind(EventLoop& loop, const Address& address,
+                                                          OnAccept on_accept);
   // Adopts a listening socket (socket activation).
-  static absl::StatusOr<std::unique_ptr<FdListener>> FromFd(EventLoop& loop, int fd, OnAccept on_accept);
+  static absl::StatusOr<std::unique_ptr<FdListener>> FromFd(EventLoop& loop, int fd,
+                                                            OnAccept on_accept);
   ~FdListener();
   FdListener(const FdListener&) = delete;
   FdListener& operator=(const FdListener&) = delete;
@@ -38,7 +45,8 @@ class FdListener {
 class Listener {
  public:
   using OnAccept = absl::AnyInvocable<void(std::unique_ptr<TcpStream>)>;
-  static absl::StatusOr<std::unique_ptr<Listener>> Bind(EventLoop& loop, const Address& address, OnAccept on_accept);
+  static absl::StatusOr<std::unique_ptr<Listener>> Bind(EventLoop& loop, const Address& address,
+                                                        OnAccept on_accept);
   const Address& address() const { return fds_->address(); }
 
  private:

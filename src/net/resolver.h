@@ -16,8 +16,9 @@ namespace culvert::net {
 class Resolution {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::vector<Address>>) &&>;
-  // `host` is a name or a literal address without brackets. NOT_FOUND when the name does not exist, UNAVAILABLE when the
-  // resolver could not be reached. The callback runs once, never inside the constructor.
+  // `host` is a name or a literal address without brackets. NOT_FOUND when the name does not exist,
+  // UNAVAILABLE when the resolver could not be reached. The callback runs once, never inside the
+  // constructor.
   Resolution(EventLoop& loop, const std::string& host, uint16_t port, Callback callback);
   ~Resolution();
   Resolution(const Resolution&) = delete;

@@ -1,0 +1,340 @@
+#include "tunnel/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace culvert::tunnel {
+namespace {
+
+SendWindow::Peer SendPeer(bool legacy) {
+  return legacy ? SendWindow::Peer::kLegacy : SendWindow::Peer::kCapable;
+}
+
+ReceiveWindow::Peer ReceivePeer(bool legacy) {
+  return legacy ? ReceiveWindow::Peer::kLegacy : ReceiveWindow::Peer::kCapable;
+}
+
+uint64_t IdOf(const Message& message) {
+  return std::visit([](const auto& any) { return any.id; }, message);
+}
+
+}  // namespace
+
+std::string_view StateName(Channel::State state) {
+  switch (state) {
+    case Channel::State::kOpen:
+      return "open";
+    case Channel::State::kClosing:
+      return "closing";
+    case Channel::State::kAborting:
+      return "aborting";
+    case Channel::State::kEnded:
+      return "ended";
+  }
+  return "unknown";
+}
+
+std::string Outcome::ToString() const {
+  if (clean) return "closed";
+  if (message.empty()) return std::string(ErrorCodeText(code));
+  return fmt::format("{}: {}", ErrorCodeText(code), Printable(message));
+}
+
+uint64_t Channel::InitialWindow(const MemoryBudget::Member& member) {
+  return std::min(ReceiveWindow::kInitialWindow, member.Share());
+}
+
+Channel::Channel(const Options& options, MemoryBudget& budget)
+    : options_(options),
+      legacy_((options.peer_capabilities & kCapExactTcp) == 0),
+      budget_(budget),
+      send_(SendPeer(legacy_), options.peer_window),
+      receive_(ReceivePeer(legacy_), options.own_window) {}
+
+// --- paths ---
+
+absl::Status Channel::Attach(uint32_t attempt, uint64_t peer_last_id,
+                             std::optional<uint64_t> peer_window, MonotonicTime) {
+  if (state_ == State::kEnded) return absl::FailedPreconditionError("channel has ended");
+  if (attempt <= attempt_) {
+    return absl::InvalidArgumentError(fmt::format("attempt {} is not after {}", attempt, attempt_));
+  }
+  Detach();
+  if (state_ == State::kEnded) return absl::FailedPreconditionError("channel has ended");
+  attempt_ = attempt;
+  attached_ = true;
+  receive_.OnNewPath();
+  absl::Status resumed = absl::OkStatus();
+  if (peer_stop_ == PeerStop::kNone) resumed = send_.Resume(peer_last_id, peer_window);
+  if (!resumed.ok()) {
+    const ErrorCode code =
+        absl::IsOutOfRange(resumed) ? ErrorCode::kOutOfRange : ErrorCode::kProtocol;
+    if (state_ == State::kOpen) Abort(code, std::string(MessageOf(resumed)));
+    send_.AbortAfter(peer_last_id, outcome_.code, outcome_.message);
+  }
+  UpdateBudget();
+  return absl::OkStatus();
+}
+
+void Channel::Detach() {
+  if (!attached_) return;
+  attached_ = false;
+  if (state_ == State::kClosing) {
+    EndClean();
+  } else if (state_ == State::kAborting &&
+             (peer_stop_ == PeerStop::kError || send_.error_handed())) {
+    End();
+  }
+}
+
+Channel::PathVerdict Channel::OnMessage(uint32_t attempt, Message message, MonotonicTime now) {
+  if (!attached_ || attempt != attempt_ || state_ == State::kEnded) return PathVerdict::kOk;
+  if (const auto* ack = std::get_if<Ack>(&message)) {
+    HandleAck(*ack);
+    UpdateBudget();
+    return PathVerdict::kOk;
+  }
+  switch (receive_.Admit(IdOf(message))) {
+    case ReceiveWindow::Verdict::kGap:
+      return PathVerdict::kBreakPath;
+    case ReceiveWindow::Verdict::kDuplicate:
+      receive_.AckNow();
+      return PathVerdict::kOk;
+    case ReceiveWindow::Verdict::kNew:
+      break;
+  }
+  if (auto* error = std::get_if<Error>(&message)) {
+    HandleError(std::move(*error));
+  } else if (state_ == State::kAborting) {
+    receive_.TakeWithoutDelivery();  // only ids matter now
+  } else if (auto* data = std::get_if<Data>(&message)) {
+    HandleData(std::move(*data), now);
+  } else {
+    HandleClose();
+  }
+  UpdateBudget();
+  return PathVerdict::kOk;
+}
+
+void Channel::HandleData(Data data, MonotonicTime now) {
+  if (state_ != State::kOpen || peer_end_ != PeerEnd::kOpen) {
+    Abort(ErrorCode::kProtocol, fmt::format("data {} after the end of its direction", data.id));
+    return;
+  }
+  if (!receive_.WithinGrant(data)) {
+    Abort(ErrorCode::kProtocol,
+          fmt::format("data {} of {} bytes exceeds the window", data.id, data.bytes.size()));
+    return;
+  }
+  if (legacy_) data.end_of_stream = false;  // not a field that a legacy peer knows
+  if (data.end_of_stream) peer_end_ = PeerEnd::kReceived;
+  receive_.Hold(std::move(data), now);
+}
+
+void Channel::HandleClose() {
+  if (legacy_) {
+    // Ends both directions, in order: delivered like an end of stream, acknowledged once taken.
+    peer_stop_ = PeerStop::kClose;
+    peer_end_ = PeerEnd::kReceived;
+    send_.Drop();
+    receive_.Hold(Data{receive_.last_id(), Bytes(), true, true}, MonotonicTime{});
+    return;
+  }
+  if (end_id_ == 0 || peer_end_ != PeerEnd::kDelivered) {
+    Abort(ErrorCode::kProtocol, "close before both directions ended");
+    return;
+  }
+  // The peer saw our end and everything before it, whether or not its Ack came through.
+  peer_stop_ = PeerStop::kClose;
+  send_.Drop();
+  receive_.TakeWithoutDelivery();
+  receive_.AckNow();
+  SetState(State::kClosing);
+}
+
+void Channel::HandleError(Error error) {
+  peer_stop_ = PeerStop::kError;
+  if (state_ != State::kAborting) {
+    if (error.message.size() > kMaxErrorText) error.message.resize(kMaxErrorText);
+    outcome_ = Outcome{false, error.code, std::move(error.message), true};
+    SetState(State::kAborting);
+  }
+  receive_.Drop();
+  send_.Drop();
+  receive_.TakeWithoutDelivery();
+  receive_.AckNow();
+}
+
+void Channel::HandleAck(const Ack& ack) {
+  if (peer_stop_ != PeerStop::kNone) return;  // nothing of ours is waiting any more
+  if (absl::Status status = send_.OnAck(ack.id, legacy_ ? std::nullopt : ack.window);
+      !status.ok()) {
+    Abort(ErrorCode::kProtocol, std::string(MessageOf(status)));
+    return;
+  }
+  if (state_ == State::kAborting && send_.all_acked()) {
+    End();
+  } else if (state_ == State::kClosing && send_.all_acked()) {
+    EndClean();
+  } else {
+    MaybeClose();
+  }
+}
+
+bool Channel::WantsMessages() const {
+  return !legacy_ || (receive_.held() == 0 && !receive_.taking());
+}
+
+std::optional<Message> Channel::NextMessage(MonotonicTime now) {
+  if (!attached_ || state_ == State::kEnded) return std::nullopt;
+  if (std::optional<Ack> ack = receive_.TakeAck(now)) {
+    // The Ack of a Close or Error is the last thing that is sent.
+    if (peer_stop_ == PeerStop::kError) {
+      End();
+    } else if (peer_stop_ == PeerStop::kClose && state_ == State::kClosing) {
+      EndClean();
+    }
+    return Message(*ack);
+  }
+  if (peer_stop_ != PeerStop::kNone || !send_.HasNext()) return std::nullopt;
+  Message message = send_.TakeNext();
+  UpdateBudget();
+  // A legacy peer may never acknowledge its Close or Error.
+  if (legacy_ && std::holds_alternative<Close>(message)) EndClean();
+  if (legacy_ && std::holds_alternative<Error>(message)) End();
+  return message;
+}
+
+std::optional<MonotonicTime> Channel::deadline() const {
+  if (!attached_ || state_ == State::kEnded) return std::nullopt;
+  return receive_.ack_deadline();
+}
+
+// --- the local side ---
+
+size_t Channel::SendRoom() const {
+  if (state_ != State::kOpen || !attached_ || finishing_ != Finishing::kNo) return 0;
+  if (peer_stop_ != PeerStop::kNone) return 0;
+  return send_.Room(budget_.Share());
+}
+
+void Channel::Send(Bytes bytes) {
+  CULVERT_CHECK(bytes.size() <= SendRoom());
+  bytes_sent_ += bytes.size();
+  send_.Append(std::move(bytes), /*end_of_stream=*/false);
+  UpdateBudget();
+}
+
+void Channel::FinishSending() {
+  if (state_ != State::kOpen || finishing_ != Finishing::kNo) return;
+  finishing_ = Finishing::kSending;
+  if (legacy_) return;
+  send_.Append(Bytes(), /*end_of_stream=*/true);
+  end_id_ = send_.last_id();
+  UpdateBudget();
+}
+
+void Channel::Finish() {
+  if (state_ != State::kOpen || finishing_ == Finishing::kBoth) return;
+  FinishSending();
+  finishing_ = Finishing::kBoth;
+  if (legacy_ && peer_stop_ == PeerStop::kNone) {
+    send_.AppendClose();
+    SetState(State::kClosing);
+  }
+}
+
+std::optional<Channel::Delivery> Channel::NextDelivery(MonotonicTime now) {
+  while (state_ == State::kOpen && receive_.HasNext()) {
+    const Data& data = receive_.BeginTaking(now);
+    if (finishing_ == Finishing::kBoth || (data.bytes.empty() && !data.end_of_stream)) {
+      TakeSilently(now);
+      continue;
+    }
+    bytes_delivered_ += data.bytes.size();
+    return Delivery{data.bytes, data.end_of_stream};
+  }
+  return std::nullopt;
+}
+
+void Channel::TakeSilently(MonotonicTime now) { Delivered(now); }
+
+void Channel::Delivered(MonotonicTime now) {
+  if (state_ != State::kOpen || !receive_.taking()) return;
+  receive_.Taken(now, budget_.Share(), budget_.MayGrow());
+  if (peer_end_ == PeerEnd::kReceived && !receive_.HasNext()) peer_end_ = PeerEnd::kDelivered;
+  AfterTaken();
+  UpdateBudget();
+}
+
+void Channel::AfterTaken() {
+  if (legacy_ && peer_stop_ == PeerStop::kClose && peer_end_ == PeerEnd::kDelivered) {
+    SetState(State::kClosing);  // its Ack is due and is the end
+    return;
+  }
+  MaybeClose();
+}
+
+bool Channel::OwnDirectionDone() const { return end_id_ != 0 && send_.acked_id() >= end_id_; }
+
+void Channel::MaybeClose() {
+  if (state_ != State::kOpen || legacy_) return;
+  if (!OwnDirectionDone() || peer_end_ != PeerEnd::kDelivered) return;
+  send_.AppendClose();
+  SetState(State::kClosing);
+}
+
+void Channel::Abort(ErrorCode code, std::string message) {
+  if (state_ != State::kOpen) return;
+  outcome_ = Outcome{false, code, message, false};
+  SetState(State::kAborting);
+  receive_.Drop();
+  if (peer_stop_ == PeerStop::kNone) {
+    send_.Abort(code, std::move(message));
+  } else {
+    End();  // a legacy peer has closed: it listens to nothing any more
+  }
+  UpdateBudget();
+}
+
+void Channel::OnPeerEnded(ErrorCode code, uint64_t last_id) {
+  if (state_ == State::kEnded) return;
+  const bool complete = code == ErrorCode::kEnded && end_id_ != 0 && last_id >= end_id_ &&
+                        peer_end_ == PeerEnd::kDelivered;
+  if (complete || state_ == State::kClosing) {
+    EndClean();
+    return;
+  }
+  if (state_ == State::kOpen) outcome_ = Outcome{false, code, "the other end has ended", true};
+  End();
+}
+
+// --- state ---
+
+void Channel::EndClean() {
+  outcome_ = Outcome{true, ErrorCode::kUnspecified, "", false};
+  End();
+}
+
+void Channel::End() {
+  SetState(State::kEnded);
+  attached_ = false;
+  receive_.Drop();
+  send_.Drop();
+  UpdateBudget();
+}
+
+void Channel::SetState(State to) {
+  if (state_ == to) return;
+  CULVERT_CHECK(state_ != State::kEnded);
+  CULVERT_LOG(kDebug, "[channel {:x}] {} -> {}", options_.id, StateName(state_), StateName(to));
+  state_ = to;
+}
+
+void Channel::UpdateBudget() { budget_.SetUsed(send_.held() + receive_.held()); }
+
+}  // namespace culvert::tunnel

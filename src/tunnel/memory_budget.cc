@@ -1,0 +1,26 @@
+#include "tunnel/memory_budget.h"
+
+#include <algorithm>
+
+namespace culvert::tunnel {
+
+MemoryBudget::Member::Member(MemoryBudget& budget) : budget_(budget) { ++budget_.channels_; }
+
+MemoryBudget::Member::~Member() {
+  SetUsed(0);
+  --budget_.channels_;
+}
+
+void MemoryBudget::Member::SetUsed(uint64_t used) {
+  budget_.used_ += used;
+  budget_.used_ -= used_;
+  used_ = used;
+}
+
+uint64_t MemoryBudget::Member::Share() const {
+  return std::max(kMinShare, budget_.limit_ / (2 * budget_.channels_));  // two directions
+}
+
+bool MemoryBudget::Member::MayGrow() const { return budget_.used_ < budget_.limit_ / 2; }
+
+}  // namespace culvert::tunnel

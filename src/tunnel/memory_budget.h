@@ -1,0 +1,50 @@
+// What all channels of a process may hold together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace culvert::tunnel {
+
+// Confined to one loop. Each channel may use its share for what it sent and is not acknowledged,
+// and grant as much to its peer; the share shrinks as channels come, so the sum stays near `limit`.
+class MemoryBudget {
+ public:
+  static constexpr uint64_t kDefaultLimit = 256ull * 1024 * 1024;
+  // However many channels there are, each may always have one small read in flight.
+  static constexpr uint64_t kMinShare = 8 * 1024;
+
+  explicit MemoryBudget(uint64_t limit = kDefaultLimit) : limit_(limit) {}
+
+  // One channel's part of the budget. Each channel holds one for its life.
+  class Member {
+   public:
+    explicit Member(MemoryBudget& budget);
+    ~Member();
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
+
+    // Sets what the channel holds now, in cost.
+    void SetUsed(uint64_t used);
+    uint64_t used() const { return used_; }
+    // Most that the channel should hold per direction.
+    uint64_t Share() const;
+    // Whether the process has room for larger windows.
+    bool MayGrow() const;
+
+   private:
+    MemoryBudget& budget_;
+    uint64_t used_ = 0;
+  };
+
+  uint64_t limit() const { return limit_; }
+  uint64_t used() const { return used_; }
+  size_t channels() const { return channels_; }
+
+ private:
+  const uint64_t limit_;
+  uint64_t used_ = 0;
+  size_t channels_ = 0;
+};
+
+}  // namespace culvert::tunnel

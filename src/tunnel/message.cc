@@ -1,0 +1,28 @@
+#include "tunnel/message.h"
+
+#include <fmt/format.h>
+
+namespace culvert::tunnel {
+namespace {
+
+struct Describe {
+  std::string operator()(const Data& data) const {
+    return fmt::format("Data {} ({} bytes{}{})", data.id, data.bytes.size(),
+                       data.end_of_stream ? ", end of stream" : "",
+                       data.ack_required ? ", ack required" : "");
+  }
+  std::string operator()(const Ack& ack) const {
+    if (!ack.window) return fmt::format("Ack {}", ack.id);
+    return fmt::format("Ack {} (window {})", ack.id, *ack.window);
+  }
+  std::string operator()(const Close& close) const { return fmt::format("Close {}", close.id); }
+  std::string operator()(const Error& error) const {
+    return fmt::format("Error {} ({})", error.id, ErrorCodeText(error.code));
+  }
+};
+
+}  // namespace
+
+std::string DebugString(const Message& message) { return std::visit(Describe{}, message); }
+
+}  // namespace culvert::tunnel

@@ -1,0 +1,65 @@
+// The messages that two ends of a channel exchange, independent of what carries them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/bytes.h"
+#include "tunnel/error_code.h"
+
+namespace culvert::tunnel {
+
+// Data, Close and Error share one id space per direction: 1, 2, 3, … without gaps.
+
+struct Data {
+  uint64_t id = 0;
+  Bytes bytes;
+  bool ack_required = false;   // the sender asks for an Ack as soon as the bytes are taken
+  bool end_of_stream = false;  // the last message of this direction (FIN); capable peers only
+};
+
+// Cumulative: everything up to `id` was taken by the receiver's local side.
+struct Ack {
+  uint64_t id = 0;
+  std::optional<uint64_t> window;  // cost that may be sent beyond `id`; capable peers only
+};
+
+// Both directions are finished.
+struct Close {
+  uint64_t id = 0;
+};
+
+// Aborts both directions at once.
+struct Error {
+  uint64_t id = 0;
+  std::string message;
+  ErrorCode code = ErrorCode::kUnspecified;
+};
+
+using Message = std::variant<Data, Ack, Close, Error>;
+
+// What a message costs against windows and budgets: one byte is not free.
+inline constexpr uint64_t kMessageOverhead = 128;
+inline uint64_t CostOf(size_t bytes) { return bytes + kMessageOverhead; }
+// An end of stream without bytes is outside the window: it is never held back by it.
+inline uint64_t CostOf(const Data& data) {
+  return data.end_of_stream && data.bytes.empty() ? 0 : CostOf(data.bytes.size());
+}
+
+// Largest payload of one Data message; legacy peers may send larger ones.
+inline constexpr size_t kMaxDataBytes = 256 * 1024;
+inline constexpr size_t kMaxLegacyDataBytes = 1024 * 1024 - 4096;
+// Longest text of an Error that is sent or kept.
+inline constexpr size_t kMaxErrorText = 512;
+
+// "Data 5 (1024 bytes, end of stream)", for traces and test output; never payload.
+std::string DebugString(const Message& message);
+
+// Capabilities that an end announces when it opens a channel (field 100, `caps`). A peer that
+// announces none is legacy: docs/protocol.md, "Capabilities and legacy peers".
+inline constexpr uint64_t kCapExactTcp = 1;  // end_of_stream, windows in Ack, coded errors
+inline constexpr uint64_t kOwnCapabilities = kCapExactTcp;
+
+}  // namespace culvert::tunnel
