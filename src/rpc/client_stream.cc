@@ -1,0 +1,180 @@
+#include "rpc/client_stream.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "rpc/grpc_convert.h"
+#include "rpc/write_queue.h"
+
+namespace culvert::rpc {
+namespace {
+
+using grpc::ByteBuffer;
+
+// Lives from StartCall to the task that OnDone posts. Why [this] is safe in the posted tasks: gRPC
+// calls OnDone after every other reaction has returned, the loop's queue is first in, first out, so
+// the task that deletes the reactor is the last one that mentions it (ARCHITECTURE.md, "Threads").
+class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
+ public:
+  ClientReactor(net::EventLoop& loop, const std::shared_ptr<grpc::Channel>& channel)
+      : loop_(loop), stub_(channel), keep_alive_(loop) {}
+
+  void Start(const std::string& method) {
+    stub_.PrepareBidiStreamingCall(&context_, method, grpc::StubOptions(), this);
+    AddHold();
+    StartCall();
+  }
+
+  void set_delegate(Stream::Delegate* delegate) { delegate_ = delegate; }
+
+  void Read() {
+    if (state_ != State::kOpen || reading_) return;
+    reading_ = true;
+    StartRead(&incoming_);
+  }
+
+  void Write(const Frame& frame) {
+    if (state_ != State::kOpen || finish_requested_) return;
+    writes_.Push(frame);
+    PumpWrites();
+  }
+
+  size_t pending_writes() const { return writes_.size(); }
+
+  void FinishWriting() {
+    if (finish_requested_) return;
+    finish_requested_ = true;
+    PumpWrites();
+    Read();  // the status comes only after all messages were read
+  }
+
+  // The owner is gone.
+  void Abandon() {
+    delegate_ = nullptr;
+    if (state_ == State::kDone) return;
+    context_.TryCancel();
+    EndCall();
+  }
+
+ private:
+  enum class State { kOpen, kEnding, kDone };
+
+  void OnReadDone(bool ok) override {
+    loop_.Post([this, ok] { HandleReadDone(ok); });
+  }
+  void OnWriteDone(bool ok) override {
+    loop_.Post([this, ok] { HandleWriteDone(ok); });
+  }
+  void OnWritesDoneDone(bool) override {}
+  void OnDone(const grpc::Status& status) override {
+    loop_.Post([this, status] { HandleDone(status); });
+  }
+
+  void HandleReadDone(bool ok) {
+    reading_ = false;
+    if (!ok) {
+      EndCall();
+      return;
+    }
+    Bytes message = ToBytes(incoming_);
+    incoming_.Clear();
+    if (delegate_ == nullptr) return;
+    if (finish_requested_) Read();
+    delegate_->OnMessage(std::move(message));
+  }
+
+  void HandleWriteDone(bool ok) {
+    writes_.Written();
+    if (!ok) EndCall();
+    PumpWrites();
+    if (writes_.empty() && delegate_ != nullptr && state_ == State::kOpen) delegate_->OnWritten();
+  }
+
+  void HandleDone(const grpc::Status& status) {
+    state_ = State::kDone;
+    Stream::Delegate* const delegate = std::exchange(delegate_, nullptr);
+    if (owner_gone_ != nullptr) *owner_gone_ = nullptr;
+    if (delegate != nullptr) delegate->OnEnd(FromGrpc(status));
+    delete this;
+  }
+
+  void PumpWrites() {
+    if (state_ != State::kOpen) return;
+    if (const ByteBuffer* next = writes_.StartNext()) {
+      StartWrite(next);
+    } else if (finish_requested_ && writes_.empty() && !writes_done_) {
+      writes_done_ = true;
+      StartWritesDone();
+    }
+  }
+
+  // No operation is started any more; OnDone follows once those under way have completed.
+  void EndCall() {
+    if (state_ != State::kOpen) return;
+    state_ = State::kEnding;
+    writes_.Drop();
+    RemoveHold();
+  }
+
+  friend class ClientStream;
+
+  net::EventLoop& loop_;
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  net::EventLoop::KeepAlive keep_alive_;
+  Stream::Delegate* delegate_ = nullptr;
+  ClientReactor** owner_gone_ = nullptr;  // the owner's pointer to us, cleared before we go
+  ByteBuffer incoming_;
+  WriteQueue writes_;
+  State state_ = State::kOpen;
+  bool reading_ = false;
+  bool finish_requested_ = false;
+  bool writes_done_ = false;
+};
+
+class ClientStream final : public Stream {
+ public:
+  explicit ClientStream(ClientReactor* reactor) : reactor_(reactor) {
+    reactor_->owner_gone_ = &reactor_;
+  }
+  ~ClientStream() override {
+    if (reactor_ == nullptr) return;
+    reactor_->owner_gone_ = nullptr;
+    reactor_->Abandon();
+  }
+
+  void SetDelegate(Delegate* delegate) override {
+    if (reactor_ != nullptr) reactor_->set_delegate(delegate);
+  }
+  void Read() override {
+    if (reactor_ != nullptr) reactor_->Read();
+  }
+  void Write(Frame frame) override {
+    if (reactor_ != nullptr) reactor_->Write(frame);
+  }
+  size_t pending_writes() const override {
+    return reactor_ == nullptr ? 0 : reactor_->pending_writes();
+  }
+  void Finish(absl::Status) override {
+    if (reactor_ != nullptr) reactor_->FinishWriting();
+  }
+
+ private:
+  ClientReactor* reactor_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> StartClientStream(net::EventLoop& loop,
+                                          const std::shared_ptr<grpc::Channel>& channel,
+                                          const std::string& method) {
+  loop.AssertOnThread();
+  auto* reactor = new ClientReactor(loop, channel);
+  reactor->Start(method);
+  return std::make_unique<ClientStream>(reactor);
+}
+
+}  // namespace culvert::rpc

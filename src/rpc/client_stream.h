@@ -1,0 +1,19 @@
+// The client's end of a gRPC stream. Included only inside src/rpc.
+#pragma once
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <memory>
+#include <string>
+
+#include "net/event_loop.h"
+#include "rpc/stream.h"
+
+namespace culvert::rpc {
+
+// Starts the RPC `method` ("/package.Service/Method") on `channel`. Loop thread.
+std::unique_ptr<Stream> StartClientStream(net::EventLoop& loop,
+                                          const std::shared_ptr<grpc::Channel>& channel,
+                                          const std::string& method);
+
+}  // namespace culvert::rpc

@@ -1,0 +1,263 @@
+#include "rpc/codec.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+
+namespace culvert::rpc {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+using google::protobuf::io::CodedOutputStream;
+using google::protobuf::io::StringOutputStream;
+
+// Field numbers by kind in each envelope; 0 where the envelope has no such member. The order of the
+// numbers really differs from stream to stream.
+struct Numbers {
+  int data, ack, close, error, ping, pong;
+};
+
+constexpr std::array<Numbers, 6> kNumbers = {{
+    /* ConnectRequest  */ {4, 3, 5, 6, 7, 0},
+    /* ConnectResponse */ {5, 4, 6, 7, 0, 8},
+    /* ListenRequest   */ {0, 0, 0, 0, 4, 0},
+    /* ListenResponse  */ {0, 0, 0, 0, 0, 4},
+    /* AcceptRequest   */ {3, 4, 5, 6, 7, 0},
+    /* AcceptResponse  */ {1, 2, 3, 4, 0, 5},
+}};
+
+const Numbers& NumbersOf(EnvelopeType type) { return kNumbers[static_cast<size_t>(type)]; }
+
+// All members of the oneofs, ours at 100 and 101 included, are below this and length-delimited.
+constexpr int kMaxMember = 101;
+
+Kind KindOf(EnvelopeType type, int number) {
+  const Numbers& numbers = NumbersOf(type);
+  if (number == numbers.data) return Kind::kData;
+  if (number == numbers.ack) return Kind::kAck;
+  if (number == numbers.close) return Kind::kClose;
+  if (number == numbers.error) return Kind::kError;
+  if (number == numbers.ping) return Kind::kPing;
+  if (number == numbers.pong) return Kind::kPong;
+  return Kind::kControl;
+}
+
+int NumberOf(EnvelopeType type, Kind kind) {
+  const Numbers& numbers = NumbersOf(type);
+  switch (kind) {
+    case Kind::kData:
+      return numbers.data;
+    case Kind::kAck:
+      return numbers.ack;
+    case Kind::kClose:
+      return numbers.close;
+    case Kind::kError:
+      return numbers.error;
+    case Kind::kPing:
+      return numbers.ping;
+    case Kind::kPong:
+      return numbers.pong;
+    case Kind::kControl:
+      break;
+  }
+  return 0;
+}
+
+CodedInputStream InputOf(const Bytes& bytes) {
+  return CodedInputStream(reinterpret_cast<const uint8_t*>(bytes.data()),
+                          static_cast<int>(bytes.size()));
+}
+
+// A view of a length-delimited field's content; moves `input` behind it.
+std::optional<Bytes> ReadDelimited(CodedInputStream& input, const Bytes& whole) {
+  uint32_t size = 0;
+  if (!input.ReadVarint32(&size)) return std::nullopt;
+  const auto offset = static_cast<size_t>(input.CurrentPosition());
+  if (size > whole.size() - offset || !input.Skip(static_cast<int>(size))) return std::nullopt;
+  return whole.Slice(offset, size);
+}
+
+bool IsDelimited(uint32_t tag) {
+  return WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+}
+
+constexpr uint32_t VarintTag(int number) {
+  return WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_VARINT);
+}
+constexpr uint32_t DelimitedTag(int number) {
+  return WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+}
+
+constexpr int kId = 1;
+constexpr int kDataBytes = 2;
+constexpr int kDataAckRequired = 3;
+constexpr int kDataEndOfStream = 100;
+constexpr int kAckWindow = 100;
+constexpr int kErrorMessage = 2;
+constexpr int kErrorCode = 100;
+
+// The union of what the four messages hold.
+struct Fields {
+  uint64_t id = 0;
+  Bytes bytes;                      // field 2
+  uint64_t three = 0;               // field 3
+  std::optional<uint64_t> hundred;  // field 100
+};
+
+bool ReadField(CodedInputStream& input, uint32_t tag, const Bytes& whole, Fields& fields) {
+  switch (tag) {
+    case VarintTag(kId):
+      return input.ReadVarint64(&fields.id);
+    case VarintTag(3):
+      return input.ReadVarint64(&fields.three);
+    case VarintTag(100): {
+      uint64_t value = 0;
+      if (!input.ReadVarint64(&value)) return false;
+      fields.hundred = value;
+      return true;
+    }
+    case DelimitedTag(2): {
+      std::optional<Bytes> content = ReadDelimited(input, whole);
+      if (!content) return false;
+      fields.bytes = *std::move(content);
+      return true;
+    }
+    default:
+      return WireFormatLite::SkipField(&input, tag);
+  }
+}
+
+std::optional<Fields> ReadFields(const Bytes& body) {
+  CodedInputStream input = InputOf(body);
+  Fields fields;
+  while (const uint32_t tag = input.ReadTag()) {
+    if (!ReadField(input, tag, body, fields)) return std::nullopt;
+  }
+  if (!input.ConsumedEntireMessage()) return std::nullopt;
+  return fields;
+}
+
+// Writes everything but a Data's payload, which follows last.
+struct BodyWriter {
+  CodedOutputStream& out;
+
+  void Varint(int number, uint64_t value) const {
+    if (value == 0) return;  // proto3: the default is not on the wire
+    out.WriteTag(VarintTag(number));
+    out.WriteVarint64(value);
+  }
+  void operator()(const tunnel::Data& data) const {
+    Varint(kId, data.id);
+    Varint(kDataAckRequired, data.ack_required ? 1 : 0);
+    Varint(kDataEndOfStream, data.end_of_stream ? 1 : 0);
+    if (data.bytes.empty()) return;
+    out.WriteTag(DelimitedTag(kDataBytes));
+    out.WriteVarint32(static_cast<uint32_t>(data.bytes.size()));
+  }
+  void operator()(const tunnel::Ack& ack) const {
+    Varint(kId, ack.id);
+    if (ack.window) Varint(kAckWindow, *ack.window);
+  }
+  void operator()(const tunnel::Close& close) const { Varint(kId, close.id); }
+  void operator()(const tunnel::Error& error) const {
+    Varint(kId, error.id);
+    Varint(kErrorCode, static_cast<uint64_t>(error.code));
+    if (error.message.empty()) return;
+    out.WriteTag(DelimitedTag(kErrorMessage));
+    out.WriteVarint32(static_cast<uint32_t>(error.message.size()));
+    out.WriteString(error.message);
+  }
+};
+
+Kind KindOfMessage(const tunnel::Message& message) {
+  constexpr std::array kKinds = {Kind::kData, Kind::kAck, Kind::kClose, Kind::kError};
+  return kKinds[message.index()];
+}
+
+std::string EnvelopeHead(EnvelopeType type, Kind kind, size_t body_size) {
+  const int number = NumberOf(type, kind);
+  CULVERT_CHECK(number != 0);
+  std::string head;
+  StringOutputStream sink(&head);
+  CodedOutputStream out(&sink);
+  out.WriteTag(DelimitedTag(number));
+  out.WriteVarint32(static_cast<uint32_t>(body_size));
+  out.Trim();
+  return head;
+}
+
+}  // namespace
+
+absl::StatusOr<Envelope> ParseEnvelope(EnvelopeType type, const Bytes& message) {
+  CodedInputStream input = InputOf(message);
+  std::optional<Envelope> found;
+  while (const uint32_t tag = input.ReadTag()) {
+    const int number = WireFormatLite::GetTagFieldNumber(tag);
+    if (number > kMaxMember || !IsDelimited(tag)) {
+      if (!WireFormatLite::SkipField(&input, tag)) break;
+      continue;
+    }
+    std::optional<Bytes> body = ReadDelimited(input, message);
+    if (!body) return absl::InvalidArgumentError("message does not parse");
+    if (found) return absl::InvalidArgumentError("more than one message in an envelope");
+    const Kind kind = KindOf(type, number);
+    found = Envelope{kind, kind == Kind::kControl ? message : *std::move(body)};
+  }
+  if (!input.ConsumedEntireMessage()) return absl::InvalidArgumentError("message does not parse");
+  if (!found) return absl::InvalidArgumentError("empty message");
+  return *std::move(found);
+}
+
+Frame MakeEnvelope(EnvelopeType type, Kind kind, Bytes body) {
+  std::string head = EnvelopeHead(type, kind, body.size());
+  return Frame{std::move(head), std::move(body)};
+}
+
+Frame EncodeMessage(EnvelopeType type, const tunnel::Message& message) {
+  std::string body;
+  {
+    StringOutputStream sink(&body);
+    CodedOutputStream out(&sink);
+    std::visit(BodyWriter{out}, message);
+    out.Trim();
+  }
+  Bytes payload;
+  if (const auto* data = std::get_if<tunnel::Data>(&message)) payload = data->bytes;
+  std::string head = EnvelopeHead(type, KindOfMessage(message), body.size() + payload.size());
+  return Frame{std::move(head) + body, std::move(payload)};
+}
+
+absl::StatusOr<tunnel::Message> DecodeMessage(Kind kind, const Bytes& body) {
+  std::optional<Fields> fields = ReadFields(body);
+  if (!fields) return absl::InvalidArgumentError("message does not parse");
+  switch (kind) {
+    case Kind::kData:
+      return tunnel::Data{fields->id, std::move(fields->bytes), fields->three != 0,
+                          fields->hundred.value_or(0) != 0};
+    case Kind::kAck:
+      return tunnel::Ack{fields->id, fields->hundred};
+    case Kind::kClose:
+      return tunnel::Close{fields->id};
+    case Kind::kError:
+      return tunnel::Error{
+          fields->id, std::string(fields->bytes.view()),
+          tunnel::ErrorCodeFromNumber(static_cast<uint32_t>(fields->hundred.value_or(0)))};
+    case Kind::kControl:
+    case Kind::kPing:
+    case Kind::kPong:
+      break;
+  }
+  return absl::InvalidArgumentError("not a channel message");
+}
+
+}  // namespace culvert::rpc

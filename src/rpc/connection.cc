@@ -1,0 +1,57 @@
+#include "rpc/connection.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include "rpc/client_stream.h"
+#include "rpc/limits.h"
+
+namespace culvert::rpc {
+namespace {
+
+const char* MethodPath(Method method) {
+  switch (method) {
+    case Method::kConnect:
+      return "/ntt.proxies.v1.BrokerService/Connect";
+    case Method::kListen:
+      return "/ntt.proxies.v1.BrokerService/Listen";
+    case Method::kAccept:
+      return "/ntt.proxies.v1.BrokerService/Accept";
+  }
+  return "";
+}
+
+grpc::ChannelArguments Arguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kEndpointLookahead);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Our own backoff decides when to try again; gRPC's only must not be slower.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // is the time limit of one connect
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  return arguments;
+}
+
+}  // namespace
+
+Connection::Connection(net::EventLoop& loop, const std::string& address,
+                       const Credentials& credentials)
+    : loop_(loop),
+      channel_(grpc::CreateCustomChannel(address, credentials.ForClient(), Arguments())) {}
+
+Connection::~Connection() = default;
+
+std::unique_ptr<Stream> Connection::Start(Method method) {
+  return StartClientStream(loop_, channel_, MethodPath(method));
+}
+
+}  // namespace culvert::rpc

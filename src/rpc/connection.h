@@ -1,0 +1,35 @@
+// A client's connection to a broker.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/event_loop.h"
+#include "rpc/credentials.h"
+#include "rpc/stream.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace culvert::rpc {
+
+// The RPCs of the broker service that clients call.
+enum class Method { kConnect, kListen, kAccept };
+
+// Connects when the first stream starts, and again by itself when the connection is lost; a stream
+// that is started while there is none ends with UNAVAILABLE. Loop thread.
+class Connection {
+ public:
+  // `address` is a literal `ip:port`, IPv6 in brackets.
+  Connection(net::EventLoop& loop, const std::string& address, const Credentials& credentials);
+  ~Connection();
+
+  std::unique_ptr<Stream> Start(Method method);
+
+ private:
+  net::EventLoop& loop_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+}  // namespace culvert::rpc

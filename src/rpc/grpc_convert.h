@@ -1,0 +1,22 @@
+// Between gRPC's types and ours. Included only inside src/rpc.
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "base/bytes.h"
+#include "rpc/stream.h"
+
+namespace culvert::rpc {
+
+// Without a copy when the message arrived in one piece.
+Bytes ToBytes(const grpc::ByteBuffer& buffer);
+// Shares the body with the transport (small ones are copied: a slice of their own costs more).
+grpc::ByteBuffer ToByteBuffer(const Frame& frame);
+
+// gRPC's and Abseil's codes are the same set.
+absl::Status FromGrpc(const grpc::Status& status);
+grpc::Status ToGrpc(const absl::Status& status);
+
+}  // namespace culvert::rpc

@@ -1,0 +1,38 @@
+// A gRPC stream as the path of a channel, after its opening is done.
+#pragma once
+
+#include <memory>
+
+#include "rpc/codec.h"
+#include "rpc/stream.h"
+#include "tunnel/path.h"
+
+namespace culvert::rpc {
+
+// Writes envelopes of type `out` and reads those of type `in`. Takes the stream over: its delegate
+// is replaced. Control messages that the path does not know are ignored.
+class StreamPath final : public tunnel::Path, private Stream::Delegate {
+ public:
+  // `delegate` outlives the path.
+  StreamPath(std::unique_ptr<Stream> stream, EnvelopeType out, EnvelopeType in,
+             tunnel::Path::Delegate& delegate);
+  ~StreamPath() override;
+
+  bool ready() const override;
+  void Send(const tunnel::Message& message) override;
+  void SetReading(bool on) override;
+  void Finish() override;
+
+ private:
+  void OnMessage(Bytes message) override;
+  void OnWritten() override;
+  void OnEnd(absl::Status status) override;
+
+  std::unique_ptr<Stream> stream_;
+  const EnvelopeType out_;
+  const EnvelopeType in_;
+  tunnel::Path::Delegate& delegate_;
+  bool reading_ = false;
+};
+
+}  // namespace culvert::rpc
