@@ -59,7 +59,7 @@ std::string DebugString(const Message& message);
 
 // Capabilities that an end announces when it opens a channel (field 100, `caps`). A peer that
 // announces none is legacy: docs/protocol.md, "Capabilities and legacy peers".
-inline constexpr uint64_t kCapExactTcp = 1;  // end_of_stream, windows in Ack, coded errors
+inline constexpr uint64_t kCapExactTcp = 1u << 1;  // culvert.v1.CAPABILITY_BASE
 inline constexpr uint64_t kOwnCapabilities = kCapExactTcp;
 
 }  // namespace culvert::tunnel
