@@ -3,7 +3,6 @@
 
 #include <sys/socket.h>
 
-#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,6 +21,9 @@ class Address {
   static absl::StatusOr<Address> OfSocket(int fd);
   static absl::StatusOr<Address> OfPeer(int fd);
 
+  // A default one has no family: it is only a place for a real one.
+  Address() = default;
+
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   socklen_t size() const;
   bool is_ipv6() const { return storage_.ss_family == AF_INET6; }
@@ -29,6 +31,7 @@ class Address {
   // 0.0.0.0, ::, multicast or broadcast: never dialled.
   bool is_undialable() const;
   uint16_t port() const;
+  void set_port(uint16_t port);
   // "127.0.0.1", "::1".
   std::string ip() const;
   // "127.0.0.1:22", "[::1]:22".
@@ -39,8 +42,8 @@ class Address {
   sockaddr_storage storage_{};
 };
 
-// A prefix such as 10.0.0.0/8 or fd00::/8. A bare address is a full-length prefix. Host bits that are
-// set are INVALID_ARGUMENT.
+// A prefix such as 10.0.0.0/8 or fd00::/8. A bare address is a full-length prefix. Bits set behind
+// the prefix are INVALID_ARGUMENT, as is a v4-mapped IPv6 address. A default one contains nothing.
 class Cidr {
  public:
   static absl::StatusOr<Cidr> Parse(std::string_view text);

@@ -38,13 +38,13 @@ class ByteStream {
   virtual void SetDelegate(Delegate* delegate) = 0;
   // Reading is off at first. One read of at most kMaxRead bytes per loop turn.
   virtual void SetReading(bool on) = 0;
-  // `done` runs once the kernel took all bytes or the stream broke; never after the destructor. Writes
-  // keep their order. No limit of its own: the caller bounds what it hands over.
+  // `done` runs once the kernel took all bytes or the stream broke; never after the destructor.
+  // Writes keep their order. No limit of its own: the caller bounds what it hands over.
   virtual void Write(Bytes bytes, Completion done) = 0;
   // Ends our direction (FIN) after all writes before it; `done` as for Write.
   virtual void FinishWriting(Completion done) = 0;
-  // While true (the default is false) closing sends RST and loses unsent bytes, also when the process
-  // is killed: SO_LINGER {1, 0}. No effect where the stream has no such thing.
+  // While true (the default is false) closing sends RST and loses unsent bytes, also when the
+  // process is killed: SO_LINGER {1, 0}. No effect where the stream has no such thing.
   virtual void SetResetOnClose(bool on) = 0;
   // "127.0.0.1:40022", for logs.
   virtual std::string PeerName() const = 0;

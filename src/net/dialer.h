@@ -15,10 +15,14 @@ namespace culvert::net {
 // One dial under way. Confined to the loop; destroy = cancel, every attempt is closed. The callback
 // runs once, never inside the constructor, and may destroy the Dial.
 //
-// Addresses are tried with families interleaved (IPv6 first when the list starts with it), the next one 250 ms after
-// the last or at once when it failed; the first to connect wins and the others are closed.
-// Errors: UNAVAILABLE "connection refused" / "no route to host" …, DEADLINE_EXCEEDED after `limit`. The code of the first address's failure counts (see DialError for
-// the kinds that the tunnel distinguishes).
+// Addresses are tried with families interleaved (IPv6 first when the list starts with it), the next
+// one 250 ms after the last or at once when it failed; the first to connect wins and the others are
+// closed. An address that is_undialable() fails without being tried.
+//
+// Errors: when all have failed, that of the first address: UNAVAILABLE "dial 127.0.0.1:22:
+// connection refused", INVALID_ARGUMENT for one that is undialable or an empty list;
+// DEADLINE_EXCEEDED "dial 127.0.0.1:22: timed out after 10 s" when `limit` is over. See DialErrorOf
+// for the kinds that the tunnel tells apart.
 class Dial {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<TcpStream>>) &&>;

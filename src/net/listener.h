@@ -1,8 +1,10 @@
-// Listens on a TCP address and hands out connected streams.
+// Listens on a TCP address and hands out connected sockets.
 #pragma once
 
 #include <memory>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "net/address.h"
@@ -10,17 +12,25 @@
 
 namespace culvert::net {
 
-// Accepts sockets as bare descriptors: for whoever passes them on (the broker to gRPC). Confined to the loop; destroy = stop listening. At most 64
-// accepts per loop turn. When the process is out of descriptors (EMFILE/ENFILE), or the accepted descriptor is at or above 90 % of RLIMIT_NOFILE, the
-// connection is closed at once and a warning is logged at most once a second, so that the loop never spins.
+// Accepts sockets as bare descriptors: for whoever passes them on (the broker to gRPC). Confined to
+// the loop; destroy = stop listening. At most 64 accepts per loop turn. When the process is out of
+// descriptors (EMFILE/ENFILE), or the accepted descriptor is at or above
+// DescriptorRefusalThreshold(), the connection is reset at once and a warning is logged at most
+// once a second, so that the loop never spins.
 class FdListener {
  public:
-  using OnAccept = absl::AnyInvocable<void(int fd, Address peer)>;  // takes the fd, non-blocking and close-on-exec
+  // Takes the fd, non-blocking and close-on-exec. May destroy the listener.
+  using OnAccept = absl::AnyInvocable<void(int fd, Address peer)>;
 
-  // Port 0 lets the kernel choose. The message of a failed bind names the address: "listen on 127.0.0.1:22: permission denied". SO_REUSEADDR is set, SO_REUSEPORT never; an IPv6 socket is IPV6_V6ONLY.
-  static absl::StatusOr<std::unique_ptr<FdListener>> Bind(EventLoop& loop, const Address& address, OnAccept on_accept);
-  // Adopts a listening socket (socket activation).
-  static absl::StatusOr<std::unique_ptr<FdListener>> FromFd(EventLoop& loop, int fd, OnAccept on_accept);
+  // Port 0 lets the kernel choose. The message of a failure names the address: "listen on
+  // 127.0.0.1:22: permission denied". SO_REUSEADDR is set, SO_REUSEPORT never; an IPv6 socket is
+  // IPV6_V6ONLY.
+  static absl::StatusOr<std::unique_ptr<FdListener>> Bind(EventLoop& loop, const Address& address,
+                                                          OnAccept on_accept);
+  // Adopts a listening socket (socket activation). Closes it on failure: INVALID_ARGUMENT if it is
+  // not a listening TCP socket.
+  static absl::StatusOr<std::unique_ptr<FdListener>> FromFd(EventLoop& loop, int fd,
+                                                            OnAccept on_accept);
   ~FdListener();
   FdListener(const FdListener&) = delete;
   FdListener& operator=(const FdListener&) = delete;
@@ -29,16 +39,25 @@ class FdListener {
 
  private:
   struct Handle;
-  FdListener(Handle* handle, Address address) : handle_(handle), address_(address) {}
-  Handle* handle_;
-  Address address_;
+  FdListener(EventLoop& loop, Handle* handle, const Address& address)
+      : loop_(loop), handle_(handle), address_(address) {}
+
+  EventLoop& loop_;
+  Handle* const handle_ ABSL_PT_GUARDED_BY(loop_);  // owned; outlives this by a callback under way
+  const Address address_;
 };
 
-// The same, handing out TcpStreams.
+// The same, handing out TcpStreams. A connection that its peer has reset before it was accepted is
+// dropped in silence.
 class Listener {
  public:
+  // May destroy the listener.
   using OnAccept = absl::AnyInvocable<void(std::unique_ptr<TcpStream>)>;
-  static absl::StatusOr<std::unique_ptr<Listener>> Bind(EventLoop& loop, const Address& address, OnAccept on_accept);
+  static absl::StatusOr<std::unique_ptr<Listener>> Bind(EventLoop& loop, const Address& address,
+                                                        OnAccept on_accept);
+  // Adopts a listening socket (socket activation), as FdListener::FromFd.
+  static absl::StatusOr<std::unique_ptr<Listener>> FromFd(EventLoop& loop, int fd,
+                                                          OnAccept on_accept);
   const Address& address() const { return fds_->address(); }
 
  private:

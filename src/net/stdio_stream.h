@@ -9,8 +9,11 @@
 
 namespace culvert::net {
 
-// Works on pipes, sockets, terminals, regular files and /dev/null. The descriptors' own flags are put back when the stream is destroyed (a shared terminal must not be left non-blocking). FinishWriting
-// closes stdout. A reader of stdout that goes away is OnBroken (EPIPE; SIGPIPE must be ignored by the program).
-absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd = 0, int out_fd = 1);
+// Works on pipes, sockets, terminals, regular files and /dev/null. The descriptors' own flags are
+// put back when the stream is destroyed (a shared terminal must not be left non-blocking).
+// FinishWriting closes stdout. A reader of stdout that goes away is OnBroken (EPIPE; SIGPIPE must
+// be ignored by the program).
+absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd = 0,
+                                                      int out_fd = 1);
 
 }  // namespace culvert::net

@@ -3,20 +3,21 @@
 
 #include <memory>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "net/byte_stream.h"
 #include "net/event_loop.h"
 
-struct uv_tcp_s;
-
 namespace culvert::net {
 
-// TCP_NODELAY and SO_KEEPALIVE (60 s idle, 10 s apart, 6 probes: a peer that vanished is noticed in 2 min) are set. TCP_USER_TIMEOUT is
-// never set: it also kills a live peer that is not reading. A reset is noticed while not reading too,
-// by a one-shot poll for a hang-up on a duplicate of the socket (libuv stops watching a socket that is
-// not being read).
+// TCP_NODELAY and SO_KEEPALIVE (60 s idle, 10 s apart, 6 probes: a peer that vanished is noticed in
+// 2 min) are set, and SO_OOBINLINE, so that urgent bytes stay in the stream. TCP_USER_TIMEOUT is
+// never set: it also kills a live peer that is not reading. A reset is noticed while not reading
+// too: the socket is then watched for errors alone, so that neither data nor FIN wakes the loop.
 class TcpStream final : public ByteStream {
  public:
-  // Adopts a connected, non-blocking socket. Closes it on failure.
+  // Adopts a connected socket and makes it non-blocking. Closes it on failure, for example when the
+  // peer has reset it already.
   static absl::StatusOr<std::unique_ptr<TcpStream>> FromFd(EventLoop& loop, int fd);
   ~TcpStream() override;
 
@@ -29,10 +30,10 @@ class TcpStream final : public ByteStream {
 
  private:
   struct Handle;
-  explicit TcpStream(EventLoop& loop, Handle* handle);
+  TcpStream(EventLoop& loop, Handle* handle) : loop_(loop), handle_(handle) {}
 
   EventLoop& loop_;
-  Handle* handle_;  // owned; frees itself when libuv has closed it
+  Handle* const handle_ ABSL_PT_GUARDED_BY(loop_);  // owned; outlives this by a callback under way
 };
 
 }  // namespace culvert::net

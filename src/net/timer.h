@@ -1,6 +1,7 @@
 // A one-shot timer on an EventLoop.
 #pragma once
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
 #include "net/event_loop.h"
@@ -15,15 +16,16 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  // Runs `callback` once after `delay` (at least the next turn); replaces what was set before. The
-  // callback may call Start again or destroy the timer.
+  // Runs `callback` once after `delay` (rounded up to 1 ms at least), never early; replaces what
+  // was set before. The callback may call Start again or destroy the timer.
   void Start(Duration delay, absl::AnyInvocable<void() &&> callback);
   void Cancel();
   bool is_set() const;
 
  private:
   struct Handle;
-  Handle* handle_;  // owned; frees itself when libuv has closed it
+  EventLoop& loop_;
+  Handle* const handle_ ABSL_PT_GUARDED_BY(loop_);  // frees itself when libuv has closed it
 };
 
 }  // namespace culvert::net

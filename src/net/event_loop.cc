@@ -1,0 +1,128 @@
+#include "net/event_loop.h"
+
+#include <uv.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "net/byte_stream.h"
+#include "net/timer.h"
+
+namespace culvert::net {
+namespace {
+
+// Called for every handle that is left when a loop is destroyed.
+void AbortIfOpen(uv_handle_t* handle, void*) {
+  // Whoever holds it has outlived the loop: its destructor would use freed memory.
+  CULVERT_CHECK(uv_is_closing(handle));
+}
+
+}  // namespace
+
+EventLoop::EventLoop()
+    : uv_(std::make_unique<uv_loop_t>()),
+      wakeup_(new uv_async_t),
+      thread_(std::this_thread::get_id()) {
+  CULVERT_CHECK(uv_loop_init(uv_.get()) == 0);
+  wakeup_->data = this;
+  CULVERT_CHECK(uv_async_init(uv_.get(), wakeup_, [](uv_async_t* handle) noexcept {
+                  static_cast<EventLoop*>(handle->data)->Drain();
+                }) == 0);
+}
+
+EventLoop::~EventLoop() {
+  thread_ = std::this_thread::get_id();
+  while (HasTasks()) Drain();
+  CULVERT_CHECK(keep_alives_ == 0);
+  {
+    MutexLock lock(mutex_);
+    closed_ = true;
+  }
+  uv_close(reinterpret_cast<uv_handle_t*>(wakeup_),
+           [](uv_handle_t* handle) noexcept { delete reinterpret_cast<uv_async_t*>(handle); });
+  uv_walk(uv_.get(), AbortIfOpen, nullptr);
+  // Only closing handles and requests in libuv's thread pool are left: this ends by itself.
+  uv_run(uv_.get(), UV_RUN_DEFAULT);
+  CULVERT_CHECK(uv_loop_close(uv_.get()) == 0);
+}
+
+void EventLoop::Post(Task task) {
+  MutexLock lock(mutex_);
+  CULVERT_CHECK(!closed_);
+  queue_.push_back(std::move(task));
+  // Drain clears libuv's pending flag before it takes the mutex. So a push that it missed comes
+  // after its swap, finds the queue empty and wakes again: no wake-up is lost although libuv 1.44
+  // coalesces without a full fence. Inside the lock because the task may be the loop's last one:
+  // its thread cannot see it, end and close the handle before the wake-up is written.
+  if (queue_.size() == 1) CULVERT_CHECK(uv_async_send(wakeup_) == 0);
+}
+
+void EventLoop::Drain() {
+  std::vector<Task> batch;
+  {
+    MutexLock lock(mutex_);
+    batch.swap(queue_);
+  }
+  // Unlocked: running or destroying a task may post.
+  for (Task& queued : batch) {
+    Task task = std::move(queued);
+    std::move(task)();
+  }
+}
+
+bool EventLoop::HasTasks() {
+  MutexLock lock(mutex_);
+  return !queue_.empty();
+}
+
+void EventLoop::Run() {
+  thread_ = std::this_thread::get_id();
+  // The wake-up handle is referenced, so a turn blocks until something happens.
+  while (!stopping_ || keep_alives_ > 0 || HasTasks()) uv_run(uv_.get(), UV_RUN_ONCE);
+}
+
+void EventLoop::Stop() {
+  Post([this] { stopping_ = true; });
+}
+
+bool EventLoop::RunUntil(const std::function<bool()>& done, Duration limit) {
+  thread_ = std::this_thread::get_id();
+  bool expired = false;
+  Timer timer(*this);
+  timer.Start(limit, [&expired] { expired = true; });
+  while (!done()) {
+    if (expired) return false;
+    uv_run(uv_.get(), UV_RUN_ONCE);
+  }
+  return true;
+}
+
+void EventLoop::AssertOnThread() const { CULVERT_CHECK(IsOnThread()); }
+
+bool EventLoop::IsOnThread() const {
+  return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+MonotonicTime EventLoop::Now() const {
+  AssertOnThread();
+  return MonotonicTime(std::chrono::milliseconds(uv_now(uv_.get())));
+}
+
+absl::Span<char> EventLoop::scratch() {
+  AssertOnThread();
+  // Not value-initialised: it is written before it is read.
+  if (scratch_ == nullptr) scratch_.reset(new char[ByteStream::kMaxRead]);
+  return absl::MakeSpan(scratch_.get(), ByteStream::kMaxRead);
+}
+
+EventLoop::KeepAlive::KeepAlive(EventLoop& loop) : loop_(loop) {
+  loop_.AssertOnThread();
+  ++loop_.keep_alives_;
+}
+
+EventLoop::KeepAlive::~KeepAlive() {
+  loop_.AssertOnThread();
+  --loop_.keep_alives_;
+}
+
+}  // namespace culvert::net

@@ -1,0 +1,39 @@
+#include "net/listener.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+
+namespace culvert::net {
+namespace {
+
+FdListener::OnAccept WrapInStream(EventLoop& loop, Listener::OnAccept on_accept) {
+  return [&loop, on_accept = std::move(on_accept)](int fd, const Address& peer) mutable {
+    auto stream = TcpStream::FromFd(loop, fd);
+    if (stream.ok()) {
+      on_accept(*std::move(stream));
+    } else {
+      CULVERT_LOG(kDebug, "[tcp {}] dropped when accepted: {}", peer.ToString(),
+                  MessageOf(stream.status()));
+    }
+  };
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(EventLoop& loop, const Address& address,
+                                                         OnAccept on_accept) {
+  auto fds = FdListener::Bind(loop, address, WrapInStream(loop, std::move(on_accept)));
+  if (!fds.ok()) return fds.status();
+  return std::unique_ptr<Listener>(new Listener(*std::move(fds)));
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::FromFd(EventLoop& loop, int fd,
+                                                           OnAccept on_accept) {
+  auto fds = FdListener::FromFd(loop, fd, WrapInStream(loop, std::move(on_accept)));
+  if (!fds.ok()) return fds.status();
+  return std::unique_ptr<Listener>(new Listener(*std::move(fds)));
+}
+
+}  // namespace culvert::net
