@@ -35,4 +35,7 @@ absl::StatusOr<Target> ParseTarget(std::string_view text);
 // The host part alone, without brackets, by the same rules. Sets only kind and host.
 absl::StatusOr<Target> ParseHost(std::string_view host);
 
+// 1 to 65535, decimal, without sign or leading zeros.
+absl::StatusOr<uint16_t> ParsePort(std::string_view text);
+
 }  // namespace culvert
