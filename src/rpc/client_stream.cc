@@ -19,7 +19,7 @@ using grpc::ByteBuffer;
 // the task that deletes the reactor is the last one that mentions it (ARCHITECTURE.md, "Threads").
 class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
  public:
-  ClientReactor(net::EventLoop& loop, const std::shared_ptr<grpc::Channel>& channel)
+  ClientReactor(net::EventLoop& loop, const std::shared_ptr<grpc::ChannelInterface>& channel)
       : loop_(loop), stub_(channel), keep_alive_(loop) {}
 
   void Start(const std::string& method) {
