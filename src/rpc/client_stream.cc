@@ -1,5 +1,6 @@
 #include "rpc/client_stream.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
@@ -172,7 +173,7 @@ std::unique_ptr<Stream> StartClientStream(net::EventLoop& loop,
                                           const std::shared_ptr<grpc::Channel>& channel,
                                           const std::string& method) {
   loop.AssertOnThread();
-  auto* reactor = new ClientReactor(loop, channel);
+  auto* reactor = new ClientReactor(loop, std::shared_ptr<grpc::ChannelInterface>(channel));
   reactor->Start(method);
   return std::make_unique<ClientStream>(reactor);
 }

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "base/check.h"
-#include "ntt/proxies/v1/broker_service.grpc.pb.h"
-#include "ntt/proxies/v1alpha2/broker_service.grpc.pb.h"
+#include "ntt/proxies/v1/broker.grpc.pb.h"
+#include "ntt/proxies/v1alpha2/broker.grpc.pb.h"
 #include "rpc/limits.h"
 #include "rpc/server_stream.h"
 
