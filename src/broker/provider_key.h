@@ -1,0 +1,26 @@
+// The name under which a provider is found.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <tuple>
+
+namespace culvert::broker {
+
+struct ProviderKey {
+  std::string project;  // "projects/default"
+  std::string region;
+  std::string service_domain;
+  std::string name;
+
+  friend auto operator<=>(const ProviderKey&, const ProviderKey&) = default;
+
+  // For logs: "projects/default/edge-1".
+  std::string ToString() const {
+    return service_domain.empty() ? fmt::format("{}/{}", project, name)
+                                  : fmt::format("{}/{}@{}", project, name, service_domain);
+  }
+};
+
+}  // namespace culvert::broker

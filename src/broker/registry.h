@@ -1,0 +1,43 @@
+// Which providers are here, and which were here a moment ago.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "broker/provider_key.h"
+#include "broker/session.h"
+
+namespace culvert::broker {
+
+// Confined to the control loop.
+class Registry {
+ public:
+  // How many providers that are away are remembered, the oldest forgotten first.
+  static constexpr size_t kMaxAway = 16'384;
+
+  // Owns `session`; returns the one that it replaces under the same key, if any.
+  std::unique_ptr<Session> Add(std::unique_ptr<Session> session);
+  // Gives the session up: its provider is away from `now` on. Null if another one has taken its
+  // place.
+  std::unique_ptr<Session> Remove(uint64_t session_id, MonotonicTime now);
+
+  Session* Find(const ProviderKey& key) const;
+  Session* FindById(uint64_t session_id) const;
+  // Since when a known provider is away.
+  std::optional<MonotonicTime> AwaySince(const ProviderKey& key) const;
+
+  size_t size() const { return by_id_.size(); }
+  void EndAll(const absl::Status& why);
+
+ private:
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> by_id_;
+  std::map<ProviderKey, Session*> by_key_;
+  std::map<ProviderKey, MonotonicTime> away_;
+  std::deque<std::pair<ProviderKey, MonotonicTime>> away_order_;
+};
+
+}  // namespace culvert::broker

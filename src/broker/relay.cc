@@ -1,0 +1,244 @@
+#include "broker/relay.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "ntt/proxies/v1/broker.pb.h"
+#include "tunnel/message.h"
+
+namespace culvert::broker {
+namespace {
+
+namespace v1 = ntt::proxies::v1;
+using rpc::EnvelopeType;
+using rpc::Kind;
+
+rpc::Frame FrameOf(const google::protobuf::MessageLite& message) {
+  return rpc::Frame{message.SerializeAsString(), Bytes()};
+}
+
+std::string_view StateName(Relay::State state) {
+  switch (state) {
+    case Relay::State::kWaiting:
+      return "waiting";
+    case Relay::State::kOpening:
+      return "opening";
+    case Relay::State::kRelaying:
+      return "relaying";
+    case Relay::State::kEnding:
+      return "ending";
+    case Relay::State::kEnded:
+      return "ended";
+  }
+  return "unknown";
+}
+
+absl::Status PathLost() { return absl::UnavailableError("path lost"); }
+
+}  // namespace
+
+Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::string peer,
+             std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot stream_slot,
+             SlotCounter::Slot pending, Owner& owner)
+    : loop_(loop),
+      id_(channel_id),
+      open_(std::move(open)),
+      peer_(std::move(peer)),
+      consumer_(*this, EnvelopeType::kConnectRequest, EnvelopeType::kConnectResponse),
+      provider_(*this, EnvelopeType::kAcceptRequest, EnvelopeType::kAcceptResponse),
+      pending_(std::move(pending)),
+      owner_(owner),
+      timer_(loop),
+      started_(loop.Now()) {
+  consumer_.stream = std::move(consumer);
+  consumer_.slot = std::move(stream_slot);
+  consumer_.stream->SetDelegate(&consumer_);
+}
+
+Relay::~Relay() = default;
+
+void Relay::WaitForProvider(Duration limit) {
+  timer_.Start(limit, [this] { owner_.OnRelayTimeout(*this); });
+}
+
+void Relay::OfferedTo(uint64_t session_id, uint64_t channel_id) {
+  session_id_ = session_id;
+  id_ = channel_id;
+  SetState(State::kOpening);
+  timer_.Start(kAcceptTime, [this] { owner_.OnRelayTimeout(*this); });
+}
+
+void Relay::Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider,
+                   SlotCounter::Slot slot) {
+  CULVERT_CHECK(state_ == State::kOpening);
+  timer_.Cancel();
+  pending_ = SlotCounter::Slot();
+  provider_capabilities_ = accept.capabilities;
+  provider_.stream = std::move(provider);
+  provider_.slot = std::move(slot);
+  provider_.stream->SetDelegate(&provider_);
+  SetState(State::kRelaying);
+
+  if (provider_capabilities_ != 0) {
+    v1::AcceptResponse accepted;
+    accepted.mutable_accepted();
+    provider_.stream->Write(FrameOf(accepted));
+  }
+  v1::ConnectResponse opened;
+  opened.mutable_open_response()->set_session_id(session_id_);
+  opened.mutable_open_response()->set_channel_id(id_);
+  if (open_.capabilities != 0) {
+    opened.mutable_open_response()->set_caps(accept.capabilities);
+    opened.mutable_open_response()->set_window(accept.window);
+    opened.mutable_open_response()->set_attempt(1);
+  }
+  consumer_.stream->Write(FrameOf(opened));
+  consumer_.stream->Read();
+  provider_.stream->Read();
+}
+
+void Relay::Refuse(tunnel::ErrorCode code, const std::string& message) {
+  v1::ConnectResponse response;
+  auto& error = *response.mutable_channel_open_error();
+  error.set_channel_id(id_);
+  error.set_message(message);
+  if (open_.capabilities != 0) error.set_code(static_cast<culvert::v1::ErrorCode>(code));
+  consumer_.stream->Write(FrameOf(response));
+  CULVERT_LOG(kInfo, "[channel {:x}] {} -> {} {} {}: refused: {}: {}", id_,
+              Printable(open_.consumer), open_.provider.ToString(), Printable(open_.service),
+              Printable(open_.arg), tunnel::ErrorCodeText(code), Printable(message));
+  End(absl::OkStatus(), absl::OkStatus());
+}
+
+void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline) {
+  if (open_.capabilities != 0) {
+    v1::ConnectResponse response;
+    auto& error = *response.mutable_channel_open_error();
+    error.set_message(std::string(MessageOf(status)));
+    error.set_code(static_cast<culvert::v1::ErrorCode>(code));
+    error.set_offline_ms(static_cast<uint32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(offline).count()));
+    consumer_.stream->Write(FrameOf(response));
+  }
+  CULVERT_LOG(kInfo, "[channel {:x}] {} -> {} {} {}: failed: {}", id_, Printable(open_.consumer),
+              open_.provider.ToString(), Printable(open_.service), Printable(open_.arg),
+              MessageOf(status));
+  End(status, absl::OkStatus());
+}
+
+void Relay::Cut(const absl::Status& status) {
+  if (state_ == State::kEnded) return;
+  if (state_ == State::kRelaying || state_ == State::kEnding) LogEnd(status);
+  End(status, status);
+}
+
+void Relay::HandleMessage(Half& from, const Bytes& message) {
+  absl::StatusOr<rpc::Envelope> envelope = rpc::ParseEnvelope(from.in, message);
+  if (envelope.ok() && envelope->kind == Kind::kControl) {
+    envelope = absl::InvalidArgumentError("only channel messages may follow the opening");
+  }
+  if (!envelope.ok()) {
+    LogEnd(envelope.status());
+    if (&from == &consumer_) {
+      End(envelope.status(), PathLost());
+    } else {
+      End(PathLost(), envelope.status());
+    }
+    return;
+  }
+  if (envelope->kind == Kind::kPing) {
+    from.pong_in_flight = true;
+    from.stream->Write(rpc::MakeEnvelope(from.out, Kind::kPong, Bytes()));
+    return;
+  }
+  PassOn(from, *envelope);
+}
+
+void Relay::PassOn(Half& from, const rpc::Envelope& envelope) {
+  Half& to = Other(from);
+  if (envelope.kind == Kind::kData) from.bytes += envelope.body.size();
+  if (envelope.kind == Kind::kClose || envelope.kind == Kind::kError) from.said_end = true;
+  to.stream->Write(rpc::MakeEnvelope(to.out, envelope.kind, envelope.body));
+}
+
+// What `half` was given is out: whoever wrote it may send the next message.
+void Relay::HandleWritten(Half& half) {
+  if (state_ != State::kRelaying && state_ != State::kEnding) return;
+  half.pong_in_flight = false;
+  MaybeRead(half);
+  MaybeRead(Other(half));
+}
+
+void Relay::MaybeRead(Half& half) {
+  if (!half.pong_in_flight && Other(half).stream->pending_writes() == 0) half.stream->Read();
+}
+
+void Relay::HandlePeerFinished(Half& half) {
+  if (state_ != State::kRelaying && state_ != State::kEnding) return;
+  half.peer_finished = true;
+  Half& other = Other(half);
+  if (other.peer_finished) {
+    LogEnd(absl::OkStatus());
+    End(absl::OkStatus(), absl::OkStatus());
+    return;
+  }
+  if (half.said_end || other.said_end) {
+    SetState(State::kEnding);
+    timer_.Start(kEndingTime, [this] {
+      LogEnd(absl::OkStatus());
+      End(absl::OkStatus(), absl::OkStatus());
+    });
+    return;
+  }
+  // It left without Close. A legacy peer means a reset by that; one of ours never does it.
+  const absl::Status why =
+      OpenedCapable(half) ? PathLost() : absl::AbortedError("the other end left without close");
+  LogEnd(why);
+  End(&half == &consumer_ ? absl::OkStatus() : why, &half == &provider_ ? absl::OkStatus() : why);
+}
+
+void Relay::HandleLost(Half& half) {
+  if (state_ == State::kEnded) return;
+  const bool orderly = state_ == State::kEnding || (half.said_end && Other(half).said_end);
+  if (state_ == State::kRelaying || state_ == State::kEnding) {
+    LogEnd(orderly ? absl::OkStatus() : PathLost());
+  }
+  End(PathLost(), PathLost());
+}
+
+bool Relay::OpenedCapable(const Half& half) const {
+  return (&half == &consumer_ ? open_.capabilities : provider_capabilities_) != 0;
+}
+
+void Relay::End(const absl::Status& consumer, const absl::Status& provider) {
+  if (state_ == State::kEnded) return;
+  SetState(State::kEnded);
+  timer_.Cancel();
+  pending_ = SlotCounter::Slot();
+  // The streams write what they still have, then finish.
+  consumer_.stream->Finish(consumer);
+  if (provider_.stream != nullptr) provider_.stream->Finish(provider);
+  consumer_.stream->SetDelegate(nullptr);
+  if (provider_.stream != nullptr) provider_.stream->SetDelegate(nullptr);
+  owner_.OnRelayEnded(*this);
+}
+
+void Relay::SetState(State to) {
+  CULVERT_LOG(kDebug, "[channel {:x}] {} -> {}", id_, StateName(state_), StateName(to));
+  state_ = to;
+}
+
+void Relay::LogEnd(const absl::Status& why) const {
+  CULVERT_LOG(kInfo,
+              "[channel {:x}] {} -> {} {} {}: ended after {:.1f} s, {} bytes up, {} down: {}", id_,
+              Printable(open_.consumer), open_.provider.ToString(), Printable(open_.service),
+              Printable(open_.arg), ToSeconds(loop_.Now() - started_), consumer_.bytes,
+              provider_.bytes, why.ok() ? "closed" : MessageOf(why));
+}
+
+}  // namespace culvert::broker

@@ -1,0 +1,123 @@
+// One channel inside the broker: the consumer's Connect stream and the provider's Accept stream.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "broker/admission.h"
+#include "broker/requests.h"
+#include "net/event_loop.h"
+#include "net/timer.h"
+#include "rpc/codec.h"
+#include "rpc/stream.h"
+#include "tunnel/error_code.h"
+
+namespace culvert::broker {
+
+// Passes messages on, one in flight each way, and looks at no payload. Keeps nothing: what is not
+// acknowledged is at the ends. Confined to the control loop; owned by the Broker.
+class Relay {
+ public:
+  enum class State {
+    kWaiting,  // for the provider to come back
+    kOpening,  // offered to the provider, which has not accepted yet
+    kRelaying,
+    kEnding,  // one half has finished in order, the other is about to
+    kEnded,
+  };
+
+  class Owner {
+   public:
+    // The relay is over; its streams are finished. The owner removes it in a later turn.
+    virtual void OnRelayEnded(Relay& relay) = 0;
+    // The provider did not accept within kAcceptTime, or did not come back: the owner fails the
+    // opening.
+    virtual void OnRelayTimeout(Relay& relay) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  static constexpr Duration kAcceptTime = std::chrono::seconds(10);
+  static constexpr Duration kEndingTime = std::chrono::seconds(10);
+
+  // `pending` counts as an opening under way until the channel is open or over.
+  Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::string peer,
+        std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot stream_slot,
+        SlotCounter::Slot pending, Owner& owner);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  uint64_t id() const { return id_; }
+  State state() const { return state_; }
+  const OpenChannel& open() const { return open_; }
+  uint64_t session_id() const { return session_id_; }
+  const std::string& peer() const { return peer_; }
+
+  // The provider is away: waits until OfferedTo, at most `limit`.
+  void WaitForProvider(Duration limit);
+  // The provider was asked under `channel_id`: it may accept for kAcceptTime.
+  void OfferedTo(uint64_t session_id, uint64_t channel_id);
+  // The provider accepted. The channel is open.
+  void Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider,
+              SlotCounter::Slot slot);
+  // The opening failed, by the provider's word or ours: the consumer hears it as a
+  // channel_open_error.
+  void Refuse(tunnel::ErrorCode code, const std::string& message);
+  // The opening failed for a reason that is a status of its own (NOT_FOUND, DEADLINE_EXCEEDED, …).
+  void Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline);
+  // Ends both halves with `status`.
+  void Cut(const absl::Status& status);
+
+ private:
+  struct Half final : rpc::Stream::Delegate {
+    Half(Relay& owner, rpc::EnvelopeType in_type, rpc::EnvelopeType out_type)
+        : relay(owner), in(in_type), out(out_type) {}
+    void OnMessage(Bytes message) override { relay.HandleMessage(*this, message); }
+    void OnWritten() override { relay.HandleWritten(*this); }
+    void OnPeerFinished() override { relay.HandlePeerFinished(*this); }
+    void OnEnd(absl::Status) override { relay.HandleLost(*this); }
+
+    Relay& relay;
+    const rpc::EnvelopeType in;
+    const rpc::EnvelopeType out;
+    std::unique_ptr<rpc::Stream> stream;
+    SlotCounter::Slot slot;
+    bool pong_in_flight = false;
+    bool said_end = false;       // a Close or Error of this half was passed on
+    bool peer_finished = false;  // the client of this half has finished writing
+    uint64_t bytes = 0;          // of Data passed on from this half
+  };
+
+  void HandleMessage(Half& from, const Bytes& message);
+  void HandleWritten(Half& half);
+  void MaybeRead(Half& half);
+  void HandlePeerFinished(Half& half);
+  void HandleLost(Half& half);
+  void PassOn(Half& from, const rpc::Envelope& envelope);
+  Half& Other(Half& half) { return &half == &consumer_ ? provider_ : consumer_; }
+  bool OpenedCapable(const Half& half) const;
+  void End(const absl::Status& consumer, const absl::Status& provider);
+  void SetState(State to);
+  void LogEnd(const absl::Status& why) const;
+
+  net::EventLoop& loop_;
+  uint64_t id_;
+  const OpenChannel open_;
+  const std::string peer_;
+  Half consumer_;
+  Half provider_;
+  SlotCounter::Slot pending_;
+  Owner& owner_;
+  net::Timer timer_;
+  State state_ = State::kWaiting;
+  uint64_t session_id_ = 0;
+  uint64_t provider_capabilities_ = 0;
+  const MonotonicTime started_;
+};
+
+}  // namespace culvert::broker

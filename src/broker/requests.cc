@@ -1,0 +1,164 @@
+#include "broker/requests.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/target.h"
+#include "ntt/proxies/v1/broker.pb.h"
+#include "rpc/codec.h"
+
+namespace culvert::broker {
+namespace {
+
+namespace v1 = ntt::proxies::v1;
+using Version = rpc::StreamInfo::Version;
+
+constexpr size_t kMaxNameBytes = 128;
+constexpr std::string_view kProjectPrefix = "projects/";
+
+bool IsWord(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// The wide form of resource ids: a word character, then word characters, dots and dashes.
+bool IsId(std::string_view id) {
+  if (id.empty() || id.size() > kMaxNameBytes || !IsWord(id.front())) return false;
+  return std::all_of(id.begin(), id.end(),
+                     [](char c) { return IsWord(c) || c == '.' || c == '-'; });
+}
+
+// Names of consumers may be addresses like "alice@laptop".
+bool IsPrintableName(std::string_view name) {
+  return name.size() <= kMaxNameBytes &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+absl::Status Bad(std::string_view field, std::string_view value, std::string_view expected) {
+  return absl::InvalidArgumentError(
+      fmt::format("{} \"{}\": expected {}", field, Printable(value), expected));
+}
+
+template <typename Request>
+absl::StatusOr<ProviderKey> KeyOf(Version version, const Request& request, const std::string& name,
+                                  const std::string& own_region) {
+  const std::string& project = request.project();
+  if (project.compare(0, kProjectPrefix.size(), kProjectPrefix) != 0 ||
+      !IsId(std::string_view(project).substr(kProjectPrefix.size()))) {
+    return Bad("project", project, "projects/ID");
+  }
+  if (!IsId(name))
+    return Bad("provider name", name, "letters, digits, '_', '.' and '-', at most 128");
+  if (!request.region_id().empty() && request.region_id() != own_region) {
+    return absl::NotFoundError(
+        fmt::format("region \"{}\" is not served here", Printable(request.region_id())));
+  }
+  // v1alpha2 has no service domain: what stands in that field is unknown to it.
+  const std::string domain = version == Version::kV1 ? request.service_domain() : "";
+  if (!domain.empty() && !IsId(domain)) return Bad("service domain", domain, "a domain name");
+  return ProviderKey{project, own_region, domain, name};
+}
+
+absl::Status CheckTarget(const OpenChannel& open) {
+  if (open.service != "tcp") return absl::OkStatus();
+  return Annotate(ParseTarget(open.arg).status(), "arg of tcp");
+}
+
+absl::StatusOr<OpenChannel> ReadOpen(Version version,
+                                     const v1::ConnectRequest::OpenRequest& request,
+                                     const std::string& region) {
+  OpenChannel open;
+  CULVERT_ASSIGN_OR_RETURN(open.provider, KeyOf(version, request, request.provider_name(), region));
+  if (!IsPrintableName(request.name()))
+    return Bad("name", request.name(), "at most 128 printable characters");
+  if (!IsId(request.service())) return Bad("service", request.service(), "the name of a service");
+  if (request.arg().size() > kMaxArgBytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("arg of {} bytes: at most {}", request.arg().size(), kMaxArgBytes));
+  }
+  open.consumer = request.name();
+  open.service = request.service();
+  open.arg = request.arg();
+  open.capabilities = request.caps();
+  open.window = request.window();
+  CULVERT_RETURN_IF_ERROR(CheckTarget(open));
+  return open;
+}
+
+template <typename Proto>
+absl::StatusOr<Proto> ParseControl(rpc::EnvelopeType type, const Bytes& message) {
+  CULVERT_ASSIGN_OR_RETURN(const rpc::Envelope envelope, rpc::ParseEnvelope(type, message));
+  if (envelope.kind != rpc::Kind::kControl) {
+    return absl::InvalidArgumentError("the first message must be open_request or resume_request");
+  }
+  Proto proto;
+  if (!proto.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    return absl::InvalidArgumentError("message does not parse");
+  }
+  return proto;
+}
+
+absl::Status NotAnOpening() {
+  return absl::InvalidArgumentError("the first message must be open_request or resume_request");
+}
+
+}  // namespace
+
+absl::StatusOr<ConnectOpening> ParseConnectOpening(Version version, const Bytes& message,
+                                                   const std::string& region) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<v1::ConnectRequest>(
+                                                   rpc::EnvelopeType::kConnectRequest, message));
+  if (request.has_open_request()) {
+    CULVERT_ASSIGN_OR_RETURN(OpenChannel open, ReadOpen(version, request.open_request(), region));
+    return ConnectOpening(std::move(open));
+  }
+  if (!request.has_resume_request()) return NotAnOpening();
+  const auto& resume = request.resume_request();
+  CULVERT_ASSIGN_OR_RETURN(ProviderKey key, KeyOf(version, resume, resume.provider_name(), region));
+  return ConnectOpening(ResumeChannel{std::move(key), resume.session_id(), resume.channel_id()});
+}
+
+absl::StatusOr<ListenOpening> ParseListenOpening(Version version, const Bytes& message,
+                                                 const std::string& region) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<v1::ListenRequest>(
+                                                   rpc::EnvelopeType::kListenRequest, message));
+  if (request.has_open_request()) {
+    const auto& open = request.open_request();
+    CULVERT_ASSIGN_OR_RETURN(ProviderKey key, KeyOf(version, open, open.name(), region));
+    return ListenOpening(OpenSession{std::move(key), open.caps(), open.incarnation()});
+  }
+  if (!request.has_resume_request()) return NotAnOpening();
+  const auto& resume = request.resume_request();
+  CULVERT_ASSIGN_OR_RETURN(ProviderKey key, KeyOf(version, resume, resume.name(), region));
+  return ListenOpening(
+      ResumeSession{std::move(key), resume.session_id(), resume.caps(), resume.incarnation()});
+}
+
+absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& message,
+                                                 const std::string& region) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<v1::AcceptRequest>(
+                                                   rpc::EnvelopeType::kAcceptRequest, message));
+  AcceptChannel accept;
+  if (request.has_open_request()) {
+    const auto& open = request.open_request();
+    CULVERT_ASSIGN_OR_RETURN(accept.provider, KeyOf(version, open, open.name(), region));
+    accept.session_id = open.session_id();
+    accept.channel_id = open.channel_id();
+    accept.capabilities = open.caps();
+    accept.window = open.window();
+    return accept;
+  }
+  if (!request.has_resume_request()) return NotAnOpening();
+  const auto& resume = request.resume_request();
+  CULVERT_ASSIGN_OR_RETURN(accept.provider, KeyOf(version, resume, resume.name(), region));
+  accept.session_id = resume.session_id();
+  accept.channel_id = resume.channel_id();
+  accept.resume = true;
+  return accept;
+}
+
+}  // namespace culvert::broker

@@ -1,0 +1,68 @@
+// The first messages of the three RPCs, parsed, checked and brought to one form for both versions
+// of the protocol.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "broker/provider_key.h"
+#include "rpc/server.h"
+
+namespace culvert::broker {
+
+// Longest `arg` of an opening.
+inline constexpr size_t kMaxArgBytes = 4096;
+
+struct OpenChannel {
+  ProviderKey provider;
+  std::string consumer;  // the name that the consumer gives itself
+  std::string service;
+  std::string arg;
+  uint64_t capabilities = 0;  // 0: legacy
+  uint64_t window = 0;
+};
+
+struct ResumeChannel {
+  ProviderKey provider;
+  uint64_t session_id = 0;
+  uint64_t channel_id = 0;
+};
+
+struct OpenSession {
+  ProviderKey provider;
+  uint64_t capabilities = 0;
+  uint64_t incarnation = 0;
+};
+
+struct ResumeSession {
+  ProviderKey provider;
+  uint64_t session_id = 0;
+  uint64_t capabilities = 0;
+  uint64_t incarnation = 0;
+};
+
+struct AcceptChannel {
+  ProviderKey provider;
+  uint64_t session_id = 0;
+  uint64_t channel_id = 0;
+  uint64_t capabilities = 0;
+  uint64_t window = 0;
+  bool resume = false;
+};
+
+using ConnectOpening = std::variant<OpenChannel, ResumeChannel>;
+using ListenOpening = std::variant<OpenSession, ResumeSession>;
+
+// `region` is the broker's own: an empty region in a message means it, another one is NOT_FOUND.
+// INVALID_ARGUMENT with one line when the first message is not an opening or a field is not usable.
+absl::StatusOr<ConnectOpening> ParseConnectOpening(rpc::StreamInfo::Version version,
+                                                   const Bytes& message, const std::string& region);
+absl::StatusOr<ListenOpening> ParseListenOpening(rpc::StreamInfo::Version version,
+                                                 const Bytes& message, const std::string& region);
+absl::StatusOr<AcceptChannel> ParseAcceptOpening(rpc::StreamInfo::Version version,
+                                                 const Bytes& message, const std::string& region);
+
+}  // namespace culvert::broker
