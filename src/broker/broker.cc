@@ -20,7 +20,8 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits)
     : loop_(loop),
       region_(std::move(region)),
       streams_("streams", limits.streams_per_address),
-      pending_openings_("openings under way", limits.pending_per_address) {}
+      pending_openings_("openings under way", limits.pending_per_address),
+      sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
 
@@ -69,7 +70,8 @@ void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Byte
       pending.TakeStream()->Finish(begun);
     }
   }
-  loop_.Post([this, key = &pending] { pending_.erase(key); });
+  done_pending_.push_back(&pending);
+  sweep_.Schedule();
 }
 
 // --- consumers ---
@@ -148,12 +150,15 @@ void Broker::OnRelayTimeout(Relay& relay) {
 
 void Broker::OnRelayEnded(Relay& relay) {
   by_channel_.erase(relay.id());
-  loop_.Post([this, key = &relay] { RemoveRelay(key); });
+  done_relays_.push_back(&relay);
+  sweep_.Schedule();
 }
 
-void Broker::RemoveRelay(Relay* relay) {
-  relays_.erase(relay);
-  CheckIdle();
+void Broker::Sweep() {
+  for (PendingStream* pending : std::exchange(done_pending_, {})) pending_.erase(pending);
+  for (Relay* relay : std::exchange(done_relays_, {})) relays_.erase(relay);
+  done_sessions_.clear();
+  if (draining_ && relays_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 
 // --- providers ---
@@ -181,7 +186,8 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
                   replaced->provider().ToString(), replaced->peer(), added.peer());
     }
     replaced->End(absl::AbortedError(fmt::format("taken over by {}", added.peer())));
-    loop_.Post([owned = std::move(replaced)] {});  // it may be what called us
+    done_sessions_.push_back(std::move(replaced));
+    sweep_.Schedule();
   }
   OfferWaiting(added);
   return absl::OkStatus();
@@ -217,8 +223,10 @@ void Broker::OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorC
 void Broker::OnSessionLost(Session& session, absl::Status why) {
   CULVERT_LOG(kInfo, "[session {:x}] agent {} left: {}", session.id(),
               session.provider().ToString(), why.ok() ? "finished" : MessageOf(why));
-  // The session is what called us: it goes in a later turn.
-  loop_.Post([owned = registry_.Remove(session.id(), loop_.Now())] {});
+  if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
+    done_sessions_.push_back(std::move(lost));
+    sweep_.Schedule();
+  }
 }
 
 // --- the end ---
@@ -226,11 +234,7 @@ void Broker::OnSessionLost(Session& session, absl::Status why) {
 void Broker::Drain(absl::AnyInvocable<void() &&> on_idle) {
   draining_ = true;
   on_idle_ = std::move(on_idle);
-  loop_.Post([this] { CheckIdle(); });
-}
-
-void Broker::CheckIdle() {
-  if (draining_ && relays_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
+  sweep_.Schedule();
 }
 
 void Broker::EndAll() {

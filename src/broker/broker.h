@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "broker/admission.h"
@@ -13,6 +14,7 @@
 #include "broker/relay.h"
 #include "broker/requests.h"
 #include "broker/session.h"
+#include "net/deferred.h"
 #include "net/event_loop.h"
 #include "rpc/server.h"
 
@@ -62,8 +64,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void OnSessionLost(Session& session, absl::Status why) override;
   void OnRelayEnded(Relay& relay) override;
   void OnRelayTimeout(Relay& relay) override;
-  void RemoveRelay(Relay* relay);
-  void CheckIdle();
+  void Sweep();
 
   net::EventLoop& loop_;
   const std::string region_;
@@ -73,6 +74,11 @@ class Broker final : public Session::Owner, public Relay::Owner {
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
   std::unordered_map<uint64_t, Relay*> by_channel_;  // offered or open
+  // What ended and is removed in the next turn: it may be what called us.
+  std::vector<PendingStream*> done_pending_;
+  std::vector<Relay*> done_relays_;
+  std::vector<std::unique_ptr<Session>> done_sessions_;
+  net::Deferred sweep_;
   bool draining_ = false;
   absl::AnyInvocable<void() &&> on_idle_;
 };

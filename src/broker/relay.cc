@@ -14,7 +14,7 @@
 namespace culvert::broker {
 namespace {
 
-namespace v1 = ntt::proxies::v1;
+namespace pb = ntt::proxies::v1;
 using rpc::EnvelopeType;
 using rpc::Kind;
 
@@ -85,11 +85,11 @@ void Relay::Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> pro
   SetState(State::kRelaying);
 
   if (provider_capabilities_ != 0) {
-    v1::AcceptResponse accepted;
+    pb::AcceptResponse accepted;
     accepted.mutable_accepted();
     provider_.stream->Write(FrameOf(accepted));
   }
-  v1::ConnectResponse opened;
+  pb::ConnectResponse opened;
   opened.mutable_open_response()->set_session_id(session_id_);
   opened.mutable_open_response()->set_channel_id(id_);
   if (open_.capabilities != 0) {
@@ -103,7 +103,7 @@ void Relay::Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> pro
 }
 
 void Relay::Refuse(tunnel::ErrorCode code, const std::string& message) {
-  v1::ConnectResponse response;
+  pb::ConnectResponse response;
   auto& error = *response.mutable_channel_open_error();
   error.set_channel_id(id_);
   error.set_message(message);
@@ -117,7 +117,7 @@ void Relay::Refuse(tunnel::ErrorCode code, const std::string& message) {
 
 void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline) {
   if (open_.capabilities != 0) {
-    v1::ConnectResponse response;
+    pb::ConnectResponse response;
     auto& error = *response.mutable_channel_open_error();
     error.set_message(std::string(MessageOf(status)));
     error.set_code(static_cast<culvert::v1::ErrorCode>(code));

@@ -15,7 +15,7 @@
 namespace culvert::broker {
 namespace {
 
-namespace v1 = ntt::proxies::v1;
+namespace pb = ntt::proxies::v1;
 using Version = rpc::StreamInfo::Version;
 
 constexpr size_t kMaxNameBytes = 128;
@@ -69,7 +69,7 @@ absl::Status CheckTarget(const OpenChannel& open) {
 }
 
 absl::StatusOr<OpenChannel> ReadOpen(Version version,
-                                     const v1::ConnectRequest::OpenRequest& request,
+                                     const pb::ConnectRequest::OpenRequest& request,
                                      const std::string& region) {
   OpenChannel open;
   CULVERT_ASSIGN_OR_RETURN(open.provider, KeyOf(version, request, request.provider_name(), region));
@@ -110,7 +110,7 @@ absl::Status NotAnOpening() {
 
 absl::StatusOr<ConnectOpening> ParseConnectOpening(Version version, const Bytes& message,
                                                    const std::string& region) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<v1::ConnectRequest>(
+  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<pb::ConnectRequest>(
                                                    rpc::EnvelopeType::kConnectRequest, message));
   if (request.has_open_request()) {
     CULVERT_ASSIGN_OR_RETURN(OpenChannel open, ReadOpen(version, request.open_request(), region));
@@ -124,7 +124,7 @@ absl::StatusOr<ConnectOpening> ParseConnectOpening(Version version, const Bytes&
 
 absl::StatusOr<ListenOpening> ParseListenOpening(Version version, const Bytes& message,
                                                  const std::string& region) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<v1::ListenRequest>(
+  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<pb::ListenRequest>(
                                                    rpc::EnvelopeType::kListenRequest, message));
   if (request.has_open_request()) {
     const auto& open = request.open_request();
@@ -140,7 +140,7 @@ absl::StatusOr<ListenOpening> ParseListenOpening(Version version, const Bytes& m
 
 absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& message,
                                                  const std::string& region) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<v1::AcceptRequest>(
+  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<pb::AcceptRequest>(
                                                    rpc::EnvelopeType::kAcceptRequest, message));
   AcceptChannel accept;
   if (request.has_open_request()) {

@@ -13,7 +13,7 @@
 namespace culvert::broker {
 namespace {
 
-namespace v1 = ntt::proxies::v1;
+namespace pb = ntt::proxies::v1;
 
 // Offers that a provider has not read yet.
 constexpr size_t kMaxPendingOffers = 1024;
@@ -33,7 +33,7 @@ Session::Session(uint64_t id, OpenSession opening, std::string peer,
       slot_(std::move(slot)),
       owner_(owner) {
   stream_->SetDelegate(this);
-  v1::ListenResponse response;
+  pb::ListenResponse response;
   response.mutable_listening()->set_session_id(id_);
   if (capable()) response.mutable_listening()->set_caps(tunnel::kOwnCapabilities);
   stream_->Write(FrameOf(response));
@@ -47,7 +47,7 @@ absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open) {
   if (stream_->pending_writes() > kMaxPendingOffers) {
     return absl::ResourceExhaustedError("agent does not keep up with openings");
   }
-  v1::ListenResponse response;
+  pb::ListenResponse response;
   auto& offer = *response.mutable_open_channel_response();
   offer.set_channel_id(channel_id);
   offer.set_service(open.service);
@@ -85,7 +85,7 @@ void Session::OnMessage(Bytes message) {
 }
 
 void Session::HandleControl(const Bytes& message) {
-  v1::ListenRequest request;
+  pb::ListenRequest request;
   if (!request.ParseFromArray(message.data(), static_cast<int>(message.size())) ||
       !request.has_channel_open_error()) {
     Lose(absl::InvalidArgumentError("only channel_open_error and ping may follow the opening"));

@@ -44,10 +44,6 @@ std::string Outcome::ToString() const {
   return fmt::format("{}: {}", ErrorCodeText(code), Printable(message));
 }
 
-uint64_t Channel::InitialWindow(const MemoryBudget::Member& member) {
-  return std::min(ReceiveWindow::kInitialWindow, member.Share());
-}
-
 Channel::Channel(const Options& options, MemoryBudget& budget)
     : options_(options),
       legacy_((options.peer_capabilities & kCapExactTcp) == 0),
@@ -299,6 +295,16 @@ void Channel::Abort(ErrorCode code, std::string message) {
     End();  // a legacy peer has closed: it listens to nothing any more
   }
   UpdateBudget();
+}
+
+void Channel::GiveUp(ErrorCode code, std::string message) {
+  if (state_ == State::kEnded) return;
+  if (state_ == State::kClosing) {
+    EndClean();
+    return;
+  }
+  if (state_ == State::kOpen) outcome_ = Outcome{false, code, std::move(message), false};
+  End();
 }
 
 void Channel::OnPeerEnded(ErrorCode code, uint64_t last_id) {

@@ -49,9 +49,6 @@ class Channel {
     uint64_t own_window = ReceiveWindow::kInitialWindow;  // our first grant to it
   };
 
-  // Most that is granted to a new channel of a process with this budget.
-  static uint64_t InitialWindow(const MemoryBudget::Member& member);
-
   // `budget` outlives the channel.
   Channel(const Options& options, MemoryBudget& budget);
 
@@ -108,6 +105,9 @@ class Channel {
 
   // Ends the channel in both directions at once. Nothing when it is ending already.
   void Abort(ErrorCode code, std::string message);
+  // Ends the channel here and now without telling the peer: there is no path any more and none will
+  // come (the other end finds out by itself).
+  void GiveUp(ErrorCode code, std::string message);
   // A resume was answered with "ended": `last_id` is the last id that the peer received before it
   // ended in order (`code` kEnded), or `code` says why it aborted.
   void OnPeerEnded(ErrorCode code, uint64_t last_id);

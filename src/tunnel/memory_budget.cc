@@ -17,8 +17,10 @@ void MemoryBudget::Member::SetUsed(uint64_t used) {
   used_ = used;
 }
 
-uint64_t MemoryBudget::Member::Share() const {
-  return std::max(kMinShare, budget_.limit_ / (2 * budget_.channels_));  // two directions
+uint64_t MemoryBudget::Member::Share() const { return budget_.ShareAmong(budget_.channels_); }
+
+uint64_t MemoryBudget::ShareAmong(size_t channels) const {
+  return std::max(kMinShare, limit_ / (2 * channels));  // two directions
 }
 
 bool MemoryBudget::Member::MayGrow() const { return budget_.used_ < budget_.limit_ / 2; }

@@ -37,11 +37,16 @@ class MemoryBudget {
     uint64_t used_ = 0;
   };
 
+  // The share of a channel that is about to be made.
+  uint64_t ShareOfNext() const { return ShareAmong(channels_ + 1); }
+
   uint64_t limit() const { return limit_; }
   uint64_t used() const { return used_; }
   size_t channels() const { return channels_; }
 
  private:
+  uint64_t ShareAmong(size_t channels) const;
+
   const uint64_t limit_;
   uint64_t used_ = 0;
   size_t channels_ = 0;

@@ -1,4 +1,5 @@
-// What carries the messages of one channel for a while: a pair of gRPC streams, or a stitched connection.
+// What carries the messages of one channel for a while: a pair of gRPC streams, or a stitched
+// connection.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,8 +7,8 @@
 
 namespace culvert::tunnel {
 
-// Confined to one loop. Reliable and in order until it ends; then it is gone for good. Destroy = cancel:
-// the peer sees a lost path. No callback runs inside a call on the path.
+// Confined to one loop. Reliable and in order until it ends; then it is gone for good. Destroy =
+// cancel: the peer sees a lost path. No callback runs inside a call on the path.
 class Path {
  public:
   class Delegate {

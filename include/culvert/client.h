@@ -1,0 +1,55 @@
+// A program's part in Culvert: its loop thread, its memory budget and its connections to brokers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+
+namespace culvert {
+
+class ClientCore;
+
+struct ClientOptions {
+  // "host:port", tried in this order; at least one.
+  std::vector<std::string> brokers;
+  std::string project = "projects/default";
+  std::string region;          // empty: the broker's own
+  std::string service_domain;  // of the providers
+  // Who this is: a provider's name is what consumers ask for.
+  std::string name;
+  // Most bytes that all channels may hold together.
+  uint64_t memory_limit = uint64_t{256} << 20;
+  // No TLS and no identity: loopback only, for development.
+  bool insecure = false;
+};
+
+// Owns one loop thread, on which every Service, Outlet and callback of its Providers and Consumers
+// runs. Destroy those first. Thread-safe.
+class Client {
+ public:
+  // INVALID_ARGUMENT or FAILED_PRECONDITION with one line for options that cannot work. Does not
+  // connect yet.
+  static absl::StatusOr<std::unique_ptr<Client>> Create(const ClientOptions& options);
+  // Not on the loop thread.
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Runs `task` on the loop thread, later.
+  void Post(absl::AnyInvocable<void() &&> task);
+  // Runs `task` on the loop thread and waits for it. Not on the loop thread.
+  void Run(absl::AnyInvocable<void() &&> task);
+
+  // For Culvert's own programs; not part of the SDK's promise.
+  ClientCore& core() { return *core_; }
+
+ private:
+  explicit Client(std::unique_ptr<ClientCore> core);
+  std::unique_ptr<ClientCore> core_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,70 @@
+// Offers services through a broker, from wherever this program can dial out.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "culvert/client.h"
+#include "culvert/endpoint.h"
+
+namespace culvert {
+
+// What a consumer asks for.
+struct ServiceRequest {
+  std::string service;
+  std::string arg;       // the service's own; at most 4096 bytes of anything
+  std::string consumer;  // who asks, as the broker names it; may be empty
+  uint64_t channel_id = 0;
+};
+
+// Makes the service of one channel; an error refuses the channel. Loop thread.
+using ServiceFactory =
+    std::function<absl::StatusOr<std::unique_ptr<Service>>(const ServiceRequest&)>;
+
+// How a channel went, for logs and metrics.
+struct ChannelReport {
+  uint64_t channel_id = 0;
+  absl::Status status;  // OK: both directions ended in order
+  std::string reason;   // for people: "closed", "connection refused: …"
+  std::chrono::nanoseconds duration{0};
+  uint64_t bytes_sent = 0;      // payload to the other end
+  uint64_t bytes_received = 0;  // payload from the other end
+};
+
+// Registers with a broker of the Client's list under the Client's name and stays registered: a lost
+// connection is tried again for ever, with a jittered backoff of 50 ms to 5 s.
+class Provider {
+ public:
+  struct Options {
+    std::map<std::string, ServiceFactory> services;
+    // Optional. Loop thread. Registered (OK), or not any more and why; `retry_in` until the next
+    // try.
+    std::function<void(const absl::Status&, std::chrono::nanoseconds retry_in)> on_state;
+    // Optional. Loop thread, for every channel that was opened or refused.
+    std::function<void(const ServiceRequest&, const ChannelReport&)> on_channel_end;
+  };
+
+  // Starts at once. `client` outlives the provider.
+  Provider(Client& client, Options options);
+  // Ends the registration and aborts the channels. Afterwards no callback runs.
+  ~Provider();
+  Provider(const Provider&) = delete;
+  Provider& operator=(const Provider&) = delete;
+
+  // Ends the registration; `done` runs on the loop thread when the last channel has ended.
+  // Thread-safe.
+  void Drain(absl::AnyInvocable<void() &&> done);
+
+  class Impl;
+
+ private:
+  Client& client_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace culvert

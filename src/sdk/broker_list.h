@@ -1,0 +1,39 @@
+// The brokers that a program may use, and which one is next.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "net/event_loop.h"
+#include "rpc/connection.h"
+#include "rpc/credentials.h"
+
+namespace culvert {
+
+// "host:port" with the rules for a transport without identities: only loopback, whose names need no
+// resolver. Returns literal addresses.
+absl::StatusOr<std::vector<std::string>> LoopbackBrokers(const std::vector<std::string>& brokers);
+
+// Confined to the loop.
+class BrokerList {
+ public:
+  BrokerList(net::EventLoop& loop, const std::vector<std::string>& addresses,
+             const rpc::Credentials& credentials);
+
+  // `attempt` counts from 0: the list in order, over and over.
+  rpc::Connection& ForAttempt(size_t attempt) {
+    return *connections_[attempt % connections_.size()];
+  }
+  const std::string& AddressForAttempt(size_t attempt) const {
+    return addresses_[attempt % addresses_.size()];
+  }
+  size_t size() const { return connections_.size(); }
+
+ private:
+  std::vector<std::string> addresses_;
+  std::vector<std::unique_ptr<rpc::Connection>> connections_;
+};
+
+}  // namespace culvert

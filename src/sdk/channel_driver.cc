@@ -1,0 +1,229 @@
+#include "sdk/channel_driver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "culvert/error_code.h"
+
+namespace culvert {
+
+using tunnel::Channel;
+
+template <typename Handler>
+auto ChannelDriver::Guard(Handler handler) {
+  return [alive = std::weak_ptr<ChannelDriver*>(alive_),
+          handler = std::move(handler)](auto argument) mutable {
+    if (alive.lock() != nullptr) handler(std::move(argument));
+  };
+}
+
+ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& options,
+                             tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint,
+                             Owner& owner)
+    : loop_(loop),
+      channel_(options, budget),
+      endpoint_(std::move(endpoint)),
+      owner_(owner),
+      timer_(loop),
+      started_(MonotonicNow()),
+      alive_(std::make_shared<ChannelDriver*>(this)) {
+  attachment_.emplace(*endpoint_, Guard([this](absl::Status why) { Abort(why); }));
+}
+
+ChannelDriver::~ChannelDriver() {
+  if (endpoint_ == nullptr) return;
+  attachment_.reset();
+  endpoint_->Close(ErrorStatus(ErrorCode::kShutdown, "program is ending"));
+}
+
+void ChannelDriver::Start(std::unique_ptr<tunnel::Path> path, uint64_t peer_window) {
+  path_ = std::move(path);
+  CULVERT_CHECK(channel_.Attach(1, 0, peer_window, MonotonicNow()).ok());
+  Pump();
+}
+
+void ChannelDriver::Abort(const absl::Status& why) {
+  channel_.Abort(ErrorCodeOf(why), std::string(MessageOf(why)));
+  Pump();
+}
+
+// --- from the path ---
+
+void ChannelDriver::OnPathMessage(tunnel::Message message) {
+  const auto verdict = channel_.OnMessage(channel_.attempt(), std::move(message), MonotonicNow());
+  if (verdict == Channel::PathVerdict::kBreakPath) {
+    OnPathEnd(absl::DataLossError("the path lost a message"));
+    return;
+  }
+  Pump();
+}
+
+void ChannelDriver::OnPathReady() { Pump(); }
+
+void ChannelDriver::OnPathEnd(absl::Status why) {
+  path_.reset();
+  channel_.Detach();
+  if (channel_.state() != Channel::State::kEnded) {
+    // ABORTED is a legacy peer that left without Close. Everything else is a lost path, and a
+    // channel that cannot go on is reset at both ends, never ended as if it were complete.
+    const ErrorCode code = absl::IsAborted(why) ? ErrorCode::kReset : ErrorCode::kPathLost;
+    channel_.GiveUp(code, std::string(MessageOf(why)));
+  }
+  Pump();
+}
+
+// --- between the two ---
+
+// Callbacks of the endpoint may come inside our calls to it: they only change state, the loop here
+// acts on it.
+void ChannelDriver::Pump() {
+  if (pumping_) {
+    pump_again_ = true;
+    return;
+  }
+  pumping_ = true;
+  do {
+    pump_again_ = false;
+    PumpOnce();
+  } while (pump_again_);
+  pumping_ = false;
+  CheckEnd();
+}
+
+void ChannelDriver::PumpOnce() {
+  PumpPath();
+  PumpDelivery();
+  SendResidue();
+  PumpReading();
+  PumpPath();
+  const std::optional<MonotonicTime> deadline = channel_.deadline();
+  if (deadline == timer_at_) return;
+  timer_at_ = deadline;
+  if (!deadline) {
+    timer_.Cancel();
+    return;
+  }
+  timer_.Start(std::max(Duration::zero(), *deadline - MonotonicNow()), [this] {
+    timer_at_.reset();
+    Pump();
+  });
+}
+
+void ChannelDriver::PumpPath() {
+  while (path_ != nullptr && path_->ready()) {
+    const std::optional<tunnel::Message> message = channel_.NextMessage(MonotonicNow());
+    if (!message) break;
+    path_->Send(*message);
+  }
+  if (path_ != nullptr) path_->SetReading(channel_.WantsMessages());
+}
+
+void ChannelDriver::PumpDelivery() {
+  if (delivering_ || endpoint_ == nullptr) return;
+  std::optional<Channel::Delivery> delivery = channel_.NextDelivery(MonotonicNow());
+  if (!delivery) return;
+  delivering_ = true;
+  delivering_end_ = delivery->end;
+  if (delivery->bytes.empty()) {
+    HandleTaken(absl::OkStatus());
+  } else {
+    endpoint_->Send(std::move(delivery->bytes),
+                    Guard([this](absl::Status status) { HandleTaken(std::move(status)); }));
+  }
+}
+
+void ChannelDriver::HandleTaken(absl::Status status) {
+  if (!status.ok() || !delivering_end_) {
+    HandleEndTaken(std::move(status));
+    return;
+  }
+  if (endpoint_ == nullptr) return;
+  endpoint_->SendEnd(Guard([this](absl::Status ended) { HandleEndTaken(std::move(ended)); }));
+}
+
+void ChannelDriver::HandleEndTaken(absl::Status status) {
+  delivering_ = false;
+  if (status.ok()) {
+    channel_.Delivered(MonotonicNow());
+  } else {
+    channel_.Abort(ErrorCodeOf(status), std::string(MessageOf(status)));
+  }
+  Pump();
+}
+
+void ChannelDriver::PumpReading() {
+  if (receiving_ || endpoint_ == nullptr || !residue_.empty() || channel_.SendRoom() == 0) return;
+  receiving_ = true;
+  endpoint_->Recv(Guard([this](absl::StatusOr<Chunk> chunk) { HandleReceived(std::move(chunk)); }));
+}
+
+void ChannelDriver::HandleReceived(absl::StatusOr<Chunk> chunk) {
+  receiving_ = false;
+  if (!chunk.ok()) {
+    Abort(chunk.status());
+    return;
+  }
+  if (chunk->kind == Chunk::Kind::kEndOfStream) channel_.FinishSending();
+  if (chunk->kind == Chunk::Kind::kClose) channel_.Finish();
+  residue_ = std::move(chunk->bytes);
+  Pump();
+}
+
+void ChannelDriver::SendResidue() {
+  while (!residue_.empty()) {
+    const size_t room = std::min(channel_.SendRoom(), residue_.size());
+    if (room == 0) return;
+    channel_.Send(residue_.Slice(0, room));
+    residue_ = residue_.Slice(room);
+  }
+}
+
+// --- the end ---
+
+void ChannelDriver::CheckEnd() {
+  // Once both directions are done, or it is aborted, there is nothing more for the endpoint: it
+  // hears of the end before the peer has confirmed it.
+  if (channel_.state() == Channel::State::kOpen) return;
+  CloseEndpoint();
+  if (channel_.state() == Channel::State::kEnded) FinishPath();
+}
+
+void ChannelDriver::CloseEndpoint() {
+  if (endpoint_ == nullptr) return;
+  ended_ = MonotonicNow();
+  const tunnel::Outcome& outcome = channel_.outcome();
+  const bool clean = channel_.state() == Channel::State::kClosing || outcome.clean;
+  final_status_ = clean ? absl::OkStatus() : ErrorStatus(outcome.code, outcome.message);
+  residue_ = Bytes();
+  attachment_.reset();
+  std::unique_ptr<Endpoint> endpoint = std::move(endpoint_);
+  endpoint->Close(final_status_);
+  loop_.Post([owned = std::move(endpoint)] {});  // it may be what called us
+  owner_.OnChannelEnded(*this);
+}
+
+void ChannelDriver::FinishPath() {
+  if (path_ == nullptr) {
+    timer_.Cancel();
+    owner_.OnDriverDone(*this);
+    return;
+  }
+  path_->Finish();
+  timer_.Start(kLingerTime,
+               [this] { OnPathEnd(absl::DeadlineExceededError("path does not end")); });
+}
+
+ChannelReport ChannelDriver::Report() const {
+  ChannelReport report;
+  report.channel_id = channel_.id();
+  report.status = final_status_;
+  report.reason = final_status_.ok() ? "closed" : channel_.outcome().ToString();
+  report.duration = (endpoint_ == nullptr ? ended_ : MonotonicNow()) - started_;
+  report.bytes_sent = channel_.bytes_sent();
+  report.bytes_received = channel_.bytes_delivered();
+  return report;
+}
+
+}  // namespace culvert

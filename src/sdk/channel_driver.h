@@ -1,0 +1,108 @@
+// Moves what a Channel says between its path and its endpoint.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "absl/functional/any_invocable.h"
+#include "culvert/endpoint.h"
+#include "culvert/provider.h"
+#include "net/event_loop.h"
+#include "net/timer.h"
+#include "tunnel/channel.h"
+#include "tunnel/path.h"
+
+namespace culvert {
+
+// Lets a driver hear an endpoint's Break.
+class EndpointAttachment {
+ public:
+  EndpointAttachment(Endpoint& endpoint, absl::AnyInvocable<void(absl::Status)> on_break)
+      : endpoint_(endpoint) {
+    endpoint_.on_break_ = std::move(on_break);
+  }
+  ~EndpointAttachment() { endpoint_.on_break_ = nullptr; }
+  EndpointAttachment(const EndpointAttachment&) = delete;
+  EndpointAttachment& operator=(const EndpointAttachment&) = delete;
+
+ private:
+  Endpoint& endpoint_;
+};
+
+// Confined to the loop. At most one delivery is with the endpoint and one answer of it waits for
+// the window, so that a stalled reader holds a window and one chunk.
+class ChannelDriver final : private tunnel::Path::Delegate {
+ public:
+  class Owner {
+   public:
+    // The channel has ended and the endpoint is closed. Once.
+    virtual void OnChannelEnded(ChannelDriver& driver) = 0;
+    // The path is done with too: the owner may destroy the driver, in a later turn.
+    virtual void OnDriverDone(ChannelDriver& driver) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // How long the last messages may take to go out after the channel's end.
+  static constexpr Duration kLingerTime = std::chrono::seconds(10);
+
+  ChannelDriver(net::EventLoop& loop, const tunnel::Channel::Options& options,
+                tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint, Owner& owner);
+  ~ChannelDriver();
+  ChannelDriver(const ChannelDriver&) = delete;
+  ChannelDriver& operator=(const ChannelDriver&) = delete;
+
+  // Where the first path's delegate comes from: it is made before the path.
+  tunnel::Path::Delegate& path_delegate() { return *this; }
+  // Puts the channel on its first path.
+  void Start(std::unique_ptr<tunnel::Path> path, uint64_t peer_window);
+  // Ends the channel in both directions at once.
+  void Abort(const absl::Status& why);
+
+  const tunnel::Channel& channel() const { return channel_; }
+  ChannelReport Report() const;
+
+ private:
+  void OnPathMessage(tunnel::Message message) override;
+  void OnPathReady() override;
+  void OnPathEnd(absl::Status why) override;
+
+  void Pump();
+  void PumpOnce();
+  void PumpPath();
+  void PumpDelivery();
+  void PumpReading();
+  void SendResidue();
+  void HandleTaken(absl::Status status);
+  void HandleEndTaken(absl::Status status);
+  void HandleReceived(absl::StatusOr<Chunk> chunk);
+  void CheckEnd();
+  void CloseEndpoint();
+  void FinishPath();
+  template <typename Handler>
+  auto Guard(Handler handler);
+
+  net::EventLoop& loop_;
+  tunnel::Channel channel_;
+  std::unique_ptr<Endpoint> endpoint_;  // null once closed
+  std::optional<EndpointAttachment> attachment_;
+  std::unique_ptr<tunnel::Path> path_;  // null once lost or done
+  Owner& owner_;
+  net::Timer timer_;
+  const MonotonicTime started_;
+  MonotonicTime ended_{};
+  absl::Status final_status_;
+
+  bool delivering_ = false;      // a delivery is with the endpoint
+  bool delivering_end_ = false;  // and the end of the stream follows it
+  bool receiving_ = false;       // an answer of the endpoint is outstanding
+  Bytes residue_;                // of the last answer, waiting for the window
+  bool pumping_ = false;
+  bool pump_again_ = false;
+  std::optional<MonotonicTime> timer_at_;
+  // Callbacks that an endpoint keeps beyond our life find this gone.
+  std::shared_ptr<ChannelDriver*> alive_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,38 @@
+// What a Client owns. Internal to Culvert's own programs and the SDK.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "culvert/client.h"
+#include "net/loop_thread.h"
+#include "sdk/broker_list.h"
+#include "tunnel/memory_budget.h"
+
+namespace culvert {
+
+class ClientCore {
+ public:
+  ClientCore(const ClientOptions& options, const std::vector<std::string>& broker_addresses,
+             const rpc::Credentials& credentials);
+  ~ClientCore();
+
+  net::EventLoop& loop() { return thread_.loop(); }
+  // Runs `task` on the loop and waits; on the loop thread, runs it at once.
+  void RunOnLoop(net::EventLoop::Task task);
+
+  const ClientOptions& options() const { return options_; }
+
+  // Loop thread.
+  BrokerList& brokers() { return *brokers_; }
+  tunnel::MemoryBudget& budget() { return budget_; }
+
+ private:
+  const ClientOptions options_;
+  tunnel::MemoryBudget budget_;
+  net::LoopThread thread_;
+  std::unique_ptr<BrokerList> brokers_;
+};
+
+}  // namespace culvert

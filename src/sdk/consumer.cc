@@ -1,0 +1,70 @@
+#include "culvert/consumer.h"
+
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "net/deferred.h"
+#include "sdk/client_core.h"
+#include "sdk/consumer_call.h"
+
+namespace culvert {
+
+// Lives on the loop.
+class Consumer::Impl final : private ConsumerCall::Owner {
+ public:
+  explicit Impl(ClientCore& core)
+      : core_(core), remove_done_(core.loop(), [this] { RemoveDone(); }) {}
+
+  void Connect(Request request, std::unique_ptr<Outlet> outlet, OnEnd on_end) {
+    auto call =
+        std::make_unique<ConsumerCall>(core_, std::move(request), std::move(outlet),
+                                       std::move(on_end), static_cast<ConsumerCall::Owner&>(*this));
+    ConsumerCall& started = *call;
+    calls_.emplace(&started, std::move(call));
+    started.Start();
+  }
+
+  void Drain(absl::AnyInvocable<void() &&> done) {
+    on_drained_ = std::move(done);
+    remove_done_.Schedule();
+  }
+
+ private:
+  void OnCallDone(ConsumerCall& call) override {
+    done_.push_back(&call);
+    remove_done_.Schedule();
+  }
+
+  void RemoveDone() {
+    for (ConsumerCall* call : std::exchange(done_, {})) calls_.erase(call);
+    if (calls_.empty() && on_drained_) core_.loop().Post(std::exchange(on_drained_, nullptr));
+  }
+
+  ClientCore& core_;
+  std::unordered_map<ConsumerCall*, std::unique_ptr<ConsumerCall>> calls_;
+  std::vector<ConsumerCall*> done_;  // to remove in the next turn
+  net::Deferred remove_done_;
+  absl::AnyInvocable<void() &&> on_drained_;
+};
+
+Consumer::Consumer(Client& client) : client_(client) {
+  client_.Run([this] { impl_ = std::make_unique<Impl>(client_.core()); });
+}
+
+Consumer::~Consumer() {
+  client_.Run([this] { impl_.reset(); });
+}
+
+void Consumer::Connect(Request request, std::unique_ptr<Outlet> outlet, OnEnd on_end) {
+  client_.Post([this, request = std::move(request), outlet = std::move(outlet),
+                on_end = std::move(on_end)]() mutable {
+    impl_->Connect(std::move(request), std::move(outlet), std::move(on_end));
+  });
+}
+
+void Consumer::Drain(absl::AnyInvocable<void() &&> done) {
+  client_.Run([this, &done] { impl_->Drain(std::move(done)); });
+}
+
+}  // namespace culvert

@@ -1,0 +1,64 @@
+// One channel that this consumer opens: tries until it is open or refused, then drives it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/backoff.h"
+#include "culvert/consumer.h"
+#include "net/timer.h"
+#include "ntt/proxies/v1/broker.pb.h"
+#include "rpc/stream.h"
+#include "sdk/channel_driver.h"
+#include "sdk/client_core.h"
+
+namespace culvert {
+
+// Confined to the loop; owned by the Consumer, which removes it in a later turn.
+class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver::Owner {
+ public:
+  class Owner {
+   public:
+    virtual void OnCallDone(ConsumerCall& call) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  ConsumerCall(ClientCore& core, Consumer::Request request, std::unique_ptr<Outlet> outlet,
+               Consumer::OnEnd on_end, Owner& owner);
+  ~ConsumerCall();
+
+  void Start();
+
+ private:
+  void TryOpen();
+  void Retry(const absl::Status& why);
+  void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
+  void HandleOpenError(const ntt::proxies::v1::ConnectResponse::ChannelOpenError& error);
+  void FailOpening(absl::Status why);
+
+  void OnMessage(Bytes message) override;
+  void OnWritten() override {}
+  void OnEnd(absl::Status status) override;
+  void OnChannelEnded(ChannelDriver& driver) override;
+  void OnDriverDone(ChannelDriver& driver) override;
+
+  ClientCore& core_;
+  const Consumer::Request request_;
+  std::unique_ptr<Outlet> outlet_;  // until the channel is open
+  std::unique_ptr<EndpointAttachment> attachment_;
+  Consumer::OnEnd on_end_;
+  Owner& owner_;
+  net::Timer timer_;     // the next try
+  net::Timer deadline_;  // of the opening as a whole
+  Backoff backoff_;
+  size_t attempt_ = 0;
+  absl::Status last_failure_;
+  uint64_t own_window_ = 0;
+  std::unique_ptr<rpc::Stream> stream_;  // while opening
+  std::unique_ptr<ChannelDriver> driver_;
+  const MonotonicTime started_;
+};
+
+}  // namespace culvert

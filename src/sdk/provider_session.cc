@@ -1,0 +1,177 @@
+#include "sdk/provider_session.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "crypto/random.h"
+#include "culvert/error_code.h"
+#include "rpc/codec.h"
+
+namespace culvert {
+namespace {
+
+namespace pb = ntt::proxies::v1;
+
+rpc::Frame FrameOf(const google::protobuf::MessageLite& message) {
+  return rpc::Frame{message.SerializeAsString(), Bytes()};
+}
+
+std::string_view StateName(ProviderSession::State state) {
+  switch (state) {
+    case ProviderSession::State::kConnecting:
+      return "connecting";
+    case ProviderSession::State::kListening:
+      return "listening";
+    case ProviderSession::State::kWaiting:
+      return "waiting";
+    case ProviderSession::State::kDrained:
+      return "drained";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
+    : core_(core),
+      options_(std::move(options)),
+      incarnation_(crypto::RandomUint64()),
+      timer_(core.loop()),
+      remove_done_(core.loop(), [this] { RemoveDone(); }) {
+  Connect();
+}
+
+ProviderSession::~ProviderSession() = default;
+
+void ProviderSession::Connect() {
+  backoff_.Next();
+  SetState(State::kConnecting);
+  stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kListen);
+  stream_->SetDelegate(this);
+  pb::ListenRequest request;
+  auto& open = *request.mutable_open_request();
+  open.set_project(core_.options().project);
+  open.set_region_id(core_.options().region);
+  open.set_service_domain(core_.options().service_domain);
+  open.set_name(core_.options().name);
+  open.set_caps(tunnel::kOwnCapabilities);
+  open.set_incarnation(incarnation_);
+  for (const auto& [name, factory] : options_.services) open.add_services(name);
+  stream_->Write(FrameOf(request));
+  stream_->Read();
+  timer_.Start(kRegisterTime,
+               [this] { Lose(absl::DeadlineExceededError("broker does not answer")); });
+}
+
+void ProviderSession::OnMessage(Bytes message) {
+  pb::ListenResponse response;
+  if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    Lose(absl::InvalidArgumentError("message from the broker does not parse"));
+    return;
+  }
+  stream_->Read();
+  if (response.has_listening()) HandleListening(response.listening());
+  if (response.has_open_channel_response()) HandleOffer(response.open_channel_response());
+}
+
+void ProviderSession::HandleListening(const pb::ListenResponse::Listening& listening) {
+  if (state_ != State::kConnecting) return;
+  timer_.Cancel();
+  session_id_ = listening.session_id();
+  backoff_.Reset();
+  SetState(State::kListening);
+  if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
+}
+
+void ProviderSession::HandleOffer(const pb::ListenResponse::OpenChannelResponse& offer) {
+  if (state_ != State::kListening) return;
+  auto created =
+      std::make_unique<ProviderChannel>(core_, core_.brokers().ForAttempt(attempt_), session_id_,
+                                        offer, static_cast<ProviderChannel::Owner&>(*this));
+  const auto [place, added] = channels_.emplace(offer.channel_id(), std::move(created));
+  if (!added) {
+    pb::ListenRequest request;
+    request.mutable_channel_open_error()->set_channel_id(offer.channel_id());
+    request.mutable_channel_open_error()->set_message("channel id is in use");
+    request.mutable_channel_open_error()->set_code(culvert::v1::ERROR_CODE_ALREADY_EXISTS);
+    stream_->Write(FrameOf(request));
+    return;
+  }
+  const auto factory = options_.services.find(offer.service());
+  place->second->Start(factory == options_.services.end() ? nullptr : &factory->second);
+}
+
+void ProviderSession::OnEnd(absl::Status status) { Lose(status); }
+
+void ProviderSession::Lose(const absl::Status& why) {
+  stream_.reset();
+  timer_.Cancel();
+  if (state_ == State::kDrained) return;
+  WaitAndConnect(why.ok() ? absl::UnavailableError("broker ended the registration") : why);
+}
+
+void ProviderSession::WaitAndConnect(const absl::Status& why) {
+  const Duration wait = WaitAfter(why);
+  SetState(State::kWaiting);
+  ++attempt_;
+  timer_.Start(wait, [this] { Connect(); });
+  if (options_.on_state) options_.on_state(why, wait);
+}
+
+Duration ProviderSession::WaitAfter(const absl::Status& why) {
+  if (!absl::IsAborted(why)) {
+    if (state_ == State::kListening) taken_over_wait_ = kTakenOverWait;
+    return backoff_.Next();
+  }
+  return std::exchange(taken_over_wait_,
+                       std::min(taken_over_wait_ * 2, Duration(kTakenOverMaxWait)));
+}
+
+// --- channels ---
+
+void ProviderSession::OnChannelRefused(ProviderChannel& channel, const absl::Status& why) {
+  if (stream_ == nullptr) return;
+  pb::ListenRequest request;
+  auto& error = *request.mutable_channel_open_error();
+  error.set_channel_id(channel.id());
+  error.set_message(std::string(MessageOf(why)).substr(0, tunnel::kMaxErrorText));
+  error.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
+  stream_->Write(FrameOf(request));
+}
+
+void ProviderSession::OnChannelReport(const ServiceRequest& request, const ChannelReport& report) {
+  if (options_.on_channel_end) options_.on_channel_end(request, report);
+}
+
+void ProviderSession::OnChannelDone(ProviderChannel& channel) {
+  done_.push_back(channel.id());
+  remove_done_.Schedule();
+}
+
+void ProviderSession::RemoveDone() {
+  for (const uint64_t id : std::exchange(done_, {})) channels_.erase(id);
+  CheckDrained();
+}
+
+void ProviderSession::Drain(absl::AnyInvocable<void() &&> done) {
+  on_drained_ = std::move(done);
+  SetState(State::kDrained);
+  timer_.Cancel();
+  if (stream_ != nullptr) stream_->Finish(absl::OkStatus());
+  remove_done_.Schedule();
+}
+
+void ProviderSession::CheckDrained() {
+  if (state_ != State::kDrained || !channels_.empty() || !on_drained_) return;
+  core_.loop().Post(std::exchange(on_drained_, nullptr));
+}
+
+void ProviderSession::SetState(State to) {
+  CULVERT_LOG(kDebug, "[session {:x}] {} -> {}", session_id_, StateName(state_), StateName(to));
+  state_ = to;
+}
+
+}  // namespace culvert
