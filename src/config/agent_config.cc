@@ -1,0 +1,88 @@
+#include "config/agent_config.h"
+
+#include "config/credentials_policy.h"
+#include "config/names.h"
+#include "config/program.h"
+#include "config/units.h"
+
+namespace culvert::config {
+namespace {
+
+Setting AllowSetting(AllowList& allow) {
+  Setting setting{"allow",
+                  '\0',
+                  "RULE",
+                  "What may be reached: HOST:PORT, HOST:*, CIDR:PORT or CIDR:*, such as\n"
+                  "      127.0.0.1:22, db.lan:5432, 10.0.0.0/8:*, [fd00::/8]:443.",
+                  "nothing",
+                  FileForm::kList};
+  setting.clear = [&allow] { allow = AllowList(); };
+  setting.set = [&allow](std::string_view text) -> absl::Status {
+    CULVERT_ASSIGN_OR_RETURN(AllowRule rule, AllowRule::Parse(text));
+    allow.Add(std::move(rule));
+    return absl::OkStatus();
+  };
+  return Named(std::move(setting));
+}
+
+Settings RunSettings(AgentConfig& config) {
+  Settings settings = {
+      ListSetting({"broker", '\0', "HOST:PORT",
+                   "The broker to register with, port 7400 unless said. Required."},
+                  config.brokers, ParseBroker),
+      ValueSetting({"name", '\0', "NAME", "What users call this agent. Required."}, config.name,
+                   ParseAgentName),
+      ValueSetting({"project", '\0', "PROJECT", "The project of this agent.", config.project},
+                   config.project, ParseProject),
+      ValueSetting({"region", '\0', "REGION", "The region of the broker, if it has one."},
+                   config.region, ParseRegion),
+      ValueSetting({"service-domain", '\0', "DOMAIN", "The domain of the agent's services."},
+                   config.service_domain, ParseServiceDomain),
+      AllowSetting(config.allow),
+      ValueSetting({"dial-timeout", '\0', "DURATION", "How long to try to reach a target.",
+                    FormatDuration(config.dial_timeout), FileForm::kQuantity},
+                   config.dial_timeout, ParsePositiveDuration),
+  };
+  for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/agent.toml for root, else "
+                                                         "~/.config/culvert/agent.toml",
+                                                         "/var/lib/culvert-agent for root, else "
+                                                         "~/.local/state/culvert-agent"})) {
+    settings.push_back(std::move(setting));
+  }
+  return settings;
+}
+
+absl::Status CheckComplete(const AgentConfig& config) {
+  if (config.brokers.empty()) {
+    return absl::InvalidArgumentError(
+        "no broker: give --broker HOST:PORT, CULVERT_BROKER or broker in the config file");
+  }
+  if (config.name.empty()) {
+    return absl::InvalidArgumentError(
+        "no name: give --name NAME, CULVERT_NAME or name in the config file");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::string>& args,
+                                                      const Environment& environment) {
+  AgentConfig config;
+  config.common.state_dir = DefaultStateDir(environment, ProgramKind::kAgent);
+  Program program;
+  program.name = "culvert-agent";
+  program.summary = "Lets culvert users reach what this machine can reach, by dialling out only.";
+  program.common = &config.common;
+  program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kAgent);
+  program.check = [] { return absl::OkStatus(); };
+  program.commands.push_back({"run", "[options]", "Run the agent in the foreground.",
+                              "Runs the agent in the foreground: it registers with a broker and "
+                              "serves what the\n--allow rules permit. SIGTERM drains it, SIGHUP "
+                              "reads the configuration again.",
+                              RunSettings(config)});
+  program.commands.back().finish = [&config] { return CheckComplete(config); };
+  return ReadInto(program, config, args, environment);
+}
+
+}  // namespace culvert::config

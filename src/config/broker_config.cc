@@ -1,0 +1,65 @@
+#include "config/broker_config.h"
+
+#include <fmt/format.h>
+
+#include "config/credentials_policy.h"
+#include "config/names.h"
+#include "config/program.h"
+#include "config/units.h"
+
+namespace culvert::config {
+namespace {
+
+Setting LimitSetting(std::string flag, std::string help, uint32_t& field,
+                     absl::StatusOr<uint32_t> (*parse)(std::string_view) = ParseLimit) {
+  return ValueSetting({std::move(flag), '\0', "NUMBER", std::move(help), fmt::format("{}", field),
+                       FileForm::kInteger},
+                      field, parse);
+}
+
+Settings ServeSettings(BrokerConfig& config) {
+  Settings settings = {
+      ValueSetting({"listen", '\0', "ADDR:PORT",
+                    "Where agents and forwarders connect to. Port 0 is chosen and printed.",
+                    config.listen.ToString()},
+                   config.listen, ParseListen),
+      ValueSetting({"region", '\0', "REGION", "The region that this broker is."}, config.region,
+                   ParseRegion),
+      LimitSetting("max-connections-per-address", "Connections from one peer address.",
+                   config.max_connections_per_address),
+      LimitSetting("max-streams-per-address", "Streams open from one peer address.",
+                   config.max_streams_per_address),
+      LimitSetting("max-pending-per-address", "Openings under way from one peer address.",
+                   config.max_pending_per_address),
+      LimitSetting("max-connections", "Connections in all; 0 is 90 % of the file descriptors.",
+                   config.max_connections, ParseLimitOrZero),
+  };
+  for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/broker.toml for root, else "
+                                                         "~/.config/culvert/broker.toml",
+                                                         "/var/lib/culvert-broker for root, else "
+                                                         "~/.local/state/culvert-broker"})) {
+    settings.push_back(std::move(setting));
+  }
+  return settings;
+}
+
+}  // namespace
+
+absl::StatusOr<Parsed<BrokerConfig>> ParseBrokerCommand(const std::vector<std::string>& args,
+                                                        const Environment& environment) {
+  BrokerConfig config;
+  config.common.state_dir = DefaultStateDir(environment, ProgramKind::kBroker);
+  Program program;
+  program.name = "culvert-broker";
+  program.summary = "Joins culvert agents and forwarders, which both dial out to it.";
+  program.common = &config.common;
+  program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kBroker);
+  program.check = [&config] { return CheckInsecureBinds(config); };
+  program.commands.push_back({"serve", "[options]", "Run the broker in the foreground.",
+                              "Runs the broker in the foreground. SIGTERM drains it, SIGHUP reads "
+                              "the\nconfiguration again.",
+                              ServeSettings(config)});
+  return ReadInto(program, config, args, environment);
+}
+
+}  // namespace culvert::config

@@ -1,0 +1,32 @@
+// What culvert-broker is told.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "config/common.h"
+#include "config/endpoint.h"
+#include "config/environment.h"
+
+namespace culvert::config {
+
+struct BrokerConfig {
+  CommonConfig common;
+  Endpoint listen{"127.0.0.1", kControlPort};
+  std::string region;  // the region this broker is; may be empty
+
+  // Per peer address, until there are identities.
+  uint32_t max_connections_per_address = 4096;
+  uint32_t max_streams_per_address = 16384;
+  uint32_t max_pending_per_address = 1024;
+  uint32_t max_connections = 0;  // 0: 90 % of the descriptors
+};
+
+// `culvert-broker serve`; `args` without the program's name. No side effects, so that a reload
+// calls it again with the same arguments.
+absl::StatusOr<Parsed<BrokerConfig>> ParseBrokerCommand(const std::vector<std::string>& args,
+                                                        const Environment& environment);
+
+}  // namespace culvert::config

@@ -1,0 +1,195 @@
+#include "config/forwarder_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/credentials_policy.h"
+#include "config/names.h"
+#include "config/program.h"
+#include "config/units.h"
+
+namespace culvert::config {
+namespace {
+
+using Command = ForwarderConfig::Command;
+
+// One [[forward]] of the config file: local, agent and target, all required.
+absl::StatusOr<ForwardSpec> ForwardFromTable(const FileValue& table) {
+  constexpr std::array<std::string_view, 3> kKeys = {"local", "agent", "target"};
+  for (const FileValue& value : table.children) {
+    if (std::find(kKeys.begin(), kKeys.end(), value.key) == kKeys.end()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: unknown key \"{}\" in [[forward]]", value.where, Printable(value.key)));
+    }
+    const bool is_port = value.type == FileValue::Type::kInteger && value.key != "agent";
+    if (value.type != FileValue::Type::kString && !is_port) {
+      return absl::InvalidArgumentError(fmt::format("{}: {}: expected a string, found {}",
+                                                    value.where, value.key, value.type_name));
+    }
+  }
+  std::array<std::string_view, 3> texts;
+  for (size_t i = 0; i < kKeys.size(); ++i) {
+    const FileValue* const value = table.Find(kKeys[i]);
+    if (value == nullptr) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: [[forward]] has no {}", table.where, kKeys[i]));
+    }
+    texts[i] = value->text;
+  }
+  absl::StatusOr<ForwardSpec> spec = ForwardSpecFrom(texts[0], texts[1], texts[2]);
+  if (!spec.ok()) return Annotate(spec.status(), fmt::format("{}: [[forward]]", table.where));
+  return spec;
+}
+
+Setting ForwardSetting(ForwarderConfig& config) {
+  Setting setting = ListSetting(
+      {"local-forward", 'L', "SPEC",
+       "[bind_address:]port:agent:[host:]hostport: listen on port and lead it to\n"
+       "      host:hostport at the agent. 127.0.0.1 is meant where nothing is said, and\n"
+       "      all interfaces by an empty bind_address or *. Port 0 is chosen, and told."},
+      config.forwards, ParseForwardSpec);
+  setting.form = FileForm::kTables;
+  setting.key = "forward";
+  setting.set_table = [&config](const FileValue& table) -> absl::Status {
+    CULVERT_ASSIGN_OR_RETURN(ForwardSpec spec, ForwardFromTable(table));
+    config.forwards.push_back(std::move(spec));
+    return absl::OkStatus();
+  };
+  return setting;
+}
+
+// -q and -v: log levels that count as much as --log-level in the same place. The later one wins,
+// and switching one off takes back what it did.
+Setting LevelSwitch(Setting setting, LogLevel level, CommonConfig& common) {
+  setting.form = FileForm::kSwitch;
+  setting.default_text = "off";
+  setting.set = [level, &common](std::string_view text) -> absl::Status {
+    CULVERT_ASSIGN_OR_RETURN(const bool on, ParseSwitch(text));
+    LogLevel& current = common.log_level;
+    if (on) {
+      current = level;
+    } else if (current == level) {
+      current = LogLevel::kInfo;
+    }
+    return absl::OkStatus();
+  };
+  return Named(std::move(setting));
+}
+
+// ssh's -N: there is never a remote command to suppress.
+Setting IgnoredSwitch() {
+  Setting setting{"no-command", 'N'};
+  setting.help = "Does nothing: accepted for those used to ssh -N -L.";
+  setting.form = FileForm::kSwitch;
+  setting.set = [](std::string_view text) { return ParseSwitch(text).status(); };
+  return setting;
+}
+
+Settings SharedSettings(ForwarderConfig& config) {
+  Settings settings = {
+      ListSetting({"broker", '\0', "HOST:PORT", "The broker to go through, port 7400 unless said.",
+                   config.brokers.front().ToString()},
+                  config.brokers, ParseBroker),
+      ValueSetting({"project", '\0', "PROJECT", "The project of the agent.", config.project},
+                   config.project, ParseProject),
+      ValueSetting({"region", '\0', "REGION", "The region of the broker, if it has one."},
+                   config.region, ParseRegion),
+      ValueSetting({"service-domain", '\0', "DOMAIN", "The domain of the agent's services."},
+                   config.service_domain, ParseServiceDomain),
+      ValueSetting(
+          {"name", '\0', "NAME", "Who is asking, in the logs of broker and agent.", "USER-HOST"},
+          config.name, ParseAgentName),
+      ValueSetting({"open-timeout", '\0', "DURATION", "How long to wait for an agent that is away.",
+                    FormatDuration(config.open_timeout), FileForm::kQuantity},
+                   config.open_timeout, ParsePositiveDuration),
+  };
+  for (Setting& setting : CommonSettings(config.common, {"~/.config/culvert/forward.toml, else "
+                                                         "/etc/culvert/forward.toml",
+                                                         "~/.local/state/culvert"})) {
+    settings.push_back(std::move(setting));
+  }
+  // After --log-level, which they overrule in the same place.
+  settings.push_back(
+      LevelSwitch({"quiet", 'q', "", "Log errors only."}, LogLevel::kError, config.common));
+  settings.push_back(LevelSwitch({"verbose", 'v', "", "Log what is done (level debug)."},
+                                 LogLevel::kDebug, config.common));
+  return settings;
+}
+
+config::Command ForwardCommand(ForwarderConfig& config) {
+  config::Command command{
+      "forward",
+      "[options] -L SPEC ...",
+      "Listen on local ports that lead to ports at agents.",
+      "Listens on local ports that lead to ports at agents, and prints one line for\n"
+      "each when it is ready. SIGTERM drains it, SIGHUP reads the configuration\n"
+      "again.",
+      {ForwardSetting(config)}};
+  for (Setting& setting : SharedSettings(config)) command.settings.push_back(std::move(setting));
+  command.settings.push_back(
+      SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
+  command.settings.push_back(IgnoredSwitch());
+  command.finish = [&config]() -> absl::Status {
+    config.quiet = config.common.log_level >= LogLevel::kError;
+    if (!config.forwards.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "nothing to forward: give -L [bind_address:]port:agent:[host:]hostport or [[forward]] in "
+        "the config file");
+  };
+  return command;
+}
+
+absl::Status SetConnect(const std::vector<std::string>& positional, ForwarderConfig& config) {
+  if (positional.size() != 1) {
+    return absl::InvalidArgumentError("expected one argument, agent:[host:]port");
+  }
+  absl::StatusOr<ConnectSpec> spec = ParseConnectSpec(positional.front());
+  if (!spec.ok()) {
+    return Annotate(spec.status(), fmt::format("\"{}\"", Printable(positional.front())));
+  }
+  config.connect = *std::move(spec);
+  return absl::OkStatus();
+}
+
+config::Command ConnectCommand(ForwarderConfig& config) {
+  config::Command command{"connect", "[options] agent:[host:]port",
+                          "Join standard input and output to a port at an agent.",
+                          "Joins standard input and output to a port at an agent, as in\n"
+                          "ssh -o ProxyCommand='culvert connect %h:%p' edge-1. Exits with 0 "
+                          "after a clean\nend and with 255 when the tunnel failed.",
+                          SharedSettings(config)};
+  // The commands share a config file.
+  command.settings.push_back(OnlyInFile(ForwardSetting(config)));
+  command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
+  command.set_positional = [&config](const std::vector<std::string>& positional) {
+    return SetConnect(positional, config);
+  };
+  command.finish = [&config] {
+    config.command = Command::kConnect;
+    config.quiet = config.common.log_level >= LogLevel::kError;
+    config.forwards.clear();
+    return absl::OkStatus();
+  };
+  return command;
+}
+
+}  // namespace
+
+absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<std::string>& args,
+                                                              const Environment& environment) {
+  ForwarderConfig config;
+  config.common.state_dir = DefaultStateDir(environment, ProgramKind::kForwarder);
+  config.name = CleanName(environment.user + "@" + environment.host);
+  Program program;
+  program.name = "culvert";
+  program.summary = "Reaches ports at machines that nobody can dial, through a culvert broker.";
+  program.common = &config.common;
+  program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
+  program.check = [&config] { return CheckInsecureBinds(config); };
+  program.commands = {ForwardCommand(config), ConnectCommand(config)};
+  return ReadInto(program, config, args, environment);
+}
+
+}  // namespace culvert::config

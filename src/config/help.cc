@@ -1,0 +1,76 @@
+#include "config/help.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace culvert::config {
+namespace {
+
+constexpr const char* kIndent = "      ";
+
+std::string FlagLine(const Setting& setting) {
+  std::string line = setting.letter == '\0' ? "  " : fmt::format("  -{}, ", setting.letter);
+  line += "--" + setting.flag;
+  if (!setting.argument.empty()) line += " " + setting.argument;
+  if (setting.is_list()) line += " ...";
+  return line;
+}
+
+std::string FileKey(const Setting& setting) {
+  return setting.form == FileForm::kTables ? fmt::format("[[{}]]", setting.key) : setting.key;
+}
+
+// "default: info; environment: CULVERT_LOG_LEVEL; file: log_level"
+std::string Sources(const Setting& setting) {
+  std::string text;
+  const auto add = [&text](const char* label, const std::string& value) {
+    if (value.empty()) return;
+    if (!text.empty()) text += "; ";
+    text += fmt::format("{}: {}", label, value);
+  };
+  add("default", setting.default_text);
+  add("environment", setting.variable);
+  add("file", FileKey(setting));
+  return text;
+}
+
+std::string SettingHelp(const Setting& setting) {
+  std::string text = fmt::format("{}\n{}{}\n", FlagLine(setting), kIndent, setting.help);
+  const std::string sources = Sources(setting);
+  if (!sources.empty()) text += fmt::format("{}({})\n", kIndent, sources);
+  return text;
+}
+
+}  // namespace
+
+std::string VersionText(const std::string& program) {
+  return fmt::format("{} {}\n", program, CULVERT_VERSION);
+}
+
+std::string ProgramHelp(const Program& program) {
+  std::string text = fmt::format("usage: {} COMMAND [options]\n\n{}\n\ncommands:\n", program.name,
+                                 program.summary);
+  for (const Command& command : program.commands) {
+    text += fmt::format("  {:<9} {}\n", command.name, command.summary);
+  }
+  text += fmt::format("  {:<9} {}\n  {:<9} {}\n", "help", "Print this, or the help of a command.",
+                      "version", "Print the version.");
+  text += fmt::format("\nSee '{} COMMAND --help' for the options of a command.\n", program.name);
+  return text;
+}
+
+std::string CommandHelp(const std::string& program, const Command& command) {
+  std::string text = fmt::format("usage: {} {} {}\n\n{}\n\noptions:\n", program, command.name,
+                                 command.synopsis, command.description);
+  for (const Setting& setting : command.settings) {
+    if (!setting.flag.empty()) text += SettingHelp(setting);
+  }
+  text +=
+      "\nFlags count more than the environment, which counts more than the config file.\n"
+      "A repeatable option replaces the whole list of a source that counts less; in the\n"
+      "environment its values are separated by commas.\n";
+  return text;
+}
+
+}  // namespace culvert::config

@@ -1,0 +1,127 @@
+#include "config/agent_config.h"
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/config/config_fixture.h"
+
+namespace culvert::config {
+namespace {
+
+using Args = std::vector<std::string>;
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run reaches nothing by default", "[agent_config]") {
+  const Args args = {"run", "--broker", "broker.example:443", "--name", "edge-1"};
+  const AgentConfig config = *ParseAgentCommand(args, environment)->config;
+  REQUIRE(config.brokers.size() == 1);
+  CHECK(config.brokers[0].ToString() == "broker.example:443");
+  CHECK(config.name == "edge-1");
+  CHECK(config.project == "projects/default");
+  CHECK(config.region.empty());
+  CHECK(config.service_domain.empty());
+  CHECK(config.allow.rules().empty());
+  CHECK(config.dial_timeout == std::chrono::seconds(10));
+  CHECK(config.common.state_dir == directory + "/home/.local/state/culvert-agent");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes its settings from flags",
+                 "[agent_config]") {
+  const Args args = {"run",          "--broker",         "a",           "--broker",
+                     "b:1",          "--name",           "edge-1",      "--project",
+                     "lab",          "--allow",          "db.lan:5432", "--allow",
+                     "10.0.0.0/8:*", "--service-domain", "svc.example", "--region",
+                     "eu",           "--dial-timeout",   "2s"};
+  const AgentConfig config = *ParseAgentCommand(args, environment)->config;
+  REQUIRE(config.brokers.size() == 2);
+  CHECK(config.brokers[1].ToString() == "b:1");
+  CHECK(config.project == "projects/lab");
+  CHECK(config.region == "eu");
+  CHECK(config.service_domain == "svc.example");
+  REQUIRE(config.allow.rules().size() == 2);
+  CHECK(config.allow.rules()[1].ToString() == "10.0.0.0/8:*");
+  CHECK(config.dial_timeout == std::chrono::seconds(2));
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes its settings from variables",
+                 "[agent_config]") {
+  environment.variables = {{"CULVERT_BROKER", "a,b"},
+                           {"CULVERT_NAME", "edge-1"},
+                           {"CULVERT_PROJECT", "projects/lab"},
+                           {"CULVERT_ALLOW", "localhost:22, 10.0.0.0/8:*"},
+                           {"CULVERT_STATE_DIR", "/s"}};
+  const AgentConfig config = *ParseAgentCommand({"run"}, environment)->config;
+  CHECK(config.brokers.size() == 2);
+  CHECK(config.name == "edge-1");
+  CHECK(config.project == "projects/lab");
+  CHECK(config.allow.rules().size() == 2);
+  CHECK(config.common.state_dir == "/s");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes its settings from a file",
+                 "[agent_config]") {
+  const std::string path = Write("agent.toml",
+                                 "broker = 'one.example'\n"
+                                 "name = 'edge-1'\n"
+                                 "project = 'lab'\n"
+                                 "allow = [\n  'localhost:22',\n  '[fd00::/8]:*',\n]\n"
+                                 "dial_timeout = '3s'\n");
+  const AgentConfig config = *ParseAgentCommand({"run", "--config", path}, environment)->config;
+  REQUIRE(config.brokers.size() == 1);
+  CHECK(config.brokers[0].ToString() == "one.example:7400");
+  CHECK(config.allow.rules().size() == 2);
+  CHECK(config.dial_timeout == std::chrono::seconds(3));
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run names the element of a list that is wrong",
+                 "[agent_config]") {
+  auto [content, message] = GENERATE(table<std::string, std::string>({
+      {"allow = ['localhost:22',\n  'db:0']",
+       ":2:3: allow \"db:0\": port \"0\": a port is a number from 1 to 65535"},
+      {"allow = ['localhost:22', 22]",
+       ":1:26: allow: expected a string or an array of strings, found an integer"},
+      {"allow = true", ":1:9: allow: expected a string or an array of strings, found a boolean"},
+      {"allow = 'localhost'",
+       ":1:9: allow \"localhost\": expected HOST:PORT, HOST:*, CIDR:PORT or CIDR:*, IPv6 in "
+       "brackets such as [fd00::/8]:*"},
+      {"alow = []", ":1:8: unknown key \"alow\""},
+  }));
+  CAPTURE(content);
+  const std::string path = Write("agent.toml", content);
+  const Args args = {"run", "--broker", "b", "--name", "e", "--config", path};
+  CHECK(MessageOf(ParseAgentCommand(args, environment)) == path + message);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run asks for what it cannot do without",
+                 "[agent_config]") {
+  CHECK(MessageOf(ParseAgentCommand({"run", "--name", "edge-1"}, environment)) ==
+        "no broker: give --broker HOST:PORT, CULVERT_BROKER or broker in the config file");
+  CHECK(MessageOf(ParseAgentCommand({"run", "--broker", "b"}, environment)) ==
+        "no name: give --name NAME, CULVERT_NAME or name in the config file");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run names the flag that is wrong",
+                 "[agent_config]") {
+  auto [args, message] = GENERATE(table<Args, std::string>({
+      {{"--broker", "::1"}, "--broker \"::1\": expected HOST:PORT, an IPv6 address in brackets"},
+      {{"--broker", "a:0"}, "--broker \"a:0\": port \"0\": a port is a number from 1 to 65535"},
+      {{"--name", "a b"},
+       "--name \"a b\": a name is 1 to 128 of A-Z, a-z, 0-9, '.', '_', '-' and starts with a "
+       "letter "
+       "or digit"},
+      {{"--project", "a/b"},
+       "--project \"a/b\": expected ID or projects/ID, an ID being 1 to 128 of A-Z, a-z, 0-9, '_', "
+       "'.', '-', not starting with '.' or '-'"},
+      {{"--allow", "*:22"},
+       "--allow \"*:22\": host \"*\": a name consists of a-z, 0-9, '-', '_' and '.'"},
+      {{"--allow", "10.0.0.1/8:22"},
+       "--allow \"10.0.0.1/8:22\": prefix \"10.0.0.1/8\": bits after the prefix are set"},
+      {{"--service-domain", "A"}, "--service-domain \"A\": expected a lower-case DNS name"},
+  }));
+  CAPTURE(args);
+  Args all = {"run"};
+  all.insert(all.end(), args.begin(), args.end());
+  CHECK(MessageOf(ParseAgentCommand(all, environment)) == message);
+}
+
+}  // namespace
+}  // namespace culvert::config

@@ -1,0 +1,101 @@
+#include "config/broker_config.h"
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/config/config_fixture.h"
+
+namespace culvert::config {
+namespace {
+
+using Args = std::vector<std::string>;
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve has safe defaults", "[broker_config]") {
+  const BrokerConfig config = *ParseBrokerCommand({"serve"}, environment)->config;
+  CHECK(config.listen.ToString() == "127.0.0.1:7400");
+  CHECK(config.region.empty());
+  CHECK(config.max_connections_per_address == 4096);
+  CHECK(config.max_streams_per_address == 16384);
+  CHECK(config.max_pending_per_address == 1024);
+  CHECK(config.max_connections == 0);
+  CHECK(config.common.state_dir == directory + "/home/.local/state/culvert-broker");
+  CHECK(config.common.config_file.empty());
+  CHECK(config.common.log_level == LogLevel::kInfo);
+  CHECK_FALSE(config.common.insecure);
+  CHECK(config.common.memory_limit == 256U << 20);
+  CHECK(config.common.grace == std::chrono::seconds(30));
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes its settings from flags",
+                 "[broker_config]") {
+  const Args args = {"serve",
+                     "--listen=[::1]:0",
+                     "--region",
+                     "eu",
+                     "--state-dir",
+                     "/s",
+                     "--max-connections-per-address",
+                     "1",
+                     "--max-streams-per-address",
+                     "2",
+                     "--max-pending-per-address",
+                     "3",
+                     "--max-connections",
+                     "4",
+                     "--insecure",
+                     "--log-level",
+                     "trace",
+                     "--memory-limit",
+                     "1GiB",
+                     "--grace",
+                     "500ms"};
+  const BrokerConfig config = *ParseBrokerCommand(args, environment)->config;
+  CHECK(config.listen.ToString() == "[::1]:0");
+  CHECK(config.region == "eu");
+  CHECK(config.max_connections_per_address == 1);
+  CHECK(config.max_streams_per_address == 2);
+  CHECK(config.max_pending_per_address == 3);
+  CHECK(config.max_connections == 4);
+  CHECK(config.common.state_dir == "/s");
+  CHECK(config.common.insecure);
+  CHECK(config.common.log_level == LogLevel::kTrace);
+  CHECK(config.common.memory_limit == 1U << 30);
+  CHECK(config.common.grace == std::chrono::milliseconds(500));
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve names the flag that is wrong",
+                 "[broker_config]") {
+  auto [args, message] = GENERATE(table<Args, std::string>({
+      {{"--listen", "7400"}, "--listen \"7400\": expected ADDR:PORT, an IPv6 address in brackets"},
+      {{"--max-streams-per-address", "0"},
+       "--max-streams-per-address \"0\": expected a number from 1 to 4294967295"},
+      {{"--region", "a/b"},
+       "--region \"a/b\": a region is up to 128 of A-Z, a-z, 0-9, '_', '.', '-' and does not start "
+       "with '.' or '-'"},
+      {{"--memory-limit", "64MB"},
+       "--memory-limit \"64MB\": expected a size such as 256MiB, 64M, 1GiB or a number of bytes, "
+       "from 1MiB to 1024GiB"},
+      {{"--grace", "soon"},
+       "--grace \"soon\": expected a duration such as 30s, 500ms, 2m, 1h or a number of seconds, "
+       "at "
+       "most 8760h"},
+      {{"--state-dir", ""}, "--state-dir \"\": expected a path"},
+      {{"--insecure=maybe"}, "--insecure \"maybe\": expected true or false"},
+  }));
+  CAPTURE(args);
+  Args all = {"serve"};
+  all.insert(all.end(), args.begin(), args.end());
+  CHECK(MessageOf(ParseBrokerCommand(all, environment)) == message);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve uses root's directories for root",
+                 "[broker_config]") {
+  environment.root = true;
+  const std::string path = Write("etc/culvert/broker.toml", "region = 'eu'");
+  const BrokerConfig config = *ParseBrokerCommand({"serve"}, environment)->config;
+  CHECK(config.common.state_dir == "/var/lib/culvert-broker");
+  CHECK(config.common.config_file == path);
+}
+
+}  // namespace
+}  // namespace culvert::config

@@ -1,0 +1,184 @@
+#include "config/forwarder_config.h"
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/config/config_fixture.h"
+
+namespace culvert::config {
+namespace {
+
+using Args = std::vector<std::string>;
+using Command = ForwarderConfig::Command;
+
+TEST_CASE_METHOD(ConfigFixture, "culvert forward takes many -L", "[forwarder_config]") {
+  const Args args = {"forward",
+                     "--broker",
+                     "broker.example",
+                     "-L",
+                     "2222:edge-1:22",
+                     "-L5432:edge-1:db:5432",
+                     "--local-forward=[::1]:80:edge-2:80"};
+  const ForwarderConfig config = *ParseForwarderCommand(args, environment)->config;
+  CHECK(config.command == Command::kForward);
+  REQUIRE(config.brokers.size() == 1);
+  CHECK(config.brokers[0].ToString() == "broker.example:7400");
+  REQUIRE(config.forwards.size() == 3);
+  CHECK(config.forwards[0].ToString() == "127.0.0.1:2222:edge-1:127.0.0.1:22");
+  CHECK(config.forwards[1].ToString() == "127.0.0.1:5432:edge-1:db:5432");
+  CHECK(config.forwards[2].ToString() == "[::1]:80:edge-2:127.0.0.1:80");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert forward has defaults for the rest", "[forwarder_config]") {
+  const ForwarderConfig config =
+      *ParseForwarderCommand({"forward", "-L", "1:e:1"}, environment)->config;
+  REQUIRE(config.brokers.size() == 1);
+  CHECK(config.brokers[0].ToString() == "127.0.0.1:7400");
+  CHECK(config.name == "ann-laptop");
+  CHECK(config.project == "projects/default");
+  CHECK(config.open_timeout == std::chrono::seconds(10));
+  CHECK_FALSE(config.json);
+  CHECK_FALSE(config.quiet);
+  CHECK(config.common.log_level == LogLevel::kInfo);
+  CHECK(config.common.state_dir == directory + "/home/.local/state/culvert");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert forward reads what ssh users type", "[forwarder_config]") {
+  for (const Args& args : {Args{"forward", "-N", "-L", "1:e:1"}, Args{"forward", "-NL", "1:e:1"},
+                           Args{"forward", "-NL1:e:1"}, Args{"forward", "-L", "1:e:1", "-N"}}) {
+    CAPTURE(args);
+    const auto parsed = ParseForwarderCommand(args, environment);
+    REQUIRE(parsed.ok());
+    CHECK(parsed->config->forwards.size() == 1);
+  }
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert forward reads [[forward]]", "[forwarder_config]") {
+  const std::string path = Write("forward.toml",
+                                 "broker = 'broker.example'\n"
+                                 "[[forward]]\nlocal = '2222'\nagent = 'edge-1'\ntarget = '22'\n"
+                                 "[[forward]]\nlocal = 5432\nagent = 'edge-1'\ntarget = 'db:5432'\n"
+                                 "[[forward]]\nlocal = '[::1]:80'\nagent = 'e'\ntarget = 80\n");
+  const Args args = {"forward", "--config", path};
+  const ForwarderConfig config = *ParseForwarderCommand(args, environment)->config;
+  REQUIRE(config.forwards.size() == 3);
+  CHECK(config.forwards[0].ToString() == "127.0.0.1:2222:edge-1:127.0.0.1:22");
+  CHECK(config.forwards[1].ToString() == "127.0.0.1:5432:edge-1:db:5432");
+  CHECK(config.forwards[2].ToString() == "[::1]:80:e:127.0.0.1:80");
+
+  Args overridden = args;
+  overridden.insert(overridden.end(), {"-L", "1:e:1"});
+  CHECK(ParseForwarderCommand(overridden, environment)->config->forwards.size() == 1);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert forward tells which [[forward]] is wrong",
+                 "[forwarder_config]") {
+  auto [content, message] = GENERATE(table<std::string, std::string>({
+      {"[[forward]]\nlocal = '1'\nagent = 'e'", ":1:1: [[forward]] has no target"},
+      {"\n[[forward]]\nlocal = '1'\ntarget = '1'", ":2:1: [[forward]] has no agent"},
+      {"[[forward]]", ":1:1: [[forward]] has no local"},
+      {"[[forward]]\nlocl = '1'", ":2:8: unknown key \"locl\" in [[forward]]"},
+      {"[[forward]]\nlocal = true", ":2:9: local: expected a string, found a boolean"},
+      {"[[forward]]\nagent = 1", ":2:9: agent: expected a string, found an integer"},
+      {"[[forward]]\nlocal = 'x:1'\nagent = 'e'\ntarget = '1'",
+       ":1:1: [[forward]]: bind address \"x\": expected an IP address (IPv6 in brackets), "
+       "localhost "
+       "or *"},
+      {"[[forward]]\nlocal = 70000\nagent = 'e'\ntarget = '1'",
+       ":1:1: [[forward]]: port \"70000\": a port to listen on is a number from 0 to 65535"},
+      {"[[forward]]\nlocal = -1\nagent = 'e'\ntarget = '1'",
+       ":1:1: [[forward]]: port \"-1\": a port to listen on is a number from 0 to 65535"},
+      {"[[forward]]\nlocal = '1'\nagent = 'e'\ntarget = 'db'",
+       ":1:1: [[forward]]: target \"db\": expected host:port"},
+      {"[forward]\nlocal = '1'",
+       ":1:1: forward: expected tables, each headed [[forward]], found a table"},
+      {"forward = ['1:e:1']",
+       ":1:12: forward: expected tables, each headed [[forward]], found a string"},
+      {"local_forward = ['1:e:1']", ":1:17: unknown key \"local_forward\""},
+  }));
+  CAPTURE(content);
+  const std::string path = Write("forward.toml", content);
+  CHECK(MessageOf(ParseForwarderCommand({"forward", "--config", path}, environment)) ==
+        path + message);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert forward says what is wrong with -L",
+                 "[forwarder_config]") {
+  CHECK(MessageOf(ParseForwarderCommand({"forward", "-L", "foo"}, environment)) ==
+        "-L \"foo\": expected [bind_address:]port:agent:[host:]hostport");
+  CHECK(MessageOf(ParseForwarderCommand({"forward", "-L"}, environment)) ==
+        "option -L needs a value; see 'culvert forward --help'");
+  CHECK(MessageOf(ParseForwarderCommand({"forward"}, environment)) ==
+        "nothing to forward: give -L [bind_address:]port:agent:[host:]hostport or [[forward]] in "
+        "the config file");
+  environment.variables["CULVERT_LOCAL_FORWARD"] = "1:e:1,foo";
+  CHECK(MessageOf(ParseForwarderCommand({"forward"}, environment)) ==
+        "CULVERT_LOCAL_FORWARD \"foo\": expected [bind_address:]port:agent:[host:]hostport");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "-q and -v are log levels", "[forwarder_config]") {
+  const auto config = [&](const Args& more) {
+    Args args = {"forward", "-L", "1:e:1"};
+    args.insert(args.end(), more.begin(), more.end());
+    return *ParseForwarderCommand(args, environment)->config;
+  };
+  CHECK(config({"-q"}).common.log_level == LogLevel::kError);
+  CHECK(config({"-q"}).quiet);
+  CHECK(config({"--log-level=error"}).quiet);
+  CHECK(config({"-v"}).common.log_level == LogLevel::kDebug);
+  CHECK(config({"-v", "--log-level", "trace"}).common.log_level == LogLevel::kDebug);
+  CHECK(config({"--json"}).json);
+  environment.variables["CULVERT_QUIET"] = "1";
+  CHECK(config({}).common.log_level == LogLevel::kError);
+  CHECK(config({"--log-level", "info"}).common.log_level == LogLevel::kInfo);
+  CHECK_FALSE(config({"--log-level", "info"}).quiet);
+  CHECK(config({"-v"}).common.log_level == LogLevel::kDebug);
+  CHECK_FALSE(config({"-v"}).quiet);
+  CHECK(config({"--quiet=false"}).common.log_level == LogLevel::kInfo);
+  CHECK_FALSE(config({"--quiet=false"}).quiet);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert connect takes one target", "[forwarder_config]") {
+  const Args args = {"connect", "--insecure", "edge-1:22"};
+  const ForwarderConfig config = *ParseForwarderCommand(args, environment)->config;
+  CHECK(config.command == Command::kConnect);
+  CHECK(config.connect.ToString() == "edge-1:127.0.0.1:22");
+  CHECK(config.common.insecure);
+  const Args after = {"connect", "edge-1:[::1]:22", "--broker", "b"};
+  CHECK(ParseForwarderCommand(after, environment)->config->connect.ToString() == "edge-1:[::1]:22");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert connect says what it expected", "[forwarder_config]") {
+  auto [args, message] = GENERATE(table<Args, std::string>({
+      {{"connect"}, "expected one argument, agent:[host:]port; see 'culvert connect --help'"},
+      {{"connect", "a:1", "b:1"},
+       "expected one argument, agent:[host:]port; see 'culvert connect --help'"},
+      {{"connect", "edge-1"},
+       "\"edge-1\": expected agent:[host:]port; see 'culvert connect --help'"},
+      {{"connect", "-L", "1:e:1", "edge-1:22"}, "unknown option -L; see 'culvert connect --help'"},
+      {{"forward", "edge-1:22"}, "unexpected argument \"edge-1:22\"; see 'culvert forward --help'"},
+  }));
+  CAPTURE(args);
+  CHECK(MessageOf(ParseForwarderCommand(args, environment)) == message);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert connect shares the config file of culvert forward",
+                 "[forwarder_config]") {
+  Write("home/.config/culvert/forward.toml",
+        "broker = 'broker.example'\njson = true\n"
+        "[[forward]]\nlocal = '*:1'\nagent = 'e'\ntarget = '1'\n");
+  environment.variables["CULVERT_LOCAL_FORWARD"] = "not looked at";
+  const auto parsed = ParseForwarderCommand({"connect", "edge-1:22"}, environment);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->config->brokers[0].host == "broker.example");
+  CHECK(parsed->config->forwards.empty());
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert runs for a user who has no name", "[forwarder_config]") {
+  environment.user.clear();
+  environment.host.clear();
+  CHECK(ParseForwarderCommand({"connect", "e:1"}, environment)->config->name == "culvert");
+}
+
+}  // namespace
+}  // namespace culvert::config
