@@ -6,7 +6,6 @@
 #include <atomic>
 #include <memory>
 
-#include "absl/strings/escaping.h"
 #include "base/status.h"
 
 namespace culvert {
@@ -69,9 +68,17 @@ void Log(LogLevel level, std::string_view line) {
 }
 
 std::string Printable(std::string_view text) {
-  const bool cut = text.size() > kMaxPrintable;
-  std::string out = absl::CHexEscape(std::string(text.substr(0, kMaxPrintable)));
-  if (cut) out += "...";
+  std::string out;
+  for (const char c : text.substr(0, kMaxPrintable)) {
+    if (c == '\\') {
+      out += "\\\\";
+    } else if (c >= ' ' && c <= '~') {
+      out += c;
+    } else {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  if (text.size() > kMaxPrintable) out += "...";
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 namespace culvert::broker {
@@ -18,28 +19,40 @@ std::optional<uint64_t> CookieOf(int fd) {
 
 }  // namespace
 
+void ConnectionTable::SetLimits(uint64_t per_address, uint64_t limit) {
+  limit_per_address_ = per_address;
+  limit_ = limit == 0 ? std::numeric_limits<uint64_t>::max() : limit;
+}
+
 absl::Status ConnectionTable::Admit(const std::string& address, int fd) {
   const std::optional<uint64_t> cookie = CookieOf(fd);
   if (!cookie) return absl::UnavailableError("connection is gone");
+  if (total_ >= limit_ || by_address_.size() >= sweep_all_at_) SweepAll();
+  if (total_ >= limit_) {
+    return absl::ResourceExhaustedError(fmt::format("too many connections (limit {})", limit_));
+  }
   std::vector<Entry>& entries = by_address_[address];
-  if (entries.size() >= limit_) Sweep(entries);
-  if (entries.size() >= limit_) {
+  if (entries.size() >= limit_per_address_) Sweep(entries);
+  if (entries.size() >= limit_per_address_) {
     return absl::ResourceExhaustedError(
-        fmt::format("too many connections from {} (limit {})", address, limit_));
+        fmt::format("too many connections from {} (limit {})", address, limit_per_address_));
   }
   entries.push_back({fd, *cookie});
-  if (by_address_.size() >= sweep_all_at_) {
-    for (auto it = by_address_.begin(); it != by_address_.end();) {
-      Sweep(it->second);
-      it = it->second.empty() ? by_address_.erase(it) : std::next(it);
-    }
-    sweep_all_at_ = std::max<size_t>(1024, by_address_.size() * 2);
-  }
+  ++total_;
   return absl::OkStatus();
 }
 
 void ConnectionTable::Sweep(std::vector<Entry>& entries) {
-  std::erase_if(entries, [](const Entry& entry) { return CookieOf(entry.fd) != entry.cookie; });
+  total_ -=
+      std::erase_if(entries, [](const Entry& entry) { return CookieOf(entry.fd) != entry.cookie; });
+}
+
+void ConnectionTable::SweepAll() {
+  for (auto it = by_address_.begin(); it != by_address_.end();) {
+    Sweep(it->second);
+    it = it->second.empty() ? by_address_.erase(it) : std::next(it);
+  }
+  sweep_all_at_ = std::max<size_t>(kFirstSweep, by_address_.size() * 2);
 }
 
 }  // namespace culvert::broker

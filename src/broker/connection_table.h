@@ -15,24 +15,32 @@ namespace culvert::broker {
 // at its limit, so that a connection costs nothing but its entry. Confined to the control loop.
 class ConnectionTable {
  public:
-  explicit ConnectionTable(uint64_t limit_per_address) : limit_(limit_per_address) {}
+  // `limit` is of all addresses together; 0: none but the descriptors of the process.
+  ConnectionTable(uint64_t limit_per_address, uint64_t limit) {
+    SetLimits(limit_per_address, limit);
+  }
 
   // Counts `fd` for `address`. RESOURCE_EXHAUSTED when that many of its sockets are open already;
   // the caller closes `fd` then.
   absl::Status Admit(const std::string& address, int fd);
-  void set_limit(uint64_t limit) { limit_ = limit; }
+  void SetLimits(uint64_t per_address, uint64_t limit);
 
  private:
   struct Entry {
     int fd;
     uint64_t cookie;
   };
-  static void Sweep(std::vector<Entry>& entries);
+  void Sweep(std::vector<Entry>& entries);
+  void SweepAll();
 
-  uint64_t limit_;
+  static constexpr size_t kFirstSweep = 1024;
+
+  uint64_t limit_per_address_ = 0;
+  uint64_t limit_ = 0;
+  uint64_t total_ = 0;
   std::unordered_map<std::string, std::vector<Entry>> by_address_;
-  size_t sweep_all_at_ =
-      1024;  // addresses that never come back are forgotten when the table has doubled
+  // When so many addresses are known, those that never came back are forgotten.
+  size_t sweep_all_at_ = kFirstSweep;
 };
 
 }  // namespace culvert::broker

@@ -1,0 +1,159 @@
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <memory>
+#include <utility>
+
+#include "agent/tcp_service.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "config/credentials_policy.h"
+#include "config/main.h"
+#include "config/service_manager.h"
+#include "culvert/client.h"
+#include "culvert/error_code.h"
+#include "culvert/provider.h"
+#include "net/process_signals.h"
+#include "sdk/client_core.h"
+
+namespace culvert::agent {
+namespace {
+
+constexpr char kProgram[] = "culvert-agent";
+
+using ParseAgain = std::function<absl::StatusOr<config::Parsed<config::AgentConfig>>()>;
+
+ClientOptions OptionsOf(const config::AgentConfig& config) {
+  ClientOptions options;
+  for (const config::Endpoint& broker : config.brokers)
+    options.brokers.push_back(broker.ToString());
+  options.project = config.project;
+  options.region = config.region;
+  options.service_domain = config.service_domain;
+  options.name = config.name;
+  options.memory_limit = config.common.memory_limit;
+  options.insecure = config.common.insecure;
+  return options;
+}
+
+// Lives on the loop.
+class Agent {
+ public:
+  Agent(Client& client, config::AgentConfig config, ParseAgain parse, std::promise<void>& done)
+      : client_(client),
+        config_(std::move(config)),
+        parse_(std::move(parse)),
+        allow_(std::make_shared<const config::AllowList>(config_.allow)),
+        done_(done),
+        provider_(client, ProviderOptions()),
+        signals_(client.core().loop(), config_.common.grace,
+                 {[this] { Drain(); }, [this] { Finish(); }, [this] { Reload(); }}) {
+    if (allow_->rules().empty()) {
+      CULVERT_LOG(kWarning,
+                  "nothing is allowed: add --allow HOST:PORT, or nothing can be reached through {}",
+                  config_.name);
+    }
+    config::NotifyReady(fmt::format("agent {}", config_.name));
+  }
+
+ private:
+  Provider::Options ProviderOptions() {
+    Provider::Options options;
+    options.services["tcp"] = [this](const ServiceRequest& request) { return MakeTcp(request); };
+    options.on_state = [this](const absl::Status& status, Duration retry_in) {
+      LogState(status, retry_in);
+    };
+    options.on_channel_end = [](const ServiceRequest& request, const ChannelReport& report) {
+      LogChannel(request, report);
+    };
+    return options;
+  }
+
+  absl::StatusOr<std::unique_ptr<Service>> MakeTcp(const ServiceRequest& request) {
+    absl::StatusOr<Target> target = ParseTarget(request.arg);
+    if (!target.ok())
+      return ErrorStatus(ErrorCode::kBadTarget, std::string(MessageOf(target.status())));
+    return std::make_unique<TcpService>(client_.core().loop(), *std::move(target), allow_,
+                                        config_.dial_timeout);
+  }
+
+  void LogState(const absl::Status& status, Duration retry_in) {
+    if (status.ok()) {
+      CULVERT_LOG(kInfo, "registered as {}/{}", config_.project, config_.name);
+    } else {
+      CULVERT_LOG(kWarning, "not registered, next try in {:.1f} s: {}", ToSeconds(retry_in),
+                  MessageOf(status));
+    }
+  }
+
+  static void LogChannel(const ServiceRequest& request, const ChannelReport& report) {
+    CULVERT_LOG(kInfo,
+                "[channel {:x}] {} {} for {}: ended after {:.1f} s, {} bytes sent, {} received: {}",
+                report.channel_id, Printable(request.service), Printable(request.arg),
+                Printable(request.consumer), ToSeconds(report.duration), report.bytes_sent,
+                report.bytes_received, report.reason);
+  }
+
+  void Drain() {
+    config::NotifyStopping();
+    provider_.Drain([this] { Finish(); });
+  }
+
+  void Finish() {
+    if (!finished_) done_.set_value();
+    finished_ = true;
+  }
+
+  // Only what can change without touching channels: the allow list, the dial time-out, log level,
+  // grace.
+  void Reload() {
+    config::NotifyReloading();
+    absl::StatusOr<config::Parsed<config::AgentConfig>> parsed = parse_();
+    if (parsed.ok() && !parsed->config) parsed = absl::InvalidArgumentError("nothing to run");
+    if (parsed.ok()) {
+      config_.allow = parsed->config->allow;
+      config_.dial_timeout = parsed->config->dial_timeout;
+      config_.common.log_level = parsed->config->common.log_level;
+      allow_ = std::make_shared<const config::AllowList>(config_.allow);
+      SetLogLevel(config_.common.log_level);
+      signals_.set_grace(parsed->config->common.grace);
+      CULVERT_LOG(kInfo, "configuration reloaded, {} rules", allow_->rules().size());
+    } else {
+      CULVERT_LOG(kError, "configuration not reloaded: {}", MessageOf(parsed.status()));
+    }
+    config::NotifyReady(fmt::format("agent {}", config_.name));
+  }
+
+  Client& client_;
+  config::AgentConfig config_;
+  const ParseAgain parse_;
+  std::shared_ptr<const config::AllowList> allow_;
+  std::promise<void>& done_;
+  bool finished_ = false;
+  Provider provider_;
+  net::ProcessSignals signals_;
+};
+
+}  // namespace
+
+int Run(const config::AgentConfig& config, const ParseAgain& parse) {
+  SetLogLevel(config.common.log_level);
+  absl::Status usable = config::CheckCredentials(config);
+  absl::StatusOr<std::unique_ptr<Client>> client =
+      usable.ok() ? Client::Create(OptionsOf(config))
+                  : absl::StatusOr<std::unique_ptr<Client>>(usable);
+  if (!client.ok()) {
+    config::PrintError(kProgram, client.status());
+    return config::kExitUsage;
+  }
+  std::promise<void> done;
+  std::unique_ptr<Agent> agent;
+  (*client)->Run([&] { agent = std::make_unique<Agent>(**client, config, parse, done); });
+  done.get_future().wait();
+  (*client)->Run([&] { agent.reset(); });
+  return 0;
+}
+
+}  // namespace culvert::agent

@@ -1,0 +1,31 @@
+#include "config/main.h"
+
+#include <cstdio>
+#include <exception>
+
+#include "base/status.h"
+#include "net/limits.h"
+
+namespace culvert::config {
+
+void PrintError(const std::string& program, const absl::Status& status) {
+  std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(MessageOf(status)).c_str());
+}
+
+std::vector<std::string> StartProcess(int argc, char** argv) {
+  if (absl::Status limits = net::RaiseProcessLimits(); !limits.ok()) {
+    CULVERT_LOG(kWarning, "limits: {}", MessageOf(limits));
+  }
+  return std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc);
+}
+
+int CatchAll(const std::string& program, absl::FunctionRef<int()> run) {
+  try {
+    return run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: internal error: %s\n", program.c_str(), error.what());
+    return kExitFailure;
+  }
+}
+
+}  // namespace culvert::config

@@ -1,0 +1,89 @@
+#include "forwarder/connect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "config/main.h"
+#include "culvert/consumer.h"
+#include "forwarder/client_options.h"
+#include "forwarder/tcp_outlet.h"
+#include "net/process_signals.h"
+#include "net/stdio_stream.h"
+#include "sdk/client_core.h"
+
+namespace culvert::forwarder {
+namespace {
+
+// Lives on the loop.
+class StdioCall {
+ public:
+  StdioCall(Client& client, const config::ForwarderConfig& config, std::promise<absl::Status>& done)
+      : loop_(client.core().loop()),
+        done_(done),
+        consumer_(client),
+        // A signal ends the call at once: there is nothing to drain but itself.
+        signals_(loop_, config.common.grace,
+                 {[this] { Finish(absl::CancelledError("interrupted")); },
+                  [this] { Finish(absl::CancelledError("interrupted")); }, [] {}}) {
+    absl::StatusOr<std::unique_ptr<net::ByteStream>> stdio = net::OpenStdio(loop_);
+    if (!stdio.ok()) {
+      Finish(stdio.status());
+      return;
+    }
+    Consumer::Request request{config.connect.agent, "tcp", config.connect.target.ToString(),
+                              config.open_timeout};
+    consumer_.Connect(
+        std::move(request), std::make_unique<TcpOutlet>(*std::move(stdio)),
+        [this](const ChannelReport& report) {
+          Finish(report.status.ok() ? report.status : absl::UnknownError(report.reason));
+        });
+    // What was sent is to arrive: the call is over when its last message is out.
+  }
+
+ private:
+  void Finish(const absl::Status& status) {
+    if (finished_) return;
+    finished_ = true;
+    if (!status.ok()) {
+      done_.set_value(status);
+      return;
+    }
+    consumer_.Drain([this] { done_.set_value(absl::OkStatus()); });
+  }
+
+  net::EventLoop& loop_;
+  std::promise<absl::Status>& done_;
+  bool finished_ = false;
+  Consumer consumer_;
+  net::ProcessSignals signals_;
+};
+
+}  // namespace
+
+int RunConnect(const config::ForwarderConfig& config) {
+  SetLogLevel(config.common.log_level);
+  absl::StatusOr<std::unique_ptr<Client>> client = MakeClient(config);
+  if (!client.ok()) {
+    config::PrintError(kProgram, client.status());
+    return config::kExitUsage;
+  }
+  std::promise<absl::Status> done;
+  std::unique_ptr<StdioCall> call;
+  (*client)->Run([&] { call = std::make_unique<StdioCall>(**client, config, done); });
+  const absl::Status ended = done.get_future().get();
+  (*client)->Run([&] { call.reset(); });
+  if (ended.ok()) return 0;
+  const std::string route =
+      fmt::format("connect {} {}", config.connect.agent, config.connect.target.ToString());
+  config::PrintError(kProgram, Annotate(ended, route));
+  return kExitTunnelFailed;
+}
+
+}  // namespace culvert::forwarder

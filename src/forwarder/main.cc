@@ -1,0 +1,26 @@
+#include "config/main.h"
+
+#include "forwarder/client_options.h"
+#include "forwarder/connect.h"
+#include "forwarder/forward.h"
+
+namespace {
+
+int Run(const culvert::config::ForwarderConfig& config,
+        const culvert::forwarder::ParseAgain& parse) {
+  using Command = culvert::config::ForwarderConfig::Command;
+  switch (config.command) {
+    case Command::kForward:
+      return culvert::forwarder::RunForward(config, parse);
+    case Command::kConnect:
+      return culvert::forwarder::RunConnect(config);
+  }
+  return culvert::config::kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return culvert::config::Main<culvert::config::ForwarderConfig>(
+      culvert::forwarder::kProgram, argc, argv, culvert::config::ParseForwarderCommand, Run);
+}

@@ -1,0 +1,39 @@
+// The signals that a daemon of ours listens to.
+#pragma once
+
+#include "absl/functional/any_invocable.h"
+#include "net/event_loop.h"
+#include "net/signal_watcher.h"
+#include "net/timer.h"
+
+namespace culvert::net {
+
+// SIGTERM or SIGINT: drain, at most `grace`; the second one, or the end of the grace, ends at once.
+// SIGHUP: reload. Confined to the loop; destroy = stop watching.
+class ProcessSignals {
+ public:
+  struct Actions {
+    absl::AnyInvocable<void()> drain;   // once
+    absl::AnyInvocable<void()> finish;  // the second signal or the end of the grace; once
+    absl::AnyInvocable<void()> reload;
+  };
+
+  ProcessSignals(EventLoop& loop, Duration grace, Actions actions);
+
+  void set_grace(Duration grace) { grace_ = grace; }
+
+ private:
+  enum class State { kRunning, kDraining, kFinished };
+  void HandleExit(const char* name);
+  void Finish(const char* why);
+
+  Duration grace_;
+  Actions actions_;
+  State state_ = State::kRunning;
+  Timer timer_;
+  SignalWatcher term_;
+  SignalWatcher interrupt_;
+  SignalWatcher hang_up_;
+};
+
+}  // namespace culvert::net
