@@ -6,6 +6,8 @@
 #include <atomic>
 #include <memory>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_replace.h"
 #include "base/status.h"
 
 namespace culvert {
@@ -68,17 +70,11 @@ void Log(LogLevel level, std::string_view line) {
 }
 
 std::string Printable(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, kMaxPrintable)) {
-    if (c == '\\') {
-      out += "\\\\";
-    } else if (c >= ' ' && c <= '~') {
-      out += c;
-    } else {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    }
-  }
-  if (text.size() > kMaxPrintable) out += "...";
+  const bool cut = text.size() > kMaxPrintable;
+  std::string out = absl::CHexEscape(std::string(text.substr(0, kMaxPrintable)));
+  // An apostrophe harms no line, and words have it.
+  out = absl::StrReplaceAll(out, {{"\\'", "'"}});
+  if (cut) out += "...";
   return out;
 }
 
