@@ -11,6 +11,8 @@
 namespace culvert::net {
 namespace {
 
+constexpr Duration kRunUntilTick = std::chrono::milliseconds(5);
+
 // Called for every handle that is left when a loop is destroyed.
 void AbortIfOpen(uv_handle_t* handle, void*) {
   // Whoever holds it has outlived the loop: its destructor would use freed memory.
@@ -87,11 +89,12 @@ void EventLoop::Stop() {
 
 bool EventLoop::RunUntil(const std::function<bool()>& done, Duration limit) {
   thread_ = std::this_thread::get_id();
-  bool expired = false;
-  Timer timer(*this);
-  timer.Start(limit, [&expired] { expired = true; });
+  const MonotonicTime end = MonotonicNow() + limit;
+  Timer tick(*this);
   while (!done()) {
-    if (expired) return false;
+    if (MonotonicNow() >= end) return false;
+    // What `done` looks at may change without an event of this loop.
+    if (!tick.is_set()) tick.Start(kRunUntilTick, [] {});
     uv_run(uv_.get(), UV_RUN_ONCE);
   }
   return true;

@@ -45,8 +45,8 @@ class ABSL_LOCKABLE EventLoop {
   void Stop();
 
   // For tests: runs on the calling thread until `done()` is true (returns true) or `limit` has
-  // passed (returns false). `done` is asked before the first turn and after each. May be called
-  // again.
+  // passed (returns false). `done` is asked before the first turn, after each, and every 5 ms. May
+  // be called again.
   bool RunUntil(const std::function<bool()>& done, Duration limit);
 
   // Aborts when called on any thread but the loop's. Before the first Run the constructing thread

@@ -9,10 +9,15 @@
 
 namespace culvert::net {
 
-// Works on pipes, sockets, terminals, regular files and /dev/null. The descriptors' own flags are
-// put back when the stream is destroyed (a shared terminal must not be left non-blocking).
-// FinishWriting closes stdout. A reader of stdout that goes away is OnBroken (EPIPE; SIGPIPE must
-// be ignored by the program).
+// Works on pipes, sockets, terminals, regular files and /dev/null; the two may be one socket or
+// terminal. It uses duplicates, made non-blocking; since that is shared with the originals, their
+// own flags are put back when the stream is destroyed (a shared terminal must not be left
+// non-blocking).
+//
+// FinishWriting lets the reader see the end of the file: a socket is shut down, a pipe is closed,
+// and for that `out_fd` itself becomes /dev/null (not free, or the next descriptor opened would be
+// stdout). A reader that went away is noticed by the next write: OnBroken, ABORTED "broken pipe".
+// SIGPIPE must be ignored (RaiseProcessLimits). SetResetOnClose has no effect.
 absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd = 0,
                                                       int out_fd = 1);
 

@@ -29,11 +29,11 @@ class TcpStream final : public ByteStream {
   std::string PeerName() const override;
 
  private:
-  struct Handle;
-  TcpStream(EventLoop& loop, Handle* handle) : loop_(loop), handle_(handle) {}
+  class Core;
+  TcpStream(EventLoop& loop, Core* core) : loop_(loop), core_(core) {}
 
   EventLoop& loop_;
-  Handle* const handle_ ABSL_PT_GUARDED_BY(loop_);  // owned; outlives this by a callback under way
+  Core* const core_ ABSL_PT_GUARDED_BY(loop_);  // owned; outlives this by a callback under way
 };
 
 }  // namespace culvert::net

@@ -43,6 +43,11 @@ int WriteQueue::Flush(Gather gather, Finish finish) {
   return 0;
 }
 
+const Bytes* WriteQueue::Front() const {
+  const bool bytes = !queued_.empty() && queued_.front().kind == Kind::kBytes;
+  return bytes ? &queued_.front().rest : nullptr;
+}
+
 void WriteQueue::Abandon(const absl::Status& status) { Retire(queued_.size(), status); }
 
 int WriteQueue::Collect(iovec* parts, int most) const {

@@ -37,6 +37,11 @@ class WriteQueue {
   // Hands over until the descriptor is full, the queue is empty or kMaxFlush is reached. 0, or the
   // errno that ends all writing.
   int Flush(Gather gather, Finish finish);
+  // The same by hand, for a descriptor that takes its time: the next bytes (nullptr: none before
+  // the end or at all), and what became of them. An empty front is advanced over by 0.
+  const Bytes* Front() const;
+  void Advance(size_t written);
+
   // Everything still queued is done, with `status`.
   void Abandon(const absl::Status& status);
 
@@ -56,8 +61,6 @@ class WriteQueue {
   int Collect(iovec* parts, int most) const;
   // `count` entries from the front are done.
   void Retire(size_t count, const absl::Status& status);
-  // `written` bytes from the front are gone.
-  void Advance(size_t written);
 
   std::vector<Entry> queued_;  // vectors, not deques: an idle one holds no memory
   std::vector<Done> done_;

@@ -1,0 +1,183 @@
+#include "net/stdio_stream.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/status.h"
+#include "net/deferred.h"
+#include "net/stdio_end.h"
+#include "net/stream_core.h"
+#include "net/uv_error.h"
+
+namespace culvert::net {
+namespace {
+
+class Core final : public StreamCore {
+ public:
+  Core(EventLoop& loop, int out_fd)
+      : StreamCore(loop),
+        out_original_(out_fd),
+        in_(std::in_place, loop, [this](unsigned) { Run([this] { Read(); }); }),
+        out_(std::in_place, loop, [this](unsigned) { Run([this] { Flush(); }); }),
+        resume_(std::in_place, loop, [this] { Run([this] { TakeHeld(); }); }) {}
+
+  absl::Status Open(int in_fd) {
+    const int in_flags = fcntl(in_fd, F_GETFL);
+    const int out_flags = fcntl(out_original_, F_GETFL);
+    CULVERT_RETURN_IF_ERROR(in_->Open(in_fd, in_flags));
+    return out_->Open(out_original_, out_flags);
+  }
+
+ private:
+  // What a read on a thread brought after reading was switched off.
+  struct Held {
+    ssize_t result;
+    std::string bytes;
+  };
+
+  void Read() {
+    if (!is_reading()) return;
+    const absl::Span<char> buffer = loop().scratch();
+    const ssize_t got = read(in_->fd(), buffer.data(), buffer.size());
+    const ssize_t error = -errno;
+    HandleRead(got < 0 ? error : got,
+               {buffer.data(), static_cast<size_t>(std::max<ssize_t>(got, 0))});
+  }
+
+  void HandleRead(ssize_t result, std::string_view bytes) {
+    if (result > 0) {
+      Deliver(bytes);
+    } else if (result == 0) {
+      DeliverEnd();
+    } else if (result != -EAGAIN && result != -EINTR) {
+      Break(ErrnoStatus(static_cast<int>(-result)));
+    }
+  }
+
+  void ReadFile() {
+    if (!is_reading() || in_->file()->is_busy()) return;
+    if (held_) {
+      resume_->Schedule();
+      return;
+    }
+    in_->file()->Read(ByteStream::kMaxRead, [this](ssize_t result, std::string bytes) {
+      held_ = Held{result, std::move(bytes)};
+      Run([this] { TakeHeld(); });
+    });
+  }
+
+  void TakeHeld() {
+    if (!held_ || !is_reading()) return;
+    const Held held = std::move(*held_);
+    held_.reset();
+    HandleRead(held.result, held.bytes);
+  }
+
+  absl::Status FlushTo(WriteQueue& queue) override {
+    if (out_->file() != nullptr) {
+      FlushToFile(queue);
+      return absl::OkStatus();
+    }
+    const int error = queue.Flush(
+        [this](const iovec* parts, int count) -> ssize_t {
+          const ssize_t written = writev(out_->fd(), parts, count);
+          return written < 0 ? -errno : written;
+        },
+        [this] { return out_->FinishWriting(out_original_); });
+    return error == 0 ? absl::OkStatus() : ErrnoStatus(error);
+  }
+
+  void FlushToFile(WriteQueue& queue) {
+    if (out_->file()->is_busy()) return;
+    while (queue.Front() != nullptr && queue.Front()->empty()) queue.Advance(0);
+    if (queue.Front() == nullptr) {
+      // The end of a file is where it ends.
+      queue.Flush([](const iovec*, int) -> ssize_t { return -EAGAIN; }, [] { return 0; });
+      return;
+    }
+    out_->file()->Write(queue.Front()->Slice(0, WriteQueue::kMaxFlush),
+                        [this, &queue](ssize_t result) {
+                          Run([this, &queue, result] {
+                            if (result < 0) {
+                              Break(ErrnoStatus(static_cast<int>(-result)));
+                            } else if (!is_broken()) {
+                              queue.Advance(static_cast<size_t>(result));
+                              Flush();
+                            }
+                          });
+                        });
+  }
+
+  void Rewatch() override {
+    in_->Watch(is_reading() ? FdPoll::kReadable : 0);
+    out_->Watch(wants_to_write() ? FdPoll::kWritable : 0);
+    if (in_->file() != nullptr) ReadFile();
+  }
+
+  void Release() override {
+    resume_.reset();
+    in_.reset();
+    out_.reset();
+  }
+
+  const int out_original_;
+  std::optional<Held> held_;
+  std::optional<StdioEnd> in_;
+  std::optional<StdioEnd> out_;
+  std::optional<Deferred> resume_;
+};
+
+class StdioStream final : public ByteStream {
+ public:
+  StdioStream(EventLoop& loop, int out_fd) : loop_(loop), core_(new Core(loop, out_fd)) {}
+  ~StdioStream() override {
+    loop_.AssertOnThread();
+    core_->Close();
+  }
+
+  absl::Status Open(int in_fd) {
+    loop_.AssertOnThread();
+    return core_->Open(in_fd);
+  }
+
+  void SetDelegate(Delegate* delegate) override {
+    loop_.AssertOnThread();
+    core_->SetDelegate(delegate);
+  }
+  void SetReading(bool on) override {
+    loop_.AssertOnThread();
+    core_->SetReading(on);
+  }
+  void Write(Bytes bytes, Completion done) override {
+    loop_.AssertOnThread();
+    core_->Write(std::move(bytes), std::move(done));
+  }
+  void FinishWriting(Completion done) override {
+    loop_.AssertOnThread();
+    core_->FinishWriting(std::move(done));
+  }
+  void SetResetOnClose(bool) override {}
+  std::string PeerName() const override { return "stdio"; }
+
+ private:
+  EventLoop& loop_;
+  Core* const core_ ABSL_PT_GUARDED_BY(loop_);  // owned; outlives this by a callback under way
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd, int out_fd) {
+  loop.AssertOnThread();
+  auto stream = std::make_unique<StdioStream>(loop, out_fd);
+  CULVERT_RETURN_IF_ERROR(stream->Open(in_fd));
+  return stream;
+}
+
+}  // namespace culvert::net

@@ -1,0 +1,96 @@
+#include "net/stream_core.h"
+
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+
+namespace culvert::net {
+
+StreamCore::StreamCore(EventLoop& loop) : loop_(loop), report_(loop, [this] { Run([] {}); }) {}
+
+void StreamCore::SetDelegate(ByteStream::Delegate* delegate) {
+  loop_.AssertOnThread();
+  CULVERT_CHECK(delegate != nullptr && delegate_ == nullptr);
+  delegate_ = delegate;
+  Rewatch();
+}
+
+void StreamCore::SetReading(bool on) {
+  loop_.AssertOnThread();
+  CULVERT_CHECK(delegate_ != nullptr);
+  if (input_ == Input::kEnded) return;
+  input_ = on ? Input::kReading : Input::kPaused;
+  Rewatch();
+}
+
+void StreamCore::Write(Bytes bytes, ByteStream::Completion done) {
+  loop_.AssertOnThread();
+  Push([&] { queue_.Push(std::move(bytes), std::move(done)); });
+}
+
+void StreamCore::FinishWriting(ByteStream::Completion done) {
+  loop_.AssertOnThread();
+  Push([&] { queue_.PushFinish(std::move(done)); });
+}
+
+// Hands over at once if nothing waits before it, yet completes in a later turn.
+void StreamCore::Push(absl::FunctionRef<void()> push) {
+  CULVERT_CHECK(delegate_ != nullptr);
+  const bool was_empty = queue_.is_empty();
+  push();
+  if (is_broken()) queue_.Abandon(broken_);
+  if (was_empty) Flush();
+  if (queue_.has_done() || state_ == State::kBreaking) report_.Schedule();
+  Rewatch();
+}
+
+void StreamCore::Close() {
+  loop_.AssertOnThread();
+  open_ = false;
+  queue_ = WriteQueue();
+  Release();
+  if (!running_) delete this;
+}
+
+void StreamCore::Run(absl::FunctionRef<void()> handle) {
+  running_ = true;
+  handle();
+  if (open_) Report();
+  if (open_) Rewatch();
+  running_ = false;
+  if (!open_) delete this;
+}
+
+void StreamCore::Deliver(std::string_view bytes) { delegate_->OnBytes(Bytes::Copy(bytes)); }
+
+void StreamCore::DeliverEnd() {
+  input_ = Input::kEnded;
+  delegate_->OnEnd();
+}
+
+void StreamCore::Break(absl::Status why) {
+  if (is_broken()) return;
+  state_ = State::kBreaking;
+  broken_ = std::move(why);
+  queue_.Abandon(broken_);
+}
+
+void StreamCore::Flush() {
+  if (is_broken() || queue_.is_empty()) return;
+  if (absl::Status flushed = FlushTo(queue_); !flushed.ok()) Break(std::move(flushed));
+}
+
+void StreamCore::Report() {
+  for (WriteQueue::Done& done : queue_.TakeDone()) {
+    if (done.completion) std::move(done.completion)(done.status);
+    if (!open_) return;
+  }
+  if (queue_.has_done()) report_.Schedule();  // of writes that a completion made
+  if (state_ == State::kBreaking) {
+    state_ = State::kBroken;
+    delegate_->OnBroken(broken_);
+  }
+}
+
+}  // namespace culvert::net
