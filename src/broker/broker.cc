@@ -33,7 +33,10 @@ void Broker::SetLimits(const Limits& limits) {
 void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
   loop_.AssertOnThread();
   absl::StatusOr<SlotCounter::Slot> slot = streams_.Take(info.peer);
-  absl::StatusOr<SlotCounter::Slot> pending_slot = pending_openings_.Take(info.peer);
+  // Only consumers: an Accept that had to wait for a free opening would wait for itself.
+  absl::StatusOr<SlotCounter::Slot> pending_slot = SlotCounter::Slot();
+  if (info.method == rpc::StreamInfo::Method::kConnect)
+    pending_slot = pending_openings_.Take(info.peer);
   absl::Status refused = draining_    ? ShuttingDown()
                          : !slot.ok() ? slot.status()
                                       : pending_slot.status();
