@@ -129,6 +129,14 @@ void Broker::OfferWaiting(Session& session) {
   }
 }
 
+void Broker::TakeBackOffers(const Session& session) {
+  for (auto& [relay, owned] : relays_) {
+    if (relay->state() != Relay::State::kOpening || relay->session_id() != session.id()) continue;
+    by_channel_.erase(relay->id());
+    relay->WaitForProvider(kAwayWait);
+  }
+}
+
 void Broker::FailAway(Relay& relay) {
   const std::optional<MonotonicTime> since = registry_.AwaySince(relay.open().provider);
   if (!since) {
@@ -189,6 +197,7 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
                   replaced->provider().ToString(), replaced->peer(), added.peer());
     }
     replaced->End(absl::AbortedError(fmt::format("taken over by {}", added.peer())));
+    TakeBackOffers(*replaced);
     done_sessions_.push_back(std::move(replaced));
     sweep_.Schedule();
   }
@@ -227,6 +236,7 @@ void Broker::OnSessionLost(Session& session, absl::Status why) {
   CULVERT_LOG(kInfo, "[session {:x}] agent {} left: {}", session.id(),
               session.provider().ToString(), why.ok() ? "finished" : MessageOf(why));
   if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
+    TakeBackOffers(*lost);
     done_sessions_.push_back(std::move(lost));
     sweep_.Schedule();
   }

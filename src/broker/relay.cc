@@ -63,6 +63,7 @@ Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::s
 Relay::~Relay() = default;
 
 void Relay::WaitForProvider(Duration limit) {
+  SetState(State::kWaiting);
   timer_.Start(limit, [this] { owner_.OnRelayTimeout(*this); });
 }
 
