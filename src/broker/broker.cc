@@ -253,6 +253,9 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle) {
 void Broker::EndAll() {
   draining_ = true;
   registry_.EndAll(ShuttingDown());
+  for (auto& [key, pending] : pending_) {
+    if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());
+  }
   pending_.clear();
   for (auto& [relay, owned] : relays_) relay->Cut(ShuttingDown());
 }

@@ -63,6 +63,16 @@ TEST_CASE("Broker ends a stream that sends no first message in 10 s", "[broker][
   CHECK(std::chrono::steady_clock::now() - start > std::chrono::seconds(9));
 }
 
+TEST_CASE("Broker ends a stream that has said nothing with UNAVAILABLE when it stops", "[broker]") {
+  TestBroker broker;
+  Client client(broker.address());
+  RawProvider<V1> provider(client, "edge-1", kCapable);  // the connection is up
+  auto call = client.Connect();
+  // Whether or not the broker has seen the stream.
+  broker.Stop();
+  CHECK(call.End().error_code() == StatusCode::UNAVAILABLE);
+}
+
 TEST_CASE("Broker refuses a consumer's opening whose fields are not usable", "[broker]") {
   TestBroker broker;
   Client client(broker.address());
