@@ -31,6 +31,8 @@ absl::Status FromRpc(const absl::Status& status) {
       return ErrorStatus(ErrorCode::kUnknownProvider, message);
     case absl::StatusCode::kUnavailable:
       return absl::UnavailableError(fmt::format("broker: {}", message));
+    case absl::StatusCode::kResourceExhausted:  // a limit of the broker's, not of the provider's
+      return ErrorStatus(ErrorCode::kBusy, fmt::format("broker: {}", message));
     default:
       return status;
   }
