@@ -60,7 +60,8 @@ void ReceiveWindow::Taken(MonotonicTime now, uint64_t share, bool may_grow) {
 
 void ReceiveWindow::Grow(MonotonicTime now, uint64_t share, bool may_grow) {
   const uint64_t carried = taken_ - epoch_taken_;
-  if (carried < window_) return;
+  // A path that is lost while a message is being taken has no epoch yet.
+  if (!epoch_start_ || carried < window_) return;
   const Duration elapsed = now - *epoch_start_;
   epoch_start_.reset();
   const bool keeps_up = held() <= window_ / 2;
