@@ -140,7 +140,7 @@ void Channel::HandleClose() {
     receive_.Hold(Data{receive_.last_id(), Bytes(), true, true}, MonotonicTime{});
     return;
   }
-  if (end_id_ == 0 || peer_end_ != PeerEnd::kDelivered) {
+  if (end_id_ == 0 || end_id_ > send_.sent_id() || peer_end_ != PeerEnd::kDelivered) {
     Abort(ErrorCode::kProtocol, "close before both directions ended");
     return;
   }

@@ -52,6 +52,7 @@ void SendWindow::Abort(ErrorCode code, std::string text) {
 void SendWindow::AbortAfter(uint64_t last_id, ErrorCode code, std::string text) {
   Drop();
   next_id_ = last_id + 1;
+  sent_id_ = last_id;
   aborted_ = false;
   Abort(code, std::move(text));
 }
@@ -75,11 +76,13 @@ void SendWindow::TruncateAfter(size_t kept) {
     --next_id_;
   }
   tail_ = entries_.empty() ? acked_ : entries_.back().end;
+  sent_id_ = std::min(sent_id_, last_id());
 }
 
 Message SendWindow::TakeNext() {
   CULVERT_CHECK(HasNext());
   Message message = entries_[handed_++].message;
+  sent_id_ = std::max(sent_id_, acked_id() + handed_);
   if (peer_ == Peer::kLegacy) DropOldestLegacy();
   return message;
 }
@@ -96,8 +99,8 @@ void SendWindow::DropOldestLegacy() {
 }
 
 absl::Status SendWindow::OnAck(uint64_t id, std::optional<uint64_t> window) {
-  if (id >= next_id_) {
-    return absl::InvalidArgumentError(fmt::format("ack for id {}, last sent is {}", id, last_id()));
+  if (id > sent_id_) {
+    return absl::InvalidArgumentError(fmt::format("ack for id {}, last sent is {}", id, sent_id_));
   }
   // An ack for what this path has not carried yet answers an earlier path; it is as good.
   while (acked_id() < id) DropFront();
@@ -110,9 +113,9 @@ absl::Status SendWindow::Resume(uint64_t last_id, std::optional<uint64_t> window
     return absl::OutOfRangeError(fmt::format(
         "messages after id {} are no longer kept (first kept is {})", last_id, acked_id() + 1));
   }
-  if (last_id >= next_id_) {
+  if (last_id > sent_id_) {
     return absl::InvalidArgumentError(
-        fmt::format("peer claims id {}, last sent is {}", last_id, next_id_ - 1));
+        fmt::format("peer claims id {}, last sent is {}", last_id, sent_id_));
   }
   const size_t received = last_id - acked_id();
   RaiseLimit(received == 0 ? acked_ : entries_[received - 1].end, window);

@@ -57,6 +57,8 @@ class SendWindow {
   uint64_t last_id() const { return next_id_ - 1; }
   uint64_t acked_id() const { return next_id_ - 1 - entries_.size(); }
   bool all_acked() const { return entries_.empty(); }
+  // The last id that a path carried, and that was not replaced by an Error since.
+  uint64_t sent_id() const { return sent_id_; }
   // Whether an Error was appended and has been handed to the current path.
   bool error_handed() const { return aborted_ && !HasNext(); }
 
@@ -77,6 +79,7 @@ class SendWindow {
       entries_;  // unacknowledged, contiguous ids; the first `handed_` are on the path
   size_t handed_ = 0;
   uint64_t next_id_ = 1;
+  uint64_t sent_id_ = 0;
   // Positions count cost from the start of the direction.
   uint64_t acked_ = 0;
   uint64_t tail_ = 0;
