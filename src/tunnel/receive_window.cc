@@ -96,6 +96,7 @@ bool ReceiveWindow::AckIsDue(MonotonicTime now) const {
 std::optional<Ack> ReceiveWindow::TakeAck(MonotonicTime now) {
   if (!AckIsDue(now)) return std::nullopt;
   ack_due_ = AckDue::kNo;
+  if (taken_id_ == 0) return std::nullopt;  // nothing yet, and no peer has sent an id 0
   Ack ack{taken_id_, std::nullopt};
   if (peer_ == Peer::kCapable) {
     ack.window = granted_ - taken_;
