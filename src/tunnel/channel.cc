@@ -187,7 +187,7 @@ bool Channel::WantsMessages() const {
 
 std::optional<Message> Channel::NextMessage(MonotonicTime now) {
   if (!attached_ || state_ == State::kEnded) return std::nullopt;
-  if (std::optional<Ack> ack = receive_.TakeAck(now)) {
+  if (std::optional<Ack> ack = AcksAllowed() ? receive_.TakeAck(now) : std::nullopt) {
     // The Ack of a Close or Error is the last thing that is sent.
     if (peer_stop_ == PeerStop::kError) {
       End();
@@ -206,7 +206,7 @@ std::optional<Message> Channel::NextMessage(MonotonicTime now) {
 }
 
 std::optional<MonotonicTime> Channel::deadline() const {
-  if (!attached_ || state_ == State::kEnded) return std::nullopt;
+  if (!attached_ || state_ == State::kEnded || !AcksAllowed()) return std::nullopt;
   return receive_.ack_deadline();
 }
 
