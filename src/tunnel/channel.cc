@@ -79,7 +79,7 @@ absl::Status Channel::Attach(uint32_t attempt, uint64_t peer_last_id,
 void Channel::Detach() {
   if (!attached_) return;
   attached_ = false;
-  if (state_ == State::kClosing) {
+  if (state_ == State::kClosing && BothDirectionsKnown()) {
     EndClean();
   } else if (state_ == State::kAborting &&
              (peer_stop_ == PeerStop::kError || send_.error_handed())) {
@@ -277,6 +277,13 @@ void Channel::AfterTaken() {
 
 bool Channel::OwnDirectionDone() const { return end_id_ != 0 && send_.acked_id() >= end_id_; }
 
+// Whether both ends know that a closing channel is complete, so that a lost path changes nothing.
+bool Channel::BothDirectionsKnown() const {
+  if (peer_stop_ == PeerStop::kClose) return true;
+  if (legacy_) return false;  // our Close, and maybe data before it, is still to be sent
+  return receive_.acked_id() >= receive_.last_id();
+}
+
 void Channel::MaybeClose() {
   if (state_ != State::kOpen || legacy_) return;
   if (!OwnDirectionDone() || peer_end_ != PeerEnd::kDelivered) return;
@@ -311,11 +318,13 @@ void Channel::OnPeerEnded(ErrorCode code, uint64_t last_id) {
   if (state_ == State::kEnded) return;
   const bool complete = code == ErrorCode::kEnded && end_id_ != 0 && last_id >= end_id_ &&
                         peer_end_ == PeerEnd::kDelivered;
-  if (complete || state_ == State::kClosing) {
+  // A capable peer that acknowledged our end has everything. A legacy one has what it says.
+  const bool closing = state_ == State::kClosing && (!legacy_ || code == ErrorCode::kEnded);
+  if (complete || closing) {
     EndClean();
     return;
   }
-  if (state_ == State::kOpen) outcome_ = Outcome{false, code, "the other end has ended", true};
+  if (state_ != State::kAborting) outcome_ = Outcome{false, code, "the other end has ended", true};
   End();
 }
 

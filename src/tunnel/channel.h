@@ -60,7 +60,8 @@ class Channel {
   // impossible the channel turns to kAborting and tells the peer. FAILED_PRECONDITION when ended.
   absl::Status Attach(uint32_t attempt, uint64_t peer_last_id, std::optional<uint64_t> peer_window,
                       MonotonicTime now);
-  // The path is lost. An ending channel is over with that, any other is suspended.
+  // The path is lost. A channel whose end both sides know is over with that, as is one that has
+  // sent or received an Error; any other is suspended.
   void Detach();
   bool attached() const { return attached_; }
   bool suspended() const { return !attached_ && state_ != State::kEnded && attempt_ > 0; }
@@ -140,6 +141,7 @@ class Channel {
   // After our Error nothing is sent, no ack either, but the ack of the peer's.
   bool AcksAllowed() const { return state_ != State::kAborting || peer_stop_ == PeerStop::kError; }
   bool OwnDirectionDone() const;
+  bool BothDirectionsKnown() const;
   void MaybeClose();
   void EndClean();
   void End();

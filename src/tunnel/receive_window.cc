@@ -97,6 +97,7 @@ std::optional<Ack> ReceiveWindow::TakeAck(MonotonicTime now) {
   if (!AckIsDue(now)) return std::nullopt;
   ack_due_ = AckDue::kNo;
   if (taken_id_ == 0) return std::nullopt;  // nothing yet, and no peer has sent an id 0
+  acked_id_ = taken_id_;
   Ack ack{taken_id_, std::nullopt};
   if (peer_ == Peer::kCapable) {
     ack.window = granted_ - taken_;
