@@ -117,6 +117,10 @@ Channel::PathVerdict Channel::OnMessage(uint32_t attempt, Message message, Monot
 }
 
 void Channel::HandleData(Data data, MonotonicTime now) {
+  if (legacy_ && state_ == State::kClosing) {
+    receive_.TakeWithoutDelivery();  // the local side wants no more
+    return;
+  }
   if (state_ != State::kOpen || peer_end_ != PeerEnd::kOpen) {
     Abort(ErrorCode::kProtocol, fmt::format("data {} after the end of its direction", data.id));
     return;
@@ -133,10 +137,15 @@ void Channel::HandleData(Data data, MonotonicTime now) {
 
 void Channel::HandleClose() {
   if (legacy_) {
-    // Ends both directions, in order: delivered like an end of stream, acknowledged once taken.
     peer_stop_ = PeerStop::kClose;
-    peer_end_ = PeerEnd::kReceived;
     send_.Drop();
+    if (state_ == State::kClosing) {  // it crosses ours: nobody waits for a delivery
+      receive_.TakeWithoutDelivery();
+      receive_.AckNow();
+      return;
+    }
+    // Ends both directions, in order: delivered like an end of stream, acknowledged once taken.
+    peer_end_ = PeerEnd::kReceived;
     receive_.Hold(Data{receive_.last_id(), Bytes(), true, true}, MonotonicTime{});
     return;
   }
@@ -239,8 +248,10 @@ void Channel::Finish() {
   FinishSending();
   finishing_ = Finishing::kBoth;
   if (legacy_ && peer_stop_ == PeerStop::kNone) {
+    receive_.Drop();
     send_.AppendClose();
     SetState(State::kClosing);
+    UpdateBudget();
   }
 }
 
