@@ -280,7 +280,8 @@ void Channel::Delivered(MonotonicTime now) {
 
 void Channel::AfterTaken() {
   if (legacy_ && peer_stop_ == PeerStop::kClose && peer_end_ == PeerEnd::kDelivered) {
-    SetState(State::kClosing);  // its Ack is due and is the end
+    SetState(State::kClosing);   // its Ack is due and is the end
+    if (!attached_) EndClean();  // the peer left after its Close
     return;
   }
   MaybeClose();

@@ -64,7 +64,10 @@ class Channel {
   // sent or received an Error; any other is suspended.
   void Detach();
   bool attached() const { return attached_; }
-  bool suspended() const { return !attached_ && state_ != State::kEnded && attempt_ > 0; }
+  // Waits for a path. Not so a channel that only has to deliver what came before a legacy Close.
+  bool suspended() const {
+    return !attached_ && state_ != State::kEnded && attempt_ > 0 && peer_stop_ == PeerStop::kNone;
+  }
   uint32_t attempt() const { return attempt_; }
 
   // What a resume states to the peer.
