@@ -69,7 +69,7 @@ absl::Status Channel::Attach(uint32_t attempt, uint64_t peer_last_id,
   if (!resumed.ok()) {
     const ErrorCode code =
         absl::IsOutOfRange(resumed) ? ErrorCode::kOutOfRange : ErrorCode::kProtocol;
-    if (state_ == State::kOpen) Abort(code, std::string(MessageOf(resumed)));
+    Fail(code, std::string(MessageOf(resumed)));
     send_.AbortAfter(peer_last_id, outcome_.code, outcome_.message);
   }
   UpdateBudget();
@@ -122,12 +122,12 @@ void Channel::HandleData(Data data, MonotonicTime now) {
     return;
   }
   if (state_ != State::kOpen || peer_end_ != PeerEnd::kOpen) {
-    Abort(ErrorCode::kProtocol, fmt::format("data {} after the end of its direction", data.id));
+    Fail(ErrorCode::kProtocol, fmt::format("data {} after the end of its direction", data.id));
     return;
   }
   if (!receive_.WithinGrant(data)) {
-    Abort(ErrorCode::kProtocol,
-          fmt::format("data {} of {} bytes exceeds the window", data.id, data.bytes.size()));
+    Fail(ErrorCode::kProtocol,
+         fmt::format("data {} of {} bytes exceeds the window", data.id, data.bytes.size()));
     return;
   }
   if (legacy_) data.end_of_stream = false;  // not a field that a legacy peer knows
@@ -150,7 +150,7 @@ void Channel::HandleClose() {
     return;
   }
   if (end_id_ == 0 || end_id_ > send_.sent_id() || peer_end_ != PeerEnd::kDelivered) {
-    Abort(ErrorCode::kProtocol, "close before both directions ended");
+    Fail(ErrorCode::kProtocol, "close before both directions ended");
     return;
   }
   // The peer saw our end and everything before it, whether or not its Ack came through.
@@ -178,7 +178,7 @@ void Channel::HandleAck(const Ack& ack) {
   if (peer_stop_ != PeerStop::kNone) return;  // nothing of ours is waiting any more
   if (absl::Status status = send_.OnAck(ack.id, legacy_ ? std::nullopt : ack.window);
       !status.ok()) {
-    Abort(ErrorCode::kProtocol, std::string(MessageOf(status)));
+    Fail(ErrorCode::kProtocol, std::string(MessageOf(status)));
     return;
   }
   if (state_ == State::kAborting && send_.all_acked()) {
@@ -304,14 +304,19 @@ void Channel::MaybeClose() {
 }
 
 void Channel::Abort(ErrorCode code, std::string message) {
-  if (state_ != State::kOpen) return;
+  if (state_ == State::kOpen) Fail(code, std::move(message));
+}
+
+// An abort that also ends a closing channel: the peer broke the protocol.
+void Channel::Fail(ErrorCode code, std::string message) {
+  if (state_ != State::kOpen && state_ != State::kClosing) return;
   outcome_ = Outcome{false, code, message, false};
   SetState(State::kAborting);
   receive_.Drop();
   if (peer_stop_ == PeerStop::kNone) {
     send_.Abort(code, std::move(message));
   } else {
-    End();  // a legacy peer has closed: it listens to nothing any more
+    End();  // the peer has closed: it listens to nothing any more
   }
   UpdateBudget();
 }

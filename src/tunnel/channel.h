@@ -135,6 +135,7 @@ class Channel {
   enum class PeerEnd { kOpen, kReceived, kDelivered };
   enum class PeerStop { kNone, kClose, kError };  // what the peer ended the channel with
 
+  void Fail(ErrorCode code, std::string message);
   void HandleData(Data data, MonotonicTime now);
   void HandleClose();
   void HandleError(Error error);
