@@ -230,7 +230,7 @@ size_t Channel::SendRoom() const {
 void Channel::Send(Bytes bytes) {
   CULVERT_CHECK(bytes.size() <= SendRoom());
   bytes_sent_ += bytes.size();
-  send_.Append(std::move(bytes), /*end_of_stream=*/false);
+  send_.Append(std::move(bytes), /*end_of_stream=*/false, budget_.Share());
   UpdateBudget();
 }
 
@@ -238,7 +238,7 @@ void Channel::FinishSending() {
   if (state_ != State::kOpen || finishing_ != Finishing::kNo) return;
   finishing_ = Finishing::kSending;
   if (legacy_) return;
-  send_.Append(Bytes(), /*end_of_stream=*/true);
+  send_.Append(Bytes(), /*end_of_stream=*/true, budget_.Share());
   end_id_ = send_.last_id();
   UpdateBudget();
 }

@@ -21,18 +21,23 @@ SendWindow::SendWindow(Peer peer, uint64_t initial_grant) : peer_(peer), limit_(
 
 size_t SendWindow::Room(uint64_t share) const {
   if (aborted_) return 0;
-  if (peer_ == Peer::kLegacy) return HasNext() ? 0 : kMaxDataBytes;
+  if (peer_ == Peer::kLegacy) {
+    if (HasNext()) return 0;
+    const uint64_t fits = share > kMessageOverhead ? share - kMessageOverhead : 0;
+    return std::clamp<uint64_t>(fits, kEmptyWindowRoom, kMaxDataBytes);
+  }
   const uint64_t limit = std::min(limit_, acked_ + share);
   const uint64_t granted = limit > tail_ + kMessageOverhead ? limit - tail_ - kMessageOverhead : 0;
   const uint64_t room = entries_.empty() ? std::max(granted, kEmptyWindowRoom) : granted;
   return std::min<uint64_t>(room, kMaxDataBytes);
 }
 
-void SendWindow::Append(Bytes bytes, bool end_of_stream) {
+void SendWindow::Append(Bytes bytes, bool end_of_stream, uint64_t share) {
   CULVERT_CHECK(!aborted_ && bytes.size() <= kMaxDataBytes);
   Data data{next_id_, std::move(bytes), /*ack_required=*/false, end_of_stream};
   const uint64_t cost = CostOf(data);
-  if (peer_ == Peer::kLegacy && tail_ + cost - ack_asked_at_ >= kLegacyKept / 4) {
+  kept_ = std::min(kLegacyKept, share);
+  if (peer_ == Peer::kLegacy && tail_ + cost - ack_asked_at_ >= kept_ / 4) {
     data.ack_required = true;
     ack_asked_at_ = tail_ + cost;
   }
@@ -95,7 +100,7 @@ void SendWindow::DropFront() {
 }
 
 void SendWindow::DropOldestLegacy() {
-  while (handed_ > 1 && held() > kLegacyKept) DropFront();
+  while (handed_ > 1 && held() > kept_) DropFront();
 }
 
 absl::Status SendWindow::OnAck(uint64_t id, std::optional<uint64_t> window) {

@@ -16,7 +16,8 @@ namespace culvert::tunnel {
 class SendWindow {
  public:
   // kLegacy: the peer's acks are not waited for, one message is in flight (the path's own flow
-  // control holds us) and the oldest messages are dropped once more than kLegacyKept is held.
+  // control holds us) and the oldest messages are dropped once more than kLegacyKept, or the
+  // process's share if that is less, is held.
   enum class Peer { kCapable, kLegacy };
   static constexpr uint64_t kLegacyKept = 256 * 1024;
   // What an empty window has room for however small the grant is, so that nothing can get stuck.
@@ -28,8 +29,9 @@ class SendWindow {
   // channel. 0 = wait.
   size_t Room(uint64_t share) const;
 
-  // Gives `bytes` the next id. At most kMaxDataBytes. `end_of_stream` needs no room.
-  void Append(Bytes bytes, bool end_of_stream);
+  // Gives `bytes` the next id. At most kMaxDataBytes. `end_of_stream` needs no room. `share` also
+  // bounds what is kept for a legacy peer.
+  void Append(Bytes bytes, bool end_of_stream, uint64_t share);
   void AppendClose();
   // Drops what was not yet handed to the path and puts an Error in its place. Once.
   void Abort(ErrorCode code, std::string text);
@@ -85,6 +87,7 @@ class SendWindow {
   uint64_t tail_ = 0;
   uint64_t limit_;             // the peer granted up to here; never falls
   uint64_t ack_asked_at_ = 0;  // legacy: position of the last message with ack_required
+  uint64_t kept_ = kLegacyKept;
   uint64_t held_bytes_ = 0;
   bool aborted_ = false;
 };
