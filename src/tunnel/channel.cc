@@ -164,8 +164,7 @@ void Channel::HandleClose() {
 void Channel::HandleError(Error error) {
   peer_stop_ = PeerStop::kError;
   if (state_ != State::kAborting) {
-    if (error.message.size() > kMaxErrorText) error.message.resize(kMaxErrorText);
-    outcome_ = Outcome{false, error.code, std::move(error.message), true};
+    outcome_ = Outcome{false, error.code, CutErrorText(std::move(error.message)), true};
     SetState(State::kAborting);
   }
   receive_.Drop();

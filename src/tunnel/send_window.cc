@@ -50,8 +50,7 @@ void SendWindow::Abort(ErrorCode code, std::string text) {
   CULVERT_CHECK(!aborted_);
   aborted_ = true;
   TruncateAfter(handed_);
-  if (text.size() > kMaxErrorText) text.resize(kMaxErrorText);
-  Push(Error{next_id_, std::move(text), code}, 0);
+  Push(Error{next_id_, CutErrorText(std::move(text)), code}, 0);
 }
 
 void SendWindow::AbortAfter(uint64_t last_id, ErrorCode code, std::string text) {
