@@ -50,6 +50,10 @@ void SendWindow::Abort(ErrorCode code, std::string text) {
   CULVERT_CHECK(!aborted_);
   aborted_ = true;
   TruncateAfter(handed_);
+  if (peer_ == Peer::kLegacy) {  // knows no code: the words have to do
+    if (text.empty()) text = ErrorCodeText(code);
+    code = ErrorCode::kUnspecified;
+  }
   Push(Error{next_id_, CutErrorText(std::move(text)), code}, 0);
 }
 

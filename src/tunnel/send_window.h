@@ -33,7 +33,8 @@ class SendWindow {
   // bounds what is kept for a legacy peer.
   void Append(Bytes bytes, bool end_of_stream, uint64_t share);
   void AppendClose();
-  // Drops what was not yet handed to the path and puts an Error in its place. Once.
+  // Drops what was not yet handed to the path and puts an Error in its place. Once. A legacy peer
+  // is told `text`, or the words of `code` if it is empty, without a code.
   void Abort(ErrorCode code, std::string text);
   // The same on a path whose peer states an id that Resume cannot go on from: nothing but an Error
   // with the id that the peer expects is left.
