@@ -227,6 +227,7 @@ size_t Channel::SendRoom() const {
 }
 
 void Channel::Send(Bytes bytes) {
+  if (bytes.empty()) return;
   CULVERT_CHECK(bytes.size() <= SendRoom());
   bytes_sent_ += bytes.size();
   send_.Append(std::move(bytes), /*end_of_stream=*/false, budget_.Share());

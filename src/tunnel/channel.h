@@ -91,6 +91,7 @@ class Channel {
 
   // Bytes that Send takes now. 0: do not read the local side (window full, suspended or ending).
   size_t SendRoom() const;
+  // At most SendRoom(). Nothing is sent for no bytes.
   void Send(Bytes bytes);
   // The local side ended its direction. A legacy peer has no half-close: kept back until it closes.
   void FinishSending();
