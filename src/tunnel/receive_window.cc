@@ -52,7 +52,10 @@ void ReceiveWindow::Taken(MonotonicTime now, uint64_t share, bool may_grow) {
   held_.pop_front();
   taken_id_ = data.id;
   taken_ += CostOf(data);
-  if (now - taking_since_ > kStallTime) window_ = std::min(window_, kStalledWindow);
+  if (now - taking_since_ >= kStallTime) {
+    window_ = std::min(window_, kStalledWindow);
+    epoch_start_.reset();  // what was carried before says nothing any more
+  }
   Grow(now, share, may_grow);
   granted_ = std::max(granted_, taken_ + std::min(window_, share));
   ScheduleAck(data, now);
