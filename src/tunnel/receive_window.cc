@@ -123,6 +123,9 @@ void ReceiveWindow::OnNewPath() {
   min_rtt_.reset();
   rtt_mark_.reset();
   epoch_start_.reset();
+  // The resume stated the whole grant. An Ack that repeats it starts no measurement: the answer to
+  // the resume may arrive right behind it.
+  reported_ = granted_;
   AckNow();
 }
 
