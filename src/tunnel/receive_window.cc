@@ -68,9 +68,11 @@ void ReceiveWindow::Grow(MonotonicTime now, uint64_t share, bool may_grow) {
   const Duration elapsed = now - *epoch_start_;
   epoch_start_.reset();
   const bool keeps_up = held() <= window_ / 2;
-  if (!keeps_up || !may_grow || !min_rtt_ || window_ * 2 > std::min(kMaxWindow, share)) return;
+  if (!keeps_up || !may_grow || !min_rtt_) return;
   const double rate = static_cast<double>(carried) / std::max(ToSeconds(elapsed), 1e-6);
-  if (2 * rate * ToSeconds(*min_rtt_) > static_cast<double>(window_)) window_ *= 2;
+  const double most = static_cast<double>(std::min({2 * window_, kMaxWindow, share}));
+  const auto wanted = static_cast<uint64_t>(std::min(2 * rate * ToSeconds(*min_rtt_), most));
+  window_ = std::max(window_, wanted);
 }
 
 void ReceiveWindow::ScheduleAck(const Data& taken, MonotonicTime now) {
