@@ -323,11 +323,12 @@ void Channel::Fail(ErrorCode code, std::string message) {
 
 void Channel::GiveUp(ErrorCode code, std::string message) {
   if (state_ == State::kEnded) return;
-  if (state_ == State::kClosing) {
+  if (state_ == State::kClosing && !legacy_) {
     EndClean();
     return;
   }
-  if (state_ == State::kOpen) outcome_ = Outcome{false, code, std::move(message), false};
+  if (state_ == State::kOpen && peer_stop_ == PeerStop::kClose) return;
+  if (state_ != State::kAborting) outcome_ = Outcome{false, code, std::move(message), false};
   End();
 }
 

@@ -111,7 +111,8 @@ class Channel {
   // Ends the channel in both directions at once. Nothing when it is ending already.
   void Abort(ErrorCode code, std::string message);
   // Ends the channel here and now without telling the peer: there is no path any more and none will
-  // come (the other end finds out by itself).
+  // come (the other end finds out by itself). A legacy peer that has closed needs none: what came
+  // before its Close is delivered first, and that is the end.
   void GiveUp(ErrorCode code, std::string message);
   // A resume was answered with "ended": `last_id` is the last id that the peer received before it
   // ended in order (`code` kEnded), or `code` says why it aborted.
