@@ -270,6 +270,20 @@ class SystemTest(unittest.TestCase):
         return subprocess.run(argv, stdin=stdin, capture_output=True, timeout=timeout,
                               env=env or self.env, check=False, **options)
 
+    def start_piped(self, argv):
+        """A Popen with pipes at all three ends, for a test that drives them itself."""
+        child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, env=self.env)
+
+        def end():
+            if child.poll() is None:
+                child.kill()
+            with contextlib.suppress(ValueError):  # communicate closed the pipes
+                child.communicate(timeout=PATIENCE)
+
+        self.addCleanup(end)
+        return child
+
     def broker(self, *args, listen=f"{HOST}:0"):
         process = self.start([binary("culvert-broker"), "serve", "--listen", listen, "--insecure",
                               "--state-dir", self.path("broker"), *args])
@@ -282,7 +296,7 @@ class SystemTest(unittest.TestCase):
         process = self.start([binary("culvert-agent"), "run", "--broker", broker.address, "--name",
                               name, "--insecure", "--state-dir", self.path("agent"), *rules, *args])
         if registered:
-            process.stderr.expect("registered as ")
+            process.stderr.expect(" registered as ")
         return process
 
     def forwarder(self, broker, *args, forwards=()):
