@@ -42,7 +42,7 @@ class Consumer {
 
  private:
   Client& client_;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // lives on the loop thread; tasks on their way to it hold it weakly
 };
 
 }  // namespace culvert

@@ -39,8 +39,12 @@ class Endpoint {
   // both ends, with ErrorCodeOf(error).
   virtual void Send(Bytes bytes, TakenCallback taken) = 0;
 
-  // The other end has finished its direction; every byte of it has been taken.
-  virtual void SendEnd(TakenCallback taken) { std::move(taken)(absl::OkStatus()); }
+  // The other end has finished its direction; every byte of it has been taken. An endpoint that has
+  // more to say then (a half-close) overrides this; by default it ends this end too.
+  virtual void SendEnd(TakenCallback taken) {
+    std::move(taken)(absl::OkStatus());
+    Finish();
+  }
 
   // Asks for the next bytes for the other end; answered once, whenever there are some. Not called
   // while an answer is outstanding, while the other end does not keep up, or after an end.
@@ -51,14 +55,20 @@ class Endpoint {
   virtual void Close(const absl::Status& why) = 0;
 
  protected:
-  // Aborts the channel from outside of a callback: the application's side broke. Loop thread.
+  // Aborts the channel from outside of a callback: the application's side broke. `why` is not OK.
+  // Loop thread.
   void Break(absl::Status why) {
-    if (on_break_) on_break_(std::move(why));
+    if (on_stop_) on_stop_(std::move(why));
+  }
+  // Ends the channel in order from outside of a callback, as if Recv were answered with
+  // Chunk::Close(). Loop thread.
+  void Finish() {
+    if (on_stop_) on_stop_(absl::OkStatus());
   }
 
  private:
   friend class EndpointAttachment;
-  absl::AnyInvocable<void(absl::Status)> on_break_;
+  absl::AnyInvocable<void(absl::Status)> on_stop_;
 };
 
 // The provider's end: one per channel, made by a ServiceFactory.

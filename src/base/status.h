@@ -45,7 +45,10 @@ inline absl::Status Annotate(const absl::Status& status, std::string_view contex
 #define CULVERT_ASSIGN_OR_RETURN(target, expression) \
   CULVERT_ASSIGN_OR_RETURN_INNER(CULVERT_CONCAT(culvert_statusor_, __LINE__), target, expression)
 
+// `target` may be a declaration, which parentheses would break.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define CULVERT_ASSIGN_OR_RETURN_INNER(statusor, target, expression) \
   auto statusor = (expression);                                      \
   if (!statusor.ok()) return std::move(statusor).status();           \
   target = *std::move(statusor)
+// NOLINTEND(bugprone-macro-parentheses)

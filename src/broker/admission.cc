@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace culvert::broker {
 
 SlotCounter::Slot& SlotCounter::Slot::operator=(Slot&& other) noexcept {
@@ -17,6 +19,7 @@ SlotCounter::Slot& SlotCounter::Slot::operator=(Slot&& other) noexcept {
 void SlotCounter::Slot::Release() {
   if (counter_ == nullptr) return;
   const auto found = counter_->used_.find(key_);
+  CULVERT_CHECK(found != counter_->used_.end());
   if (--found->second == 0) counter_->used_.erase(found);
   counter_ = nullptr;
 }

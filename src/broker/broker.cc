@@ -33,7 +33,10 @@ void Broker::SetLimits(const Limits& limits) {
 void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
   loop_.AssertOnThread();
   absl::StatusOr<SlotCounter::Slot> slot = streams_.Take(info.peer);
-  absl::StatusOr<SlotCounter::Slot> pending_slot = pending_openings_.Take(info.peer);
+  // Only consumers: an Accept that had to wait for a free opening would wait for itself.
+  absl::StatusOr<SlotCounter::Slot> pending_slot = SlotCounter::Slot();
+  if (info.method == rpc::StreamInfo::Method::kConnect)
+    pending_slot = pending_openings_.Take(info.peer);
   absl::Status refused = draining_    ? ShuttingDown()
                          : !slot.ok() ? slot.status()
                                       : pending_slot.status();
@@ -126,6 +129,14 @@ void Broker::OfferWaiting(Session& session) {
   }
 }
 
+void Broker::TakeBackOffers(const Session& session) {
+  for (auto& [relay, owned] : relays_) {
+    if (relay->state() != Relay::State::kOpening || relay->session_id() != session.id()) continue;
+    by_channel_.erase(relay->id());
+    relay->WaitForProvider(kAwayWait);
+  }
+}
+
 void Broker::FailAway(Relay& relay) {
   const std::optional<MonotonicTime> since = registry_.AwaySince(relay.open().provider);
   if (!since) {
@@ -186,6 +197,7 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
                   replaced->provider().ToString(), replaced->peer(), added.peer());
     }
     replaced->End(absl::AbortedError(fmt::format("taken over by {}", added.peer())));
+    TakeBackOffers(*replaced);
     done_sessions_.push_back(std::move(replaced));
     sweep_.Schedule();
   }
@@ -224,6 +236,7 @@ void Broker::OnSessionLost(Session& session, absl::Status why) {
   CULVERT_LOG(kInfo, "[session {:x}] agent {} left: {}", session.id(),
               session.provider().ToString(), why.ok() ? "finished" : MessageOf(why));
   if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
+    TakeBackOffers(*lost);
     done_sessions_.push_back(std::move(lost));
     sweep_.Schedule();
   }
@@ -240,6 +253,9 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle) {
 void Broker::EndAll() {
   draining_ = true;
   registry_.EndAll(ShuttingDown());
+  for (auto& [key, pending] : pending_) {
+    if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());
+  }
   pending_.clear();
   for (auto& [relay, owned] : relays_) relay->Cut(ShuttingDown());
 }

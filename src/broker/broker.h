@@ -57,6 +57,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void OpenRelay(PendingStream& pending, OpenChannel open);
   void Offer(Relay& relay, Session& session);
   void OfferWaiting(Session& session);
+  // What `session` was offered and has not accepted waits for whoever comes in its place.
+  void TakeBackOffers(const Session& session);
   void FailAway(Relay& relay);
 
   void OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,

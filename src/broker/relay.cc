@@ -63,6 +63,7 @@ Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::s
 Relay::~Relay() = default;
 
 void Relay::WaitForProvider(Duration limit) {
+  SetState(State::kWaiting);
   timer_.Start(limit, [this] { owner_.OnRelayTimeout(*this); });
 }
 
@@ -196,10 +197,19 @@ void Relay::HandlePeerFinished(Half& half) {
     return;
   }
   // It left without Close. A legacy peer means a reset by that; one of ours never does it.
-  const absl::Status why =
-      OpenedCapable(half) ? PathLost() : absl::AbortedError("the other end left without close");
+  if (OpenedCapable(half)) {
+    EndLeft(half, PathLost());
+    return;
+  }
+  // A cancelled stream and a broken connection begin like this too: then HandleLost follows.
+  timer_.Start(kLostTime, [this, &half] {
+    EndLeft(half, absl::AbortedError("the other end left without close"));
+  });
+}
+
+void Relay::EndLeft(const Half& left, const absl::Status& why) {
   LogEnd(why);
-  End(&half == &consumer_ ? absl::OkStatus() : why, &half == &provider_ ? absl::OkStatus() : why);
+  End(&left == &consumer_ ? absl::OkStatus() : why, &left == &provider_ ? absl::OkStatus() : why);
 }
 
 void Relay::HandleLost(Half& half) {

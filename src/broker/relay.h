@@ -43,6 +43,9 @@ class Relay {
 
   static constexpr Duration kAcceptTime = std::chrono::seconds(10);
   static constexpr Duration kEndingTime = std::chrono::seconds(10);
+  // Between the two signs of a lost stream: gRPC first says that no message follows, then that it
+  // was cancelled.
+  static constexpr Duration kLostTime = std::chrono::milliseconds(100);
 
   // `pending` counts as an opening under way until the channel is open or over.
   Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::string peer,
@@ -98,6 +101,7 @@ class Relay {
   void MaybeRead(Half& half);
   void HandlePeerFinished(Half& half);
   void HandleLost(Half& half);
+  void EndLeft(const Half& left, const absl::Status& why);
   void PassOn(Half& from, const rpc::Envelope& envelope);
   Half& Other(Half& half) { return &half == &consumer_ ? provider_ : consumer_; }
   bool OpenedCapable(const Half& half) const;

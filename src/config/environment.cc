@@ -66,7 +66,7 @@ Environment CurrentEnvironment() {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const size_t equals = text.find('=');
-    if (equals == std::string_view::npos) continue;
+    if (equals == std::string_view::npos || equals == 0) continue;
     environment.variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   environment.root = geteuid() == 0;

@@ -82,6 +82,17 @@ absl::Status ApplyFileValue(const Setting& setting, const FileValue& value) {
   return ApplyScalar(setting, value);
 }
 
+absl::Status ApplyVariable(const Setting& setting, const std::string& text) {
+  if (!setting.is_list()) return InValue(setting.variable, text, setting.set(text));
+  setting.clear();
+  const std::vector<std::string> items = absl::StrSplit(text, ',');
+  for (std::string item : items) {
+    absl::StripAsciiWhitespace(&item);
+    CULVERT_RETURN_IF_ERROR(InValue(setting.variable, item, setting.set(item)));
+  }
+  return absl::OkStatus();
+}
+
 bool IsKeyOf(const Settings& settings, std::string_view key) {
   return std::any_of(settings.begin(), settings.end(), [key](const Setting& setting) {
     return !setting.key.empty() && setting.key == key;
@@ -132,19 +143,8 @@ absl::Status ApplyFile(const Settings& settings, const FileValue& file) {
 
 absl::Status ApplyVariables(const Settings& settings, const Environment& environment) {
   for (const Setting& setting : settings) {
-    if (setting.variable.empty()) continue;
     const std::optional<std::string> text = environment.Get(setting.variable);
-    if (!text) continue;
-    if (!setting.is_list()) {
-      CULVERT_RETURN_IF_ERROR(InValue(setting.variable, *text, setting.set(*text)));
-      continue;
-    }
-    setting.clear();
-    const std::vector<std::string> items = absl::StrSplit(*text, ',');
-    for (std::string item : items) {
-      absl::StripAsciiWhitespace(&item);
-      CULVERT_RETURN_IF_ERROR(InValue(setting.variable, item, setting.set(item)));
-    }
+    if (text) CULVERT_RETURN_IF_ERROR(ApplyVariable(setting, *text));
   }
   return absl::OkStatus();
 }

@@ -25,7 +25,7 @@ constexpr uint64_t kSecond = 1000 * kMillisecond;
 constexpr std::array kDurationUnits = {Unit{"h", 3600 * kSecond}, Unit{"m", 60 * kSecond},
                                        Unit{"s", kSecond}, Unit{"", kSecond},
                                        Unit{"ms", kMillisecond}};
-constexpr uint64_t kMaxDuration = 365 * 24 * 3600 * kSecond;
+constexpr uint64_t kMaxDuration = uint64_t{365} * 24 * 3600 * kSecond;
 
 constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kMiB = 1024 * kKiB;

@@ -29,7 +29,7 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
       timer_(loop),
       started_(MonotonicNow()),
       alive_(std::make_shared<ChannelDriver*>(this)) {
-  attachment_.emplace(*endpoint_, Guard([this](absl::Status why) { Abort(why); }));
+  attachment_.emplace(*endpoint_, Guard([this](absl::Status why) { HandleStop(why); }));
 }
 
 ChannelDriver::~ChannelDriver() {
@@ -166,8 +166,17 @@ void ChannelDriver::HandleReceived(absl::StatusOr<Chunk> chunk) {
     return;
   }
   if (chunk->kind == Chunk::Kind::kEndOfStream) channel_.FinishSending();
-  if (chunk->kind == Chunk::Kind::kClose) channel_.Finish();
+  if (chunk->kind == Chunk::Kind::kClose) finishing_ = true;
   residue_ = std::move(chunk->bytes);
+  Pump();
+}
+
+void ChannelDriver::HandleStop(const absl::Status& why) {
+  if (!why.ok()) {
+    Abort(why);
+    return;
+  }
+  finishing_ = true;
   Pump();
 }
 
@@ -178,6 +187,7 @@ void ChannelDriver::SendResidue() {
     channel_.Send(residue_.Slice(0, room));
     residue_ = residue_.Slice(room);
   }
+  if (finishing_) channel_.Finish();
 }
 
 // --- the end ---

@@ -14,14 +14,14 @@
 
 namespace culvert {
 
-// Lets a driver hear an endpoint's Break.
+// Lets a driver hear an endpoint's Break (an error) and Finish (OK).
 class EndpointAttachment {
  public:
-  EndpointAttachment(Endpoint& endpoint, absl::AnyInvocable<void(absl::Status)> on_break)
+  EndpointAttachment(Endpoint& endpoint, absl::AnyInvocable<void(absl::Status)> on_stop)
       : endpoint_(endpoint) {
-    endpoint_.on_break_ = std::move(on_break);
+    endpoint_.on_stop_ = std::move(on_stop);
   }
-  ~EndpointAttachment() { endpoint_.on_break_ = nullptr; }
+  ~EndpointAttachment() { endpoint_.on_stop_ = nullptr; }
   EndpointAttachment(const EndpointAttachment&) = delete;
   EndpointAttachment& operator=(const EndpointAttachment&) = delete;
 
@@ -77,6 +77,7 @@ class ChannelDriver final : private tunnel::Path::Delegate {
   void HandleTaken(absl::Status status);
   void HandleEndTaken(absl::Status status);
   void HandleReceived(absl::StatusOr<Chunk> chunk);
+  void HandleStop(const absl::Status& why);
   void CheckEnd();
   void CloseEndpoint();
   void FinishPath();
@@ -98,6 +99,7 @@ class ChannelDriver final : private tunnel::Path::Delegate {
   bool delivering_end_ = false;  // and the end of the stream follows it
   bool receiving_ = false;       // an answer of the endpoint is outstanding
   Bytes residue_;                // of the last answer, waiting for the window
+  bool finishing_ = false;       // the endpoint is done with both directions, after the residue
   bool pumping_ = false;
   bool pump_again_ = false;
   std::optional<MonotonicTime> timer_at_;

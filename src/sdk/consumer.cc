@@ -49,7 +49,7 @@ class Consumer::Impl final : private ConsumerCall::Owner {
 };
 
 Consumer::Consumer(Client& client) : client_(client) {
-  client_.Run([this] { impl_ = std::make_unique<Impl>(client_.core()); });
+  client_.Run([this] { impl_ = std::make_shared<Impl>(client_.core()); });
 }
 
 Consumer::~Consumer() {
@@ -57,9 +57,11 @@ Consumer::~Consumer() {
 }
 
 void Consumer::Connect(Request request, std::unique_ptr<Outlet> outlet, OnEnd on_end) {
-  client_.Post([this, request = std::move(request), outlet = std::move(outlet),
-                on_end = std::move(on_end)]() mutable {
-    impl_->Connect(std::move(request), std::move(outlet), std::move(on_end));
+  // On the loop thread the consumer may be destroyed before the task runs.
+  client_.Post([alive = std::weak_ptr<Impl>(impl_), request = std::move(request),
+                outlet = std::move(outlet), on_end = std::move(on_end)]() mutable {
+    const std::shared_ptr<Impl> impl = alive.lock();
+    if (impl != nullptr) impl->Connect(std::move(request), std::move(outlet), std::move(on_end));
   });
 }
 

@@ -30,6 +30,8 @@ absl::Status FromRpc(const absl::Status& status) {
       return ErrorStatus(ErrorCode::kUnknownProvider, message);
     case absl::StatusCode::kUnavailable:
       return absl::UnavailableError(fmt::format("broker: {}", message));
+    case absl::StatusCode::kResourceExhausted:  // a limit of the broker's, not of the provider's
+      return ErrorStatus(ErrorCode::kBusy, fmt::format("broker: {}", message));
     default:
       return status;
   }
@@ -56,13 +58,18 @@ ConsumerCall::~ConsumerCall() {
 
 void ConsumerCall::Start() {
   attachment_ = std::make_unique<EndpointAttachment>(
-      *outlet_, [this](absl::Status why) { FailOpening(std::move(why)); });
+      *outlet_, [this](absl::Status why) { HandleStop(std::move(why)); });
   deadline_.Start(request_.open_timeout, [this] {
     FailOpening(last_failure_.ok() ? ErrorStatus(ErrorCode::kTimeout, "no answer from the broker")
                                    : last_failure_);
   });
   backoff_.Next();
   TryOpen();
+}
+
+// The outlet does not want the channel any more, which is not open yet.
+void ConsumerCall::HandleStop(absl::Status why) {
+  FailOpening(why.ok() ? absl::CancelledError("ended before the channel was open") : why);
 }
 
 void ConsumerCall::TryOpen() {

@@ -36,6 +36,7 @@ class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver:
   void Retry(const absl::Status& why);
   void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
   void HandleOpenError(const ntt::proxies::v1::ConnectResponse::ChannelOpenError& error);
+  void HandleStop(absl::Status why);
   void FailOpening(absl::Status why);
 
   void OnMessage(Bytes message) override;

@@ -95,7 +95,7 @@ TEST_CASE("ParseUserTarget refuses what ParseTarget would after all", "[endpoint
   CHECK_FALSE(ParseUserTarget(text).ok());
 }
 
-TEST_CASE("BindAddresses is every interface of both families for *", "[endpoint]") {
+TEST_CASE("BindAddresses is every interface of both families for the asterisk", "[endpoint]") {
   const auto all = BindAddresses({"*", 80});
   REQUIRE(all.ok());
   REQUIRE(all->size() == 2);

@@ -116,7 +116,7 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward says what is wrong with -L",
         "CULVERT_LOCAL_FORWARD \"foo\": expected [bind_address:]port:agent:[host:]hostport");
 }
 
-TEST_CASE_METHOD(ConfigFixture, "-q and -v are log levels", "[forwarder_config]") {
+TEST_CASE_METHOD(ConfigFixture, "The switches -q and -v are log levels", "[forwarder_config]") {
   const auto config = [&](const Args& more) {
     Args args = {"forward", "-L", "1:e:1"};
     args.insert(args.end(), more.begin(), more.end());

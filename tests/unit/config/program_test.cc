@@ -74,7 +74,8 @@ TEST_CASE_METHOD(ConfigFixture, "A program prints help and version on demand", "
   CHECK(parsed->text.back() == '\n');
 }
 
-TEST_CASE_METHOD(ConfigFixture, "--check-config parses everything and runs nothing", "[program]") {
+TEST_CASE_METHOD(ConfigFixture, "The switch --check-config parses everything and runs nothing",
+                 "[program]") {
   const Args good = {"run", "--broker", "b", "--name", "edge-1", "--check-config"};
   const auto parsed = ParseAgentCommand(good, environment);
   REQUIRE(parsed.ok());

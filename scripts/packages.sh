@@ -1,0 +1,57 @@
+# The Debian packages that Culvert needs, and how the scripts install them. To be sourced by bash.
+
+# To build the programs and their man pages.
+culvert_build_packages=(
+  g++ cmake ninja-build pkg-config scdoc python3
+  libabsl-dev libcxxopts-dev libfmt-dev libgrpc++-dev libmbedtls-dev libprotobuf-dev libspdlog-dev
+  libsqlite3-dev libsystemd-dev libtomlplusplus-dev libuv1-dev nlohmann-json3-dev
+  protobuf-compiler protobuf-compiler-grpc
+)
+
+# To build and run every test, beside those.
+culvert_test_packages=(
+  catch2 ccache clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
+  dpkg-dev file git man-db netcat-openbsd openssh-client openssh-server openssh-sftp-server
+  postgresql postgresql-contrib procps python3-grpc-tools python3-grpcio socat systemd
+)
+
+# Prints those of its arguments that are not installed.
+missing_packages() {
+  local package
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+      printf '%s\n' "$package"
+  done
+}
+
+# Runs its arguments as root.
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    echo "$1 must run as root, and there is no sudo" >&2
+    return 1
+  fi
+}
+
+# Tells packages that bring a daemon (sshd, postgres) not to start it: the tests run their own.
+deny_daemons() {
+  as_root test ! -e /usr/sbin/policy-rc.d || return 1
+  printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+  as_root chmod 755 /usr/sbin/policy-rc.d
+}
+
+# Installs those of its arguments that are missing. Does not touch apt when none is.
+install_packages() {
+  local missing denied=no status=0
+  mapfile -t missing < <(missing_packages "$@")
+  ((${#missing[@]})) || return 0
+  as_root apt-get update || return
+  deny_daemons && denied=yes
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install --yes --no-install-recommends "${missing[@]}" || status=$?
+  [[ $denied == no ]] || as_root rm -f /usr/sbin/policy-rc.d
+  return "$status"
+}

@@ -1,0 +1,67 @@
+#include "tests/support/test_broker.h"
+
+#include <functional>
+#include <utility>
+
+#include "tests/support/catch.h"
+#include "tests/support/eventually.h"
+
+namespace culvert::test {
+
+using broker::Broker;
+
+TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port) {
+  thread_.Run([&] { broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits); });
+  auto server =
+      rpc::Server::Start(thread_.loop(), rpc::Credentials::Insecure(),
+                         [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+                           broker_->AddStream(info, std::move(stream));
+                         });
+  REQUIRE(server.ok());
+  server_ = *std::move(server);
+  absl::Status bound;
+  thread_.Run([&] {
+    auto listener =
+        net::FdListener::Bind(thread_.loop(), *net::Address::FromLiteral("127.0.0.1", port),
+                              [this](int fd, const net::Address&) { server_->Adopt(fd); });
+    bound = listener.status();
+    if (!bound.ok()) return;
+    listener_ = *std::move(listener);
+    port_ = listener_->address().port();
+  });
+  if (!bound.ok()) Stop();
+  REQUIRE(bound.ok());
+}
+
+void TestBroker::Stop() {
+  if (server_ == nullptr) return;
+  thread_.Run([this] {
+    listener_.reset();
+    broker_->EndAll();
+  });
+  server_->Shutdown(std::chrono::milliseconds(100));
+  thread_.Run([this] { broker_.reset(); });
+  server_.reset();
+}
+
+void TestBroker::Run(absl::AnyInvocable<void(Broker&) &&> task) {
+  thread_.Run([&] { std::move(task)(*broker_); });
+}
+
+bool TestBroker::WaitForChannels(size_t count) {
+  return Eventually([&] {
+    size_t now = 0;
+    Run([&](Broker& broker) { now = broker.channels(); });
+    return now == count;
+  });
+}
+
+bool TestBroker::WaitForSessions(size_t count) {
+  return Eventually([&] {
+    size_t now = 0;
+    Run([&](Broker& broker) { now = broker.sessions(); });
+    return now == count;
+  });
+}
+
+}  // namespace culvert::test

@@ -1,0 +1,45 @@
+// A whole broker in this process, on a loopback port.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "broker/broker.h"
+#include "net/listener.h"
+#include "net/loop_thread.h"
+#include "rpc/server.h"
+
+namespace culvert::test {
+
+// For the test thread.
+class TestBroker {
+ public:
+  static constexpr char kRegion[] = "here";
+
+  // Port 0: the kernel chooses. Another one is bound again, for a broker that comes back.
+  explicit TestBroker(const broker::Broker::Limits& limits = {}, uint16_t port = 0);
+  ~TestBroker() { Stop(); }
+  TestBroker(const TestBroker&) = delete;
+  TestBroker& operator=(const TestBroker&) = delete;
+
+  uint16_t port() const { return port_; }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // Ends every stream with UNAVAILABLE and closes the port.
+  void Stop();
+  // Runs `task` with the broker on its loop and waits.
+  void Run(absl::AnyInvocable<void(broker::Broker&) &&> task);
+  // Waits, at most 5 s, until the broker holds this many channels and sessions.
+  bool WaitForChannels(size_t count);
+  bool WaitForSessions(size_t count);
+
+ private:
+  net::LoopThread thread_;
+  std::unique_ptr<broker::Broker> broker_;  // on the loop
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<net::FdListener> listener_;  // on the loop
+  uint16_t port_ = 0;
+};
+
+}  // namespace culvert::test
