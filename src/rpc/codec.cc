@@ -203,6 +203,7 @@ absl::StatusOr<Envelope> ParseEnvelope(EnvelopeType type, const Bytes& message) 
   std::optional<Envelope> found;
   while (const uint32_t tag = input.ReadTag()) {
     const int number = WireFormatLite::GetTagFieldNumber(tag);
+    if (number == 0) break;  // and stands for "no such member" in kNumbers
     if (number > kMaxMember || !IsDelimited(tag)) {
       if (!WireFormatLite::SkipField(&input, tag)) break;
       continue;
