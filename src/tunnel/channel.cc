@@ -222,7 +222,6 @@ std::optional<MonotonicTime> Channel::deadline() const {
 
 size_t Channel::SendRoom() const {
   if (state_ != State::kOpen || !attached_ || finishing_ != Finishing::kNo) return 0;
-  if (peer_stop_ != PeerStop::kNone) return 0;
   return send_.Room(budget_.Share());
 }
 

@@ -269,8 +269,10 @@ void ChannelSimulation::AnswerResume() {
 }
 
 void ChannelSimulation::MaybeAbort(SimulatedEnd& here) {
-  // A local socket that has seen both ends of its connection cannot be reset any more.
-  const bool complete = here.channel->finished_sending() && here.saw_end && !here.delivering;
+  // A local socket that has seen both ends of its connection, or is closed, cannot be reset any
+  // more.
+  const bool saw_both = here.channel->finished_sending() && here.saw_end && !here.delivering;
+  const bool complete = saw_both || here.gone;
   if (!complete && Pick(3000) == 0) here.channel->Abort(ErrorCode::kReset, "reset by the test");
 }
 

@@ -73,6 +73,18 @@ TEST_CASE("A Channel sends no acks once it aborts, only the Error", "[channel][a
   CHECK(end.Sent() == Lines{});
 }
 
+TEST_CASE("A Channel that aborts does not take the ack of earlier data for that of its Error",
+          "[channel][abort]") {
+  OpenEnd end;
+  end.Send("a");
+  (void)end.Sent();
+  end.channel.Abort(ErrorCode::kReset, "");
+  (void)end.From(Ack{1, std::nullopt});
+  CHECK(end.Sent() == Lines{"Error 2 (connection reset)"});
+  (void)end.From(Ack{1, std::nullopt});
+  CHECK_FALSE(end.Ended());
+}
+
 TEST_CASE("A Channel aborts only once", "[channel][abort]") {
   OpenEnd end;
   end.channel.Abort(ErrorCode::kReset, "first");
@@ -97,6 +109,7 @@ TEST_CASE("A Channel takes an Error at once, before what it has not delivered",
   (void)end.From(ErrorOf(2));
   CHECK(end.Take().empty());
   CHECK(end.channel.state() == State::kAborting);
+  CHECK(end.channel.receive_held() == 0);  // before the ack could be sent
   CHECK(end.Sent() == Lines{"Ack 2 (window 65536)"});
   CHECK(end.EndedWith(ErrorCode::kRefused));
   CHECK(end.channel.outcome().message == "by the peer");

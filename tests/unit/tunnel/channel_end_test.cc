@@ -107,6 +107,24 @@ TEST_CASE("A Channel ends cleanly when its Close is acknowledged", "[channel][en
   CHECK(end.budget.used() == 0);
 }
 
+TEST_CASE("A Channel that is closing takes no earlier ack for that of its Close",
+          "[channel][end]") {
+  ClosingEnd end;
+  (void)end.From(Ack{1, std::nullopt});
+  CHECK_FALSE(end.Ended());
+  CHECK(end.Sent() == Lines{"Close 2"});
+  (void)end.From(Ack{1, std::nullopt});
+  CHECK_FALSE(end.Ended());
+}
+
+TEST_CASE("A local reset of a Channel that is closing changes nothing", "[channel][end]") {
+  ClosingEnd end;
+  end.channel.Abort(ErrorCode::kReset, "");
+  CHECK(end.Sent() == Lines{"Close 2"});
+  (void)end.From(Ack{2, std::nullopt});
+  CHECK(end.EndedClean());
+}
+
 TEST_CASE("A Channel acknowledges the peer's Close and ends with that", "[channel][end]") {
   OpenEnd end;
   end.channel.FinishSending();

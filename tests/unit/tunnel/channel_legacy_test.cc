@@ -179,6 +179,9 @@ TEST_CASE("A legacy peer is not read while a message of it is not taken", "[chan
   CHECK_FALSE(end.channel.WantsMessages());
   end.channel.Delivered(end.now);
   CHECK(end.channel.WantsMessages());
+  (void)end.From(Close{2});
+  REQUIRE(end.channel.NextDelivery(end.now));
+  CHECK_FALSE(end.channel.WantsMessages());
 }
 
 TEST_CASE("A legacy peer may send messages of up to 1 MiB less 4 KiB", "[channel][legacy]") {

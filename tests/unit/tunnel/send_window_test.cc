@@ -43,6 +43,9 @@ TEST_CASE("SendWindow has no room left when the grant is used to the last byte",
   SECTION("all but the overhead of one more message") {
     Append(window, 10'000 - 2 * kMessageOverhead);
   }
+  SECTION("a byte less than that overhead is left") {
+    Append(window, 10'000 - 2 * kMessageOverhead + 1);
+  }
   CHECK(window.Room(kNoShare) == 0);
 }
 
