@@ -48,6 +48,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
   size_t channels() const { return relays_.size(); }
   size_t sessions() const { return registry_.size(); }
+  // Streams that have not sent their first message.
+  size_t silent_streams() const { return pending_.size(); }
 
  private:
   void HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message);

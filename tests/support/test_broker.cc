@@ -48,18 +48,18 @@ void TestBroker::Run(absl::AnyInvocable<void(Broker&) &&> task) {
   thread_.Run([&] { std::move(task)(*broker_); });
 }
 
-bool TestBroker::WaitForChannels(size_t count) {
-  return Eventually([&] {
-    size_t now = 0;
-    Run([&](Broker& broker) { now = broker.channels(); });
-    return now == count;
-  });
+bool TestBroker::WaitForChannels(size_t count) { return WaitFor(&Broker::channels, count); }
+
+bool TestBroker::WaitForSessions(size_t count) { return WaitFor(&Broker::sessions, count); }
+
+bool TestBroker::WaitForSilentStreams(size_t count) {
+  return WaitFor(&Broker::silent_streams, count);
 }
 
-bool TestBroker::WaitForSessions(size_t count) {
+bool TestBroker::WaitFor(size_t (Broker::*number)() const, size_t count) {
   return Eventually([&] {
     size_t now = 0;
-    Run([&](Broker& broker) { now = broker.sessions(); });
+    Run([&](Broker& broker) { now = (broker.*number)(); });
     return now == count;
   });
 }
