@@ -58,12 +58,12 @@ count_tests() {
   done <"$1"
 }
 
-# Says what went wrong, most telling last, and ends.
+# Shows what follows each failure in the log and how the log ends, says what went wrong, and ends.
 stop() {
   local name=$1 log=$2 why=$3
-  grep -E '(^FAILED:|error:|\*\*\*|^Errors while)' "$log" | tail -n 30 || true
+  awk '/^FAILED:|error:|\*\*\*/ { left = 30 } left > 0 { print; left-- }' "$log" | head -n 300 || true
   echo "--- the end of $log:"
-  tail -n 60 "$log"
+  tail -n 15 "$log"
   echo "test.sh: $name: $why (log: $log)"
   # A step that is no test counts as one, so that nobody reads "0 failed" and believes it.
   ((failed)) || failed=1
@@ -140,7 +140,7 @@ step_fuzz() {
 }
 
 step_tidy() {
-  # Without ccache, which knows nothing of clang-tidy, and without the tests.
+  # The tests are left out: clang-tidy is slow.
   run 'tidy build' build tidy -DCULVERT_BUILD_TESTS=OFF
 }
 

@@ -50,6 +50,10 @@ class Serving {
   // Binds and says so. The message of a failure names the address.
   absl::Status Listen(rpc::Server& server) {
     server_ = &server;
+    // Before the line that says so: who reads it may send a signal at once.
+    signals_.emplace(loop_, config_.common.grace,
+                     net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
+                                                  [this] { Reload(); }});
     CULVERT_ASSIGN_OR_RETURN(const std::vector<net::Address> addresses,
                              config::BindAddresses(config_.listen));
     for (const net::Address& address : addresses) {
@@ -61,9 +65,6 @@ class Serving {
       listeners_.push_back(std::move(listener));
     }
     std::fflush(stdout);
-    signals_.emplace(loop_, config_.common.grace,
-                     net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
-                                                  [this] { Reload(); }});
     config::NotifyReady(fmt::format("listening on {}", listeners_.front()->address().ToString()));
     return absl::OkStatus();
   }

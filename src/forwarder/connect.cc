@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <csignal>
 #include <future>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -14,7 +13,7 @@
 #include "culvert/consumer.h"
 #include "forwarder/client_options.h"
 #include "forwarder/tcp_outlet.h"
-#include "net/process_signals.h"
+#include "net/signal_watcher.h"
 #include "net/stdio_stream.h"
 #include "sdk/client_core.h"
 
@@ -29,9 +28,9 @@ class StdioCall {
         done_(done),
         consumer_(client),
         // A signal ends the call at once: there is nothing to drain but itself.
-        signals_(loop_, config.common.grace,
-                 {[this] { Finish(absl::CancelledError("interrupted")); },
-                  [this] { Finish(absl::CancelledError("interrupted")); }, [] {}}) {
+        terminate_(loop_, SIGTERM, [this] { Interrupt(); }),
+        interrupt_(loop_, SIGINT, [this] { Interrupt(); }),
+        hang_up_(loop_, SIGHUP, [this] { Interrupt(); }) {
     absl::StatusOr<std::unique_ptr<net::ByteStream>> stdio = net::OpenStdio(loop_);
     if (!stdio.ok()) {
       Finish(stdio.status());
@@ -48,6 +47,8 @@ class StdioCall {
   }
 
  private:
+  void Interrupt() { Finish(absl::CancelledError("interrupted")); }
+
   void Finish(const absl::Status& status) {
     if (finished_) return;
     finished_ = true;
@@ -62,7 +63,9 @@ class StdioCall {
   std::promise<absl::Status>& done_;
   bool finished_ = false;
   Consumer consumer_;
-  net::ProcessSignals signals_;
+  net::SignalWatcher terminate_;
+  net::SignalWatcher interrupt_;
+  net::SignalWatcher hang_up_;
 };
 
 }  // namespace

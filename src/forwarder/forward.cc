@@ -45,10 +45,11 @@ class Forwarder {
 
   // All or nothing: the first port that cannot be bound is the error.
   absl::Status Start() {
-    for (const config::ForwardSpec& spec : config_.forwards) CULVERT_RETURN_IF_ERROR(Add(spec));
+    // Before the first ready line: who reads it may send a signal at once.
     signals_.emplace(loop_, config_.common.grace,
                      net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
                                                   [this] { Reload(); }});
+    for (const config::ForwardSpec& spec : config_.forwards) CULVERT_RETURN_IF_ERROR(Add(spec));
     config::NotifyReady(StatusText());
     return absl::OkStatus();
   }

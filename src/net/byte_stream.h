@@ -28,7 +28,7 @@ class ByteStream {
   };
 
   // Most bytes of one OnBytes: the knee of the throughput curve over gRPC (docs/adr/0004).
-  static constexpr size_t kMaxRead = 64 * 1024;
+  static constexpr size_t kMaxRead = size_t{64} * 1024;
 
   using Completion = absl::AnyInvocable<void(absl::Status) &&>;
 

@@ -142,7 +142,7 @@ class Dial::State {
 
   absl::Status AllFailed() const {
     if (addresses_.empty()) return absl::InvalidArgumentError("dial: no address");
-    const absl::Status status = Annotate(first_failure_, Context());
+    absl::Status status = Annotate(first_failure_, Context());
     const auto error_number = ErrnoOf(first_failure_);
     if (!error_number) return status;
     return StatusWithErrno(status.code(), MessageOf(status), *error_number);
@@ -168,7 +168,8 @@ class Dial::State {
   Timer deadline_;
 };
 
-Dial::Dial(EventLoop& loop, std::vector<Address> addresses, Duration limit, Callback callback)
+Dial::Dial(EventLoop& loop, const std::vector<Address>& addresses, Duration limit,
+           Callback callback)
     : state_(std::make_unique<State>(loop, Interleave(addresses), limit, std::move(callback))) {}
 
 Dial::~Dial() = default;

@@ -26,7 +26,7 @@ namespace culvert::net {
 class Dial {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<TcpStream>>) &&>;
-  Dial(EventLoop& loop, std::vector<Address> addresses, Duration limit, Callback callback);
+  Dial(EventLoop& loop, const std::vector<Address>& addresses, Duration limit, Callback callback);
   ~Dial();
   Dial(const Dial&) = delete;
   Dial& operator=(const Dial&) = delete;

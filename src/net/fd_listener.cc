@@ -186,11 +186,10 @@ absl::StatusOr<std::unique_ptr<FdListener>> FdListener::FromFd(EventLoop& loop, 
     return absl::InvalidArgumentError(
         fmt::format("descriptor {} is not a listening TCP socket", fd));
   }
-  std::unique_ptr<FdListener> listener(new FdListener(
-      loop, new Handle(loop, owned.release(), address->ToString(), std::move(on_accept)),
-      *address));
-  if (absl::Status opened = listener->handle_->poll->Open(fd); !opened.ok()) return opened;
-  listener->handle_->poll->Watch(FdPoll::kReadable);
+  auto* const handle = new Handle(loop, owned.release(), address->ToString(), std::move(on_accept));
+  std::unique_ptr<FdListener> listener(new FdListener(loop, handle, *address));
+  CULVERT_RETURN_IF_ERROR(handle->poll->Open(fd));
+  handle->poll->Watch(FdPoll::kReadable);
   return listener;
 }
 

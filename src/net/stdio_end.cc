@@ -32,7 +32,7 @@ absl::Status StdioEnd::Open(int original, int flags) {
   constexpr int kFirstAfterStdio = 3;
   UniqueFd copy(fcntl(original, F_DUPFD_CLOEXEC, kFirstAfterStdio));
   if (!copy.is_open()) return ErrnoStatus(errno, "duplicate stdin or stdout");
-  const absl::Status opened = poll_->Open(copy.get());
+  absl::Status opened = poll_->Open(copy.get());
   if (opened.ok()) {
     fd_ = std::move(copy);
     flags_ = flags;

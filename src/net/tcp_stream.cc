@@ -126,8 +126,9 @@ absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::FromFd(EventLoop& loop, in
   UniqueFd owned(fd);
   CULVERT_ASSIGN_OR_RETURN(const Address peer, Address::OfPeer(fd));
   CULVERT_RETURN_IF_ERROR(SetStreamOptions(fd));
-  std::unique_ptr<TcpStream> stream(new TcpStream(loop, new Core(loop, std::move(owned), peer)));
-  CULVERT_RETURN_IF_ERROR(stream->core_->Open());
+  auto* const core = new Core(loop, std::move(owned), peer);
+  std::unique_ptr<TcpStream> stream(new TcpStream(loop, core));
+  CULVERT_RETURN_IF_ERROR(core->Open());
   return stream;
 }
 

@@ -18,6 +18,9 @@ absl::StatusCode CodeOf(int error_number) {
     case ECONNRESET:
     case EPIPE:
       return absl::StatusCode::kAborted;
+    case EADDRNOTAVAIL:  // out of ports, or the address is not up yet; Abseil calls it
+                         // ALREADY_EXISTS
+      return absl::StatusCode::kUnavailable;
     default:
       return absl::ErrnoToStatusCode(error_number);
   }

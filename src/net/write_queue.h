@@ -18,7 +18,7 @@ namespace culvert::net {
 class WriteQueue {
  public:
   // Most bytes that one Flush hands over: other connections want their turn too.
-  static constexpr size_t kMaxFlush = 256 * 1024;
+  static constexpr size_t kMaxFlush = size_t{256} * 1024;
 
   // As writev, but returns -errno for a failure.
   using Gather = absl::FunctionRef<ssize_t(const iovec* parts, int count)>;

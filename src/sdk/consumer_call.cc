@@ -15,10 +15,9 @@ namespace {
 
 namespace pb = ntt::proxies::v1;
 
-// A status that another try may change: the broker cannot be reached, or the provider is away.
-bool WorthRetrying(const absl::Status& status) {
-  const ErrorCode code = ErrorCodeOf(status);
-  return code == ErrorCode::kOffline || code == ErrorCode::kBusy || absl::IsUnavailable(status);
+// An answer that another try may change. What the provider said of the target is final.
+bool WorthRetrying(ErrorCode code) {
+  return code == ErrorCode::kOffline || code == ErrorCode::kBusy;
 }
 
 // What a gRPC status of the opening means as an error of ours.
@@ -126,17 +125,25 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
 
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
-  Retry(ErrorStatus(code, error.message()));
+  const absl::Status why = ErrorStatus(code, error.message());
+  if (WorthRetrying(code)) {
+    Retry(why);
+  } else {
+    FailOpening(why);
+  }
 }
 
-void ConsumerCall::OnEnd(absl::Status status) { Retry(FromRpc(status)); }
+void ConsumerCall::OnEnd(absl::Status status) {
+  const absl::Status why = FromRpc(status);
+  if (absl::IsUnavailable(status)) {  // the broker cannot be reached
+    Retry(why);
+  } else {
+    FailOpening(why);
+  }
+}
 
 void ConsumerCall::Retry(const absl::Status& why) {
   stream_.reset();
-  if (!WorthRetrying(why)) {
-    FailOpening(why);
-    return;
-  }
   last_failure_ = why;
   ++attempt_;
   const Duration wait = backoff_.Next();

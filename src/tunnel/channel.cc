@@ -69,7 +69,7 @@ absl::Status Channel::Attach(uint32_t attempt, uint64_t peer_last_id,
   if (!resumed.ok()) {
     const ErrorCode code =
         absl::IsOutOfRange(resumed) ? ErrorCode::kOutOfRange : ErrorCode::kProtocol;
-    if (state_ == State::kOpen) Abort(code, std::string(MessageOf(resumed)));
+    Fail(code, std::string(MessageOf(resumed)));
     send_.AbortAfter(peer_last_id, outcome_.code, outcome_.message);
   }
   UpdateBudget();
@@ -79,7 +79,7 @@ absl::Status Channel::Attach(uint32_t attempt, uint64_t peer_last_id,
 void Channel::Detach() {
   if (!attached_) return;
   attached_ = false;
-  if (state_ == State::kClosing) {
+  if (state_ == State::kClosing && BothDirectionsKnown()) {
     EndClean();
   } else if (state_ == State::kAborting &&
              (peer_stop_ == PeerStop::kError || send_.error_handed())) {
@@ -117,13 +117,17 @@ Channel::PathVerdict Channel::OnMessage(uint32_t attempt, Message message, Monot
 }
 
 void Channel::HandleData(Data data, MonotonicTime now) {
+  if (legacy_ && state_ == State::kClosing) {
+    receive_.TakeWithoutDelivery();  // the local side wants no more
+    return;
+  }
   if (state_ != State::kOpen || peer_end_ != PeerEnd::kOpen) {
-    Abort(ErrorCode::kProtocol, fmt::format("data {} after the end of its direction", data.id));
+    Fail(ErrorCode::kProtocol, fmt::format("data {} after the end of its direction", data.id));
     return;
   }
   if (!receive_.WithinGrant(data)) {
-    Abort(ErrorCode::kProtocol,
-          fmt::format("data {} of {} bytes exceeds the window", data.id, data.bytes.size()));
+    Fail(ErrorCode::kProtocol,
+         fmt::format("data {} of {} bytes exceeds the window", data.id, data.bytes.size()));
     return;
   }
   if (legacy_) data.end_of_stream = false;  // not a field that a legacy peer knows
@@ -133,15 +137,20 @@ void Channel::HandleData(Data data, MonotonicTime now) {
 
 void Channel::HandleClose() {
   if (legacy_) {
-    // Ends both directions, in order: delivered like an end of stream, acknowledged once taken.
     peer_stop_ = PeerStop::kClose;
-    peer_end_ = PeerEnd::kReceived;
     send_.Drop();
+    if (state_ == State::kClosing) {  // it crosses ours: nobody waits for a delivery
+      receive_.TakeWithoutDelivery();
+      receive_.AckNow();
+      return;
+    }
+    // Ends both directions, in order: delivered like an end of stream, acknowledged once taken.
+    peer_end_ = PeerEnd::kReceived;
     receive_.Hold(Data{receive_.last_id(), Bytes(), true, true}, MonotonicTime{});
     return;
   }
-  if (end_id_ == 0 || peer_end_ != PeerEnd::kDelivered) {
-    Abort(ErrorCode::kProtocol, "close before both directions ended");
+  if (end_id_ == 0 || end_id_ > send_.sent_id() || peer_end_ != PeerEnd::kDelivered) {
+    Fail(ErrorCode::kProtocol, "close before both directions ended");
     return;
   }
   // The peer saw our end and everything before it, whether or not its Ack came through.
@@ -155,8 +164,7 @@ void Channel::HandleClose() {
 void Channel::HandleError(Error error) {
   peer_stop_ = PeerStop::kError;
   if (state_ != State::kAborting) {
-    if (error.message.size() > kMaxErrorText) error.message.resize(kMaxErrorText);
-    outcome_ = Outcome{false, error.code, std::move(error.message), true};
+    outcome_ = Outcome{false, error.code, CutErrorText(std::move(error.message)), true};
     SetState(State::kAborting);
   }
   receive_.Drop();
@@ -169,7 +177,7 @@ void Channel::HandleAck(const Ack& ack) {
   if (peer_stop_ != PeerStop::kNone) return;  // nothing of ours is waiting any more
   if (absl::Status status = send_.OnAck(ack.id, legacy_ ? std::nullopt : ack.window);
       !status.ok()) {
-    Abort(ErrorCode::kProtocol, std::string(MessageOf(status)));
+    Fail(ErrorCode::kProtocol, std::string(MessageOf(status)));
     return;
   }
   if (state_ == State::kAborting && send_.all_acked()) {
@@ -187,7 +195,7 @@ bool Channel::WantsMessages() const {
 
 std::optional<Message> Channel::NextMessage(MonotonicTime now) {
   if (!attached_ || state_ == State::kEnded) return std::nullopt;
-  if (std::optional<Ack> ack = receive_.TakeAck(now)) {
+  if (std::optional<Ack> ack = AcksAllowed() ? receive_.TakeAck(now) : std::nullopt) {
     // The Ack of a Close or Error is the last thing that is sent.
     if (peer_stop_ == PeerStop::kError) {
       End();
@@ -206,7 +214,7 @@ std::optional<Message> Channel::NextMessage(MonotonicTime now) {
 }
 
 std::optional<MonotonicTime> Channel::deadline() const {
-  if (!attached_ || state_ == State::kEnded) return std::nullopt;
+  if (!attached_ || state_ == State::kEnded || !AcksAllowed()) return std::nullopt;
   return receive_.ack_deadline();
 }
 
@@ -214,14 +222,14 @@ std::optional<MonotonicTime> Channel::deadline() const {
 
 size_t Channel::SendRoom() const {
   if (state_ != State::kOpen || !attached_ || finishing_ != Finishing::kNo) return 0;
-  if (peer_stop_ != PeerStop::kNone) return 0;
   return send_.Room(budget_.Share());
 }
 
 void Channel::Send(Bytes bytes) {
+  if (bytes.empty()) return;
   CULVERT_CHECK(bytes.size() <= SendRoom());
   bytes_sent_ += bytes.size();
-  send_.Append(std::move(bytes), /*end_of_stream=*/false);
+  send_.Append(std::move(bytes), /*end_of_stream=*/false, budget_.Share());
   UpdateBudget();
 }
 
@@ -229,7 +237,7 @@ void Channel::FinishSending() {
   if (state_ != State::kOpen || finishing_ != Finishing::kNo) return;
   finishing_ = Finishing::kSending;
   if (legacy_) return;
-  send_.Append(Bytes(), /*end_of_stream=*/true);
+  send_.Append(Bytes(), /*end_of_stream=*/true, budget_.Share());
   end_id_ = send_.last_id();
   UpdateBudget();
 }
@@ -239,8 +247,10 @@ void Channel::Finish() {
   FinishSending();
   finishing_ = Finishing::kBoth;
   if (legacy_ && peer_stop_ == PeerStop::kNone) {
+    receive_.Drop();
     send_.AppendClose();
     SetState(State::kClosing);
+    UpdateBudget();
   }
 }
 
@@ -269,13 +279,21 @@ void Channel::Delivered(MonotonicTime now) {
 
 void Channel::AfterTaken() {
   if (legacy_ && peer_stop_ == PeerStop::kClose && peer_end_ == PeerEnd::kDelivered) {
-    SetState(State::kClosing);  // its Ack is due and is the end
+    SetState(State::kClosing);   // its Ack is due and is the end
+    if (!attached_) EndClean();  // the peer left after its Close
     return;
   }
   MaybeClose();
 }
 
 bool Channel::OwnDirectionDone() const { return end_id_ != 0 && send_.acked_id() >= end_id_; }
+
+// Whether both ends know that a closing channel is complete, so that a lost path changes nothing.
+bool Channel::BothDirectionsKnown() const {
+  if (peer_stop_ == PeerStop::kClose) return true;
+  if (legacy_) return false;  // our Close, and maybe data before it, is still to be sent
+  return receive_.acked_id() >= receive_.last_id();
+}
 
 void Channel::MaybeClose() {
   if (state_ != State::kOpen || legacy_) return;
@@ -285,25 +303,31 @@ void Channel::MaybeClose() {
 }
 
 void Channel::Abort(ErrorCode code, std::string message) {
-  if (state_ != State::kOpen) return;
+  if (state_ == State::kOpen) Fail(code, std::move(message));
+}
+
+// An abort that also ends a closing channel: the peer broke the protocol.
+void Channel::Fail(ErrorCode code, std::string message) {
+  if (state_ != State::kOpen && state_ != State::kClosing) return;
   outcome_ = Outcome{false, code, message, false};
   SetState(State::kAborting);
   receive_.Drop();
   if (peer_stop_ == PeerStop::kNone) {
     send_.Abort(code, std::move(message));
   } else {
-    End();  // a legacy peer has closed: it listens to nothing any more
+    End();  // the peer has closed: it listens to nothing any more
   }
   UpdateBudget();
 }
 
 void Channel::GiveUp(ErrorCode code, std::string message) {
   if (state_ == State::kEnded) return;
-  if (state_ == State::kClosing) {
+  if (state_ == State::kClosing && !legacy_) {
     EndClean();
     return;
   }
-  if (state_ == State::kOpen) outcome_ = Outcome{false, code, std::move(message), false};
+  if (state_ == State::kOpen && peer_stop_ == PeerStop::kClose) return;
+  if (state_ != State::kAborting) outcome_ = Outcome{false, code, std::move(message), false};
   End();
 }
 
@@ -311,11 +335,13 @@ void Channel::OnPeerEnded(ErrorCode code, uint64_t last_id) {
   if (state_ == State::kEnded) return;
   const bool complete = code == ErrorCode::kEnded && end_id_ != 0 && last_id >= end_id_ &&
                         peer_end_ == PeerEnd::kDelivered;
-  if (complete || state_ == State::kClosing) {
+  // A capable peer that acknowledged our end has everything. A legacy one has what it says.
+  const bool closing = state_ == State::kClosing && (!legacy_ || code == ErrorCode::kEnded);
+  if (complete || closing) {
     EndClean();
     return;
   }
-  if (state_ == State::kOpen) outcome_ = Outcome{false, code, "the other end has ended", true};
+  if (state_ != State::kAborting) outcome_ = Outcome{false, code, "the other end has ended", true};
   End();
 }
 

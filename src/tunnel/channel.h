@@ -60,10 +60,14 @@ class Channel {
   // impossible the channel turns to kAborting and tells the peer. FAILED_PRECONDITION when ended.
   absl::Status Attach(uint32_t attempt, uint64_t peer_last_id, std::optional<uint64_t> peer_window,
                       MonotonicTime now);
-  // The path is lost. An ending channel is over with that, any other is suspended.
+  // The path is lost. A channel whose end both sides know is over with that, as is one that has
+  // sent or received an Error; any other is suspended.
   void Detach();
   bool attached() const { return attached_; }
-  bool suspended() const { return !attached_ && state_ != State::kEnded && attempt_ > 0; }
+  // Waits for a path. Not so a channel that only has to deliver what came before a legacy Close.
+  bool suspended() const {
+    return !attached_ && state_ != State::kEnded && attempt_ > 0 && peer_stop_ == PeerStop::kNone;
+  }
   uint32_t attempt() const { return attempt_; }
 
   // What a resume states to the peer.
@@ -87,6 +91,7 @@ class Channel {
 
   // Bytes that Send takes now. 0: do not read the local side (window full, suspended or ending).
   size_t SendRoom() const;
+  // At most SendRoom(). Nothing is sent for no bytes.
   void Send(Bytes bytes);
   // The local side ended its direction. A legacy peer has no half-close: kept back until it closes.
   void FinishSending();
@@ -106,7 +111,8 @@ class Channel {
   // Ends the channel in both directions at once. Nothing when it is ending already.
   void Abort(ErrorCode code, std::string message);
   // Ends the channel here and now without telling the peer: there is no path any more and none will
-  // come (the other end finds out by itself).
+  // come (the other end finds out by itself). A legacy peer that has closed needs none: what came
+  // before its Close is delivered first, and that is the end.
   void GiveUp(ErrorCode code, std::string message);
   // A resume was answered with "ended": `last_id` is the last id that the peer received before it
   // ended in order (`code` kEnded), or `code` says why it aborted.
@@ -131,13 +137,17 @@ class Channel {
   enum class PeerEnd { kOpen, kReceived, kDelivered };
   enum class PeerStop { kNone, kClose, kError };  // what the peer ended the channel with
 
+  void Fail(ErrorCode code, std::string message);
   void HandleData(Data data, MonotonicTime now);
   void HandleClose();
   void HandleError(Error error);
   void HandleAck(const Ack& ack);
   void TakeSilently(MonotonicTime now);
   void AfterTaken();
+  // After our Error nothing is sent, no ack either, but the ack of the peer's.
+  bool AcksAllowed() const { return state_ != State::kAborting || peer_stop_ == PeerStop::kError; }
   bool OwnDirectionDone() const;
+  bool BothDirectionsKnown() const;
   void MaybeClose();
   void EndClean();
   void End();

@@ -23,6 +23,15 @@ struct Describe {
 
 }  // namespace
 
+std::string CutErrorText(std::string text) {
+  if (text.size() <= kMaxErrorText) return text;
+  size_t size = kMaxErrorText;
+  const auto continues = [&](size_t at) { return (text[at] & '\xC0') == '\x80'; };
+  while (size > 0 && continues(size)) --size;
+  text.resize(size);
+  return text;
+}
+
 std::string DebugString(const Message& message) { return std::visit(Describe{}, message); }
 
 }  // namespace culvert::tunnel

@@ -54,6 +54,9 @@ inline constexpr size_t kMaxLegacyDataBytes = 1024 * 1024 - 4096;
 // Longest text of an Error that is sent or kept.
 inline constexpr size_t kMaxErrorText = 512;
 
+// `text`, cut to that between two characters: protobuf refuses a string that is not UTF-8.
+std::string CutErrorText(std::string text);
+
 // "Data 5 (1024 bytes, end of stream)", for traces and test output; never payload.
 std::string DebugString(const Message& message);
 

@@ -52,7 +52,10 @@ void ReceiveWindow::Taken(MonotonicTime now, uint64_t share, bool may_grow) {
   held_.pop_front();
   taken_id_ = data.id;
   taken_ += CostOf(data);
-  if (now - taking_since_ > kStallTime) window_ = std::min(window_, kStalledWindow);
+  if (now - taking_since_ >= kStallTime) {
+    window_ = std::min(window_, kStalledWindow);
+    epoch_start_.reset();  // what was carried before says nothing any more
+  }
   Grow(now, share, may_grow);
   granted_ = std::max(granted_, taken_ + std::min(window_, share));
   ScheduleAck(data, now);
@@ -60,13 +63,16 @@ void ReceiveWindow::Taken(MonotonicTime now, uint64_t share, bool may_grow) {
 
 void ReceiveWindow::Grow(MonotonicTime now, uint64_t share, bool may_grow) {
   const uint64_t carried = taken_ - epoch_taken_;
-  if (carried < window_) return;
+  // A path that is lost while a message is being taken has no epoch yet.
+  if (!epoch_start_ || carried < window_) return;
   const Duration elapsed = now - *epoch_start_;
   epoch_start_.reset();
   const bool keeps_up = held() <= window_ / 2;
-  if (!keeps_up || !may_grow || !min_rtt_ || window_ * 2 > std::min(kMaxWindow, share)) return;
+  if (!keeps_up || !may_grow || !min_rtt_) return;
   const double rate = static_cast<double>(carried) / std::max(ToSeconds(elapsed), 1e-6);
-  if (2 * rate * ToSeconds(*min_rtt_) > static_cast<double>(window_)) window_ *= 2;
+  const double most = static_cast<double>(std::min({2 * window_, kMaxWindow, share}));
+  const auto wanted = static_cast<uint64_t>(std::min(2 * rate * ToSeconds(*min_rtt_), most));
+  window_ = std::max(window_, wanted);
 }
 
 void ReceiveWindow::ScheduleAck(const Data& taken, MonotonicTime now) {
@@ -95,6 +101,8 @@ bool ReceiveWindow::AckIsDue(MonotonicTime now) const {
 std::optional<Ack> ReceiveWindow::TakeAck(MonotonicTime now) {
   if (!AckIsDue(now)) return std::nullopt;
   ack_due_ = AckDue::kNo;
+  if (taken_id_ == 0) return std::nullopt;  // nothing yet, and no peer has sent an id 0
+  acked_id_ = taken_id_;
   Ack ack{taken_id_, std::nullopt};
   if (peer_ == Peer::kCapable) {
     ack.window = granted_ - taken_;
@@ -117,6 +125,9 @@ void ReceiveWindow::OnNewPath() {
   min_rtt_.reset();
   rtt_mark_.reset();
   epoch_start_.reset();
+  // The resume stated the whole grant. An Ack that repeats it starts no measurement: the answer to
+  // the resume may arrive right behind it.
+  reported_ = granted_;
   AckNow();
 }
 

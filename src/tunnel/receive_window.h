@@ -64,6 +64,8 @@ class ReceiveWindow {
   void OnNewPath();
 
   uint64_t last_id() const { return last_id_; }
+  // The id of the last Ack that was handed out.
+  uint64_t acked_id() const { return acked_id_; }
   uint64_t held() const { return received_ - taken_; }
   uint64_t window() const { return window_; }
   bool taking() const { return taking_; }
@@ -83,6 +85,7 @@ class ReceiveWindow {
 
   uint64_t last_id_ = 0;   // received
   uint64_t taken_id_ = 0;  // taken by the local side
+  uint64_t acked_id_ = 0;
   // Positions count cost from the start of the direction.
   uint64_t received_ = 0;
   uint64_t taken_ = 0;

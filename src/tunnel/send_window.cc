@@ -21,18 +21,23 @@ SendWindow::SendWindow(Peer peer, uint64_t initial_grant) : peer_(peer), limit_(
 
 size_t SendWindow::Room(uint64_t share) const {
   if (aborted_) return 0;
-  if (peer_ == Peer::kLegacy) return HasNext() ? 0 : kMaxDataBytes;
+  if (peer_ == Peer::kLegacy) {
+    if (HasNext()) return 0;
+    const uint64_t fits = share > kMessageOverhead ? share - kMessageOverhead : 0;
+    return std::clamp<uint64_t>(fits, kEmptyWindowRoom, kMaxDataBytes);
+  }
   const uint64_t limit = std::min(limit_, acked_ + share);
   const uint64_t granted = limit > tail_ + kMessageOverhead ? limit - tail_ - kMessageOverhead : 0;
   const uint64_t room = entries_.empty() ? std::max(granted, kEmptyWindowRoom) : granted;
   return std::min<uint64_t>(room, kMaxDataBytes);
 }
 
-void SendWindow::Append(Bytes bytes, bool end_of_stream) {
+void SendWindow::Append(Bytes bytes, bool end_of_stream, uint64_t share) {
   CULVERT_CHECK(!aborted_ && bytes.size() <= kMaxDataBytes);
   Data data{next_id_, std::move(bytes), /*ack_required=*/false, end_of_stream};
   const uint64_t cost = CostOf(data);
-  if (peer_ == Peer::kLegacy && tail_ + cost - ack_asked_at_ >= kLegacyKept / 4) {
+  kept_ = std::min(kLegacyKept, share);
+  if (peer_ == Peer::kLegacy && tail_ + cost - ack_asked_at_ >= kept_ / 4) {
     data.ack_required = true;
     ack_asked_at_ = tail_ + cost;
   }
@@ -45,13 +50,17 @@ void SendWindow::Abort(ErrorCode code, std::string text) {
   CULVERT_CHECK(!aborted_);
   aborted_ = true;
   TruncateAfter(handed_);
-  if (text.size() > kMaxErrorText) text.resize(kMaxErrorText);
-  Push(Error{next_id_, std::move(text), code}, 0);
+  if (peer_ == Peer::kLegacy) {  // knows no code: the words have to do
+    if (text.empty()) text = ErrorCodeText(code);
+    code = ErrorCode::kUnspecified;
+  }
+  Push(Error{next_id_, CutErrorText(std::move(text)), code}, 0);
 }
 
 void SendWindow::AbortAfter(uint64_t last_id, ErrorCode code, std::string text) {
   Drop();
   next_id_ = last_id + 1;
+  sent_id_ = last_id;
   aborted_ = false;
   Abort(code, std::move(text));
 }
@@ -75,11 +84,13 @@ void SendWindow::TruncateAfter(size_t kept) {
     --next_id_;
   }
   tail_ = entries_.empty() ? acked_ : entries_.back().end;
+  sent_id_ = std::min(sent_id_, last_id());
 }
 
 Message SendWindow::TakeNext() {
   CULVERT_CHECK(HasNext());
   Message message = entries_[handed_++].message;
+  sent_id_ = std::max(sent_id_, acked_id() + handed_);
   if (peer_ == Peer::kLegacy) DropOldestLegacy();
   return message;
 }
@@ -92,12 +103,12 @@ void SendWindow::DropFront() {
 }
 
 void SendWindow::DropOldestLegacy() {
-  while (handed_ > 1 && held() > kLegacyKept) DropFront();
+  while (handed_ > 1 && held() > kept_) DropFront();
 }
 
 absl::Status SendWindow::OnAck(uint64_t id, std::optional<uint64_t> window) {
-  if (id >= next_id_) {
-    return absl::InvalidArgumentError(fmt::format("ack for id {}, last sent is {}", id, last_id()));
+  if (id > sent_id_) {
+    return absl::InvalidArgumentError(fmt::format("ack for id {}, last sent is {}", id, sent_id_));
   }
   // An ack for what this path has not carried yet answers an earlier path; it is as good.
   while (acked_id() < id) DropFront();
@@ -110,9 +121,9 @@ absl::Status SendWindow::Resume(uint64_t last_id, std::optional<uint64_t> window
     return absl::OutOfRangeError(fmt::format(
         "messages after id {} are no longer kept (first kept is {})", last_id, acked_id() + 1));
   }
-  if (last_id >= next_id_) {
+  if (last_id > sent_id_) {
     return absl::InvalidArgumentError(
-        fmt::format("peer claims id {}, last sent is {}", last_id, next_id_ - 1));
+        fmt::format("peer claims id {}, last sent is {}", last_id, sent_id_));
   }
   const size_t received = last_id - acked_id();
   RaiseLimit(received == 0 ? acked_ : entries_[received - 1].end, window);

@@ -16,7 +16,8 @@ namespace culvert::tunnel {
 class SendWindow {
  public:
   // kLegacy: the peer's acks are not waited for, one message is in flight (the path's own flow
-  // control holds us) and the oldest messages are dropped once more than kLegacyKept is held.
+  // control holds us) and the oldest messages are dropped once more than kLegacyKept, or the
+  // process's share if that is less, is held.
   enum class Peer { kCapable, kLegacy };
   static constexpr uint64_t kLegacyKept = 256 * 1024;
   // What an empty window has room for however small the grant is, so that nothing can get stuck.
@@ -28,10 +29,12 @@ class SendWindow {
   // channel. 0 = wait.
   size_t Room(uint64_t share) const;
 
-  // Gives `bytes` the next id. At most kMaxDataBytes. `end_of_stream` needs no room.
-  void Append(Bytes bytes, bool end_of_stream);
+  // Gives `bytes` the next id. At most kMaxDataBytes. `end_of_stream` needs no room. `share` also
+  // bounds what is kept for a legacy peer.
+  void Append(Bytes bytes, bool end_of_stream, uint64_t share);
   void AppendClose();
-  // Drops what was not yet handed to the path and puts an Error in its place. Once.
+  // Drops what was not yet handed to the path and puts an Error in its place. Once. A legacy peer
+  // is told `text`, or the words of `code` if it is empty, without a code.
   void Abort(ErrorCode code, std::string text);
   // The same on a path whose peer states an id that Resume cannot go on from: nothing but an Error
   // with the id that the peer expects is left.
@@ -57,6 +60,8 @@ class SendWindow {
   uint64_t last_id() const { return next_id_ - 1; }
   uint64_t acked_id() const { return next_id_ - 1 - entries_.size(); }
   bool all_acked() const { return entries_.empty(); }
+  // The last id that a path carried, and that was not replaced by an Error since.
+  uint64_t sent_id() const { return sent_id_; }
   // Whether an Error was appended and has been handed to the current path.
   bool error_handed() const { return aborted_ && !HasNext(); }
 
@@ -77,11 +82,13 @@ class SendWindow {
       entries_;  // unacknowledged, contiguous ids; the first `handed_` are on the path
   size_t handed_ = 0;
   uint64_t next_id_ = 1;
+  uint64_t sent_id_ = 0;
   // Positions count cost from the start of the direction.
   uint64_t acked_ = 0;
   uint64_t tail_ = 0;
   uint64_t limit_;             // the peer granted up to here; never falls
   uint64_t ack_asked_at_ = 0;  // legacy: position of the last message with ack_required
+  uint64_t kept_ = kLegacyKept;
   uint64_t held_bytes_ = 0;
   bool aborted_ = false;
 };

@@ -92,7 +92,7 @@ TEST_CASE_METHOD(DialFixture, "Dial goes on at once to the next address when one
   const MonotonicTime start = MonotonicNow();
   Start({closed.address(), V4(1, "0.0.0.0"), open.address()});
   REQUIRE(Result().ok());
-  CHECK(MonotonicNow() - start < 240ms);
+  CHECK(MonotonicNow() - start < 450ms);  // not 250 ms for each of the two
   CHECK((*Result())->PeerName() == open.address().ToString());
 }
 

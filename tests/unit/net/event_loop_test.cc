@@ -1,6 +1,12 @@
 #include "net/event_loop.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
+#include <csignal>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -150,6 +156,39 @@ TEST_CASE("EventLoop keeps the time still while a callback runs", "[event_loop]"
   });
   CHECK(loop.RunUntil([&] { return same; }, 5s));
   CHECK(loop.Now() >= before - 10ms);
+}
+
+// Whether `fault` aborts, tried in a child process.
+bool Aborts(const std::function<void()>& fault) {
+  const pid_t child = fork();
+  if (child == 0) {
+    close(STDERR_FILENO);  // it says why it aborts
+    fault();
+    _exit(0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+TEST_CASE("EventLoop aborts when a handle outlives it", "[event_loop]") {
+  CHECK(Aborts([] {
+    auto loop = std::make_unique<EventLoop>();
+    auto* const leaked = new Timer(*loop);
+    leaked->Cancel();
+    loop.reset();
+  }));
+}
+
+TEST_CASE("EventLoop aborts when it is used on a foreign thread", "[event_loop]") {
+  EventLoop loop;
+  loop.AssertOnThread();
+  CHECK(Aborts([&] {
+    // As if another thread had run the loop.
+    std::thread other([&] { loop.RunUntil([] { return true; }, 0ms); });
+    other.join();
+    loop.AssertOnThread();
+  }));
 }
 
 TEST_CASE("LoopThread runs its loop on another thread", "[event_loop]") {

@@ -1,88 +1,14 @@
 #include "net/stdio_stream.h"
 
-#include <fcntl.h>
 #include <pty.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <cstdlib>
-
-#include "tests/support/catch.h"
-#include "tests/unit/net/stream_fixture.h"
+#include "tests/unit/net/stdio_fixture.h"
 
 namespace culvert::net {
 namespace {
 
-using test::Fd;
 using test::Pattern;
-
-struct Pipe {
-  Fd read_end;
-  Fd write_end;
-  Pipe() {
-    int ends[2];
-    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-    read_end = Fd(ends[0]);
-    write_end = Fd(ends[1]);
-  }
-};
-
-Fd DevNull() { return Fd(open("/dev/null", O_RDWR | O_CLOEXEC)); }
-
-// An unnamed file with `content`, at its start.
-Fd FileWith(std::string_view content) {
-  char name[] = "/tmp/culvert_stdio_XXXXXX";
-  Fd file(mkostemp(name, O_CLOEXEC));
-  REQUIRE(file.get() >= 0);
-  unlink(name);
-  REQUIRE(write(file.get(), content.data(), content.size()) ==
-          static_cast<ssize_t>(content.size()));
-  REQUIRE(lseek(file.get(), 0, SEEK_SET) == 0);
-  return file;
-}
-
-bool IsNonBlocking(int fd) { return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0; }
-
-void WriteAll(int fd, std::string_view bytes) {
-  REQUIRE(write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-}
-
-// What can be read without waiting.
-test::PeerRead ReadPipe(int fd) {
-  test::PeerRead result;
-  test::SetNonBlocking(fd);
-  std::string buffer(64 * 1024, '\0');
-  while (true) {
-    const ssize_t got = read(fd, buffer.data(), buffer.size());
-    if (got > 0) result.bytes.append(buffer.data(), static_cast<size_t>(got));
-    if (got > 0) continue;
-    result.eof = got == 0;
-    return result;
-  }
-}
-
-struct StdioFixture {
-  EventLoop loop;
-  RecordingDelegate seen;
-  std::unique_ptr<ByteStream> stream;
-  const Fd null = DevNull();
-
-  StdioFixture() { std::signal(SIGPIPE, SIG_IGN); }
-
-  void Open(int in_fd, int out_fd) {
-    auto opened = OpenStdio(loop, in_fd, out_fd);
-    REQUIRE(opened.ok());
-    stream = *std::move(opened);
-    stream->SetDelegate(&seen);
-  }
-  bool Until(const std::function<bool()>& done) { return loop.RunUntil(done, 5s); }
-  int Settle() {
-    int turns = 0;
-    loop.RunUntil([&turns] { return ++turns < 0; }, 30ms);
-    return turns;
-  }
-};
 
 TEST_CASE_METHOD(StdioFixture, "Stdio carries megabytes through pipes unchanged",
                  "[stdio_stream]") {
@@ -201,75 +127,6 @@ TEST_CASE_METHOD(StdioFixture, "Stdio works on a terminal", "[stdio_stream]") {
   CHECK_FALSE(IsNonBlocking(terminal.get()));
 }
 
-TEST_CASE_METHOD(StdioFixture, "Stdio reads a regular file to its end in chunks",
-                 "[stdio_stream]") {
-  const size_t size = GENERATE(size_t{0}, size_t{1}, ByteStream::kMaxRead, size_t{200'000});
-  const std::string content = Pattern(size);
-  const Fd file = FileWith(content);
-  Open(file.get(), null.get());
-  stream->SetReading(true);
-  CHECK(seen.reads == 0);
-  CHECK(Until([&] { return seen.ends == 1; }));
-  CHECK(seen.bytes == content);
-  CHECK(seen.largest <= ByteStream::kMaxRead);
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio delivers nothing of a file while reading is off",
-                 "[stdio_stream]") {
-  const std::string content = Pattern(200'000);
-  const Fd file = FileWith(content);
-  Open(file.get(), null.get());
-  CHECK(Settle() < kManyTurns);
-  CHECK(seen.reads == 0);
-
-  stream->SetReading(true);
-  stream->SetReading(false);  // with a read under way
-  CHECK(Settle() < kManyTurns);
-  CHECK(seen.reads == 0);
-
-  seen.on_bytes = [&] { stream->SetReading(false); };
-  while (seen.ends == 0) {
-    const int before = seen.reads;
-    stream->SetReading(true);
-    CHECK(seen.reads == before);
-    REQUIRE(Until([&] { return seen.reads > before || seen.ends > 0; }));
-  }
-  CHECK(seen.bytes == content);
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio reads the end at once from /dev/null", "[stdio_stream]") {
-  Open(null.get(), null.get());
-  stream->SetReading(true);
-  CHECK(Until([&] { return seen.ends == 1; }));
-  CHECK(seen.reads == 0);
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio writes a regular file or /dev/null, in order",
-                 "[stdio_stream]") {
-  const bool is_null = GENERATE(false, true);
-  const Fd file = is_null ? DevNull() : FileWith("");
-  Open(null.get(), file.get());
-  std::string sent;
-  std::vector<int> order;
-  for (int i = 0; i < 5; ++i) {
-    const std::string part = Pattern(static_cast<size_t>(i) * 150'000);
-    sent += part;
-    stream->Write(Bytes::Copy(part), [&order, i](absl::Status status) {
-      CHECK(status.ok());
-      order.push_back(i);
-    });
-  }
-  CHECK(order.empty());
-  stream->FinishWriting([&](absl::Status) { order.push_back(5); });
-  CHECK(Until([&] { return order.size() == 6; }));
-  CHECK(std::is_sorted(order.begin(), order.end()));
-  if (is_null) return;
-  std::string written(sent.size() + 1, '\0');
-  CHECK(pread(file.get(), written.data(), written.size(), 0) == static_cast<ssize_t>(sent.size()));
-  written.pop_back();
-  CHECK(written == sent);
-}
-
 TEST_CASE_METHOD(StdioFixture, "Stdio notices at the next write that nobody reads stdout",
                  "[stdio_stream]") {
   Pipe in;
@@ -300,15 +157,6 @@ TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while a wr
   out.read_end.Close();
   CHECK(Until([&] { return seen.breaks == 1; }));
   CHECK(absl::IsAborted(written));
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio reports a file that cannot be written", "[stdio_stream]") {
-  const Fd read_only(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  Open(null.get(), read_only.get());
-  absl::Status written;
-  stream->Write(Bytes::Copy("x"), [&](absl::Status status) { written = status; });
-  CHECK(Until([&] { return seen.breaks == 1; }));
-  CHECK_FALSE(written.ok());
 }
 
 TEST_CASE_METHOD(StdioFixture, "Stdio may be destroyed in each callback and with all pending",

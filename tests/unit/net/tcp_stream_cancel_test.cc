@@ -41,7 +41,7 @@ TEST_CASE_METHOD(StreamFixture, "TcpStream may be destroyed in OnBroken", "[tcp_
 }
 
 TEST_CASE_METHOD(StreamFixture,
-                 "TcpStream may be destroyed in a completion; the later ones never run",
+                 "TcpStream may be destroyed in a completion, and the later ones never run",
                  "[tcp_stream]") {
   int later = 0;
   SECTION("of a write") {

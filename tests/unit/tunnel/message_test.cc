@@ -1,0 +1,49 @@
+#include "tunnel/message.h"
+
+#include "tests/support/catch.h"
+#include "tests/unit/tunnel/one_end.h"
+
+namespace culvert::tunnel::testing {
+namespace {
+
+TEST_CASE("A message of one byte is not free", "[message]") {
+  CHECK(CostOf(SizedData(1, 1)) == 129);
+  CHECK(CostOf(SizedData(1, 0)) == 128);
+}
+
+TEST_CASE("An end of stream costs nothing but the bytes that come with it", "[message]") {
+  CHECK(CostOf(EndOf(1)) == 0);
+  Data last = SizedData(1, 10);
+  last.end_of_stream = true;
+  CHECK(CostOf(last) == 138);
+}
+
+TEST_CASE("The description of a message says all but its payload", "[message]") {
+  Data data = DataOf(5, "secret");
+  CHECK(DebugString(data) == "Data 5 (6 bytes)");
+  data.end_of_stream = true;
+  data.ack_required = true;
+  CHECK(DebugString(data) == "Data 5 (6 bytes, end of stream, ack required)");
+  CHECK(DebugString(Ack{6, std::nullopt}) == "Ack 6");
+  CHECK(DebugString(Ack{6, 0}) == "Ack 6 (window 0)");
+  CHECK(DebugString(Close{7}) == "Close 7");
+  CHECK(DebugString(Error{8, "secret", ErrorCode::kReset}) == "Error 8 (connection reset)");
+}
+
+TEST_CASE("The text of an Error is cut to its limit between characters", "[message]") {
+  CHECK(CutErrorText("short") == "short");
+  CHECK(CutErrorText(std::string(kMaxErrorText, 'x')).size() == kMaxErrorText);
+  CHECK(CutErrorText(std::string(kMaxErrorText + 1, 'x')).size() == kMaxErrorText);
+  // A character of two bytes across the limit goes as a whole.
+  const std::string before(kMaxErrorText - 1, 'x');
+  CHECK(CutErrorText(before + "\xC3\xA9") == before);
+  const std::string room(kMaxErrorText - 2, 'x');
+  CHECK(CutErrorText(room + "\xC3\xA9" + "x") == room + "\xC3\xA9");
+}
+
+TEST_CASE("The text of an Error that is not UTF-8 at all is cut as well", "[message]") {
+  CHECK(CutErrorText(std::string(2 * kMaxErrorText, '\x80')).size() <= kMaxErrorText);
+}
+
+}  // namespace
+}  // namespace culvert::tunnel::testing
