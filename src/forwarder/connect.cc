@@ -30,7 +30,9 @@ class StdioCall {
         // A signal ends the call at once: there is nothing to drain but itself.
         terminate_(loop_, SIGTERM, [this] { Interrupt(); }),
         interrupt_(loop_, SIGINT, [this] { Interrupt(); }),
-        hang_up_(loop_, SIGHUP, [this] { Interrupt(); }) {
+        // ssh sends it to its ProxyCommand at the end of every session; that standard input and
+        // output end says the same, in order.
+        hang_up_(loop_, SIGHUP, [] {}) {
     absl::StatusOr<std::unique_ptr<net::ByteStream>> stdio = net::OpenStdio(loop_);
     if (!stdio.ok()) {
       Finish(stdio.status());
