@@ -135,7 +135,8 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 
 void ConsumerCall::OnEnd(absl::Status status) {
   const absl::Status why = FromRpc(status);
-  if (absl::IsUnavailable(status)) {  // the broker cannot be reached
+  // The broker cannot be reached, or has a limit that the next moment may lift.
+  if (absl::IsUnavailable(status) || WorthRetrying(ErrorCodeOf(why))) {
     Retry(why);
   } else {
     FailOpening(why);
