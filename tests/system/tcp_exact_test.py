@@ -272,6 +272,15 @@ class Refusal(SystemTest):
 
 
 class Bytes(SystemTest):
+    def test_small_messages_wait_for_nothing(self):
+        echo = self.echo_server()
+        with dial(self.tunnel(echo.port).port) as client:
+            trips = sorted(round_trip(client) for _ in range(500))
+        note(f"round trip of a byte: half within {trips[250] * 1000:.2f} ms, "
+             f"99 of 100 within {trips[495] * 1000:.2f} ms")
+        # Far above what it takes, below the 40 ms of an ACK that is held back.
+        self.assertLess(trips[250], 0.02)
+
     def test_single_byte_writes_arrive_in_order(self):
         echo = self.echo_server()
         data = payload(5_000, 6)
