@@ -9,7 +9,7 @@ import time
 import unittest
 
 from harness import (AGENT, HOST, KIB, PATIENCE, SystemTest, binary, dial, echo_through, eventually,
-                     how_it_ends, note, payload, read_all, reserved_port, reset, round_trip)
+                     fate, how_it_ends, note, payload, read_all, reserved_port, reset, round_trip)
 
 FAILURE, USAGE, TUNNEL_FAILED = 1, 2, 255
 
@@ -328,8 +328,7 @@ class Json(SystemTest):
         forwarder = self.start([binary("culvert"), "forward", "--broker", broker.address,
                                 "--insecure", "--json", "-L", "0:nobody:22"])
         ready = json.loads(forwarder.stdout.expect("^{.*}$")[0])
-        with dial(int(ready["listen"].rsplit(":", 1)[1])) as client:
-            self.assertEqual("reset", how_it_ends(client))
+        self.assertEqual("reset", fate(int(ready["listen"].rsplit(":", 1)[1])))
         forwarder.stderr.expect("unknown agent")
         self.assertEqual(1, forwarder.stdout.position())
 

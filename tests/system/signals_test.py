@@ -9,7 +9,18 @@ import time
 import unittest
 
 from harness import (AGENT, HOST, MIB, PATIENCE, SystemTest, Task, binary, dial, echo_through,
-                     how_it_ends, note, payload, read_all, reserved_port, round_trip)
+                     eventually, fate, how_it_ends, note, payload, read_all, reserved_port, round_trip)
+
+
+def is_refused(port):
+    """Whether nothing listens there. The kernel may have accepted what is then reset."""
+    try:
+        dial(port).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        pass
+    return False
 
 
 class Drain(SystemTest):
@@ -52,9 +63,8 @@ class Drain(SystemTest):
         forwarder = self.t.forwarder
         forwarder.signal(signal.SIGTERM)
         forwarder.stderr.expect("SIGTERM: draining")
-        for port in self.t.ports:
-            with self.assertRaises(ConnectionRefusedError):
-                dial(port)
+        self.assertTrue(eventually(lambda: is_refused(self.t.ports[1])))
+        self.assertTrue(is_refused(self.t.ports[0]))
         self.assertIsNone(forwarder.returncode)
         self.complete()
         self.assertEqual(0, forwarder.wait())
@@ -79,8 +89,7 @@ class Drain(SystemTest):
         broker = self.t.broker
         broker.signal(signal.SIGTERM)
         broker.stderr.expect("SIGTERM: draining")
-        with dial(self.t.ports[1]) as late:
-            self.assertEqual("reset", how_it_ends(late))
+        self.assertEqual("reset", fate(self.t.ports[1]))
         self.assertIsNone(broker.returncode)
         self.complete()
         self.assertEqual(0, broker.wait())
@@ -188,8 +197,7 @@ class Reload(SystemTest):
 
     @staticmethod
     def is_denied(port):
-        with dial(port) as client:
-            return how_it_ends(client) == "reset"
+        return fate(port) == "reset"
 
     def test_forwards_are_added_and_removed(self):
         echo = self.echo_server()
@@ -210,8 +218,7 @@ class Reload(SystemTest):
                 self.reload(forwarder, "configuration reloaded, 2 forwards")
                 forwarder.stdout.expect(f"^forwarding {HOST}:{third} -> ")
                 self.assertTrue(echo_through(third, payload(1000)))
-                with self.assertRaises(ConnectionRefusedError):
-                    dial(first)
+                self.assertTrue(is_refused(first))
                 round_trip(open_before)  # the connection outlives its forward
                 round_trip(kept)
 
@@ -251,8 +258,7 @@ class Reload(SystemTest):
             round_trip(open_before)
             self.write("broker.toml", "max_streams_per_address = 3\n")  # all in use
             self.reload(broker, "configuration reloaded")
-            with dial(port) as refused:
-                self.assertEqual("reset", how_it_ends(refused))
+            self.assertEqual("reset", fate(port))
             forwarder.stderr.expect("ended after .*too many streams from 127.0.0.1")
             round_trip(open_before)
             self.write("broker.toml", "max_streams_per_address = 'many'\n")
