@@ -9,7 +9,8 @@ import time
 import unittest
 
 from harness import (AGENT, HOST, MIB, PATIENCE, SystemTest, Task, binary, dial, echo_through,
-                     eventually, fate, how_it_ends, note, payload, read_all, reserved_port, round_trip)
+                     eventually, fate, how_it_ends, note, payload, read_all, reserved_port,
+                     round_trip)
 
 
 def is_refused(port):
@@ -223,7 +224,7 @@ class Reload(SystemTest):
                 round_trip(kept)
 
                 self.write("forward.toml", forwards(first) + "nonsense = 1\n")
-                self.reload(forwarder, " error configuration not reloaded: .*forward.toml:.*nonsense")
+                self.reload(forwarder, " error configuration not reloaded: .*toml:.*nonsense")
                 self.assertTrue(echo_through(second, payload(1000)))
                 self.assertTrue(echo_through(third, payload(1000)))
 
@@ -345,8 +346,8 @@ class Ready(SystemTest):
         self.assertTrue(echo_through(tunnel.port, payload(1234)))
         line = tunnel.forwarder.stderr.expect("ended after")
         self.assertRegex(line.string, rf"^\S+ info \[channel [0-9a-f]+\] {HOST}:\d+ -> {AGENT} "
-                                      rf"{HOST}:{echo.port}: ended after \d+\.\d s, 1234 bytes sent, "
-                                      r"1234 received: closed$")
+                                      rf"{HOST}:{echo.port}: ended after \d+\.\d s, "
+                                      r"1234 bytes sent, 1234 received: closed$")
         self.assertEqual(1, tunnel.forwarder.stderr.count(""))
 
 

@@ -152,8 +152,8 @@ class Session(SshTest):
         for index in range(50):
             terminal.say(f"echo key-$(({index} + 1))", f"key-{index + 1}\r")
         note(f"50 lines typed and answered: {(time.monotonic() - began) * 20:.1f} ms each")
-        # Ctrl-C reaches the foreground process.
-        terminal.say("echo sleeping; sleep 60; echo not-this", "sleeping")
+        # Ctrl-C reaches the foreground process, which says itself that it is there.
+        terminal.say("sh -c 'echo sleeping; exec sleep 60'; echo not-this", "sleeping")
         terminal.say("\x03", end="")
         terminal.say("echo interrupted-$((1 + 1))", "interrupted-2")
         terminal.say("exit 9")
@@ -265,7 +265,8 @@ class Git(SshTest):
         url = f"ssh://{HOST}:{self.ssh_tunnel.port}{bare}"
         clone = self.path("clone")
         self.check(["git", "clone", "-q", url, clone])
-        self.assertEqual(self.git(origin, "rev-parse", "HEAD"), self.git(clone, "rev-parse", "HEAD"))
+        self.assertEqual(self.git(origin, "rev-parse", "HEAD"),
+                         self.git(clone, "rev-parse", "HEAD"))
         self.git(clone, "fsck", "--full", "--strict")
 
         self.commit(clone, "answer", 4 * MIB, 200)
