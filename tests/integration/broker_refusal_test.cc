@@ -70,7 +70,9 @@ TEST_CASE("Broker ends a stream that has said nothing with UNAVAILABLE when it s
   auto call = client.Connect();
   // Whether or not the broker has seen the stream.
   broker.Stop();
-  CHECK(call.End().error_code() == StatusCode::UNAVAILABLE);
+  const grpc::Status status = call.End();
+  INFO(status.error_message());
+  CHECK(status.error_code() == StatusCode::UNAVAILABLE);
 }
 
 TEST_CASE("Broker refuses a consumer's opening whose fields are not usable", "[broker]") {
