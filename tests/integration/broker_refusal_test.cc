@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "tests/integration/broker_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace culvert::test {
 namespace {
@@ -64,15 +65,17 @@ TEST_CASE("Broker ends a stream that sends no first message in 10 s", "[broker][
 }
 
 TEST_CASE("Broker ends a stream that has said nothing with UNAVAILABLE when it stops", "[broker]") {
-  TestBroker broker;
+  TestBroker broker({/*streams_per_address=*/1, /*pending_per_address=*/100});
   Client client(broker.address());
-  RawProvider<V1> provider(client, "edge-1", kCapable);  // the connection is up
   auto call = client.Connect();
-  // Whether or not the broker has seen the stream.
+  // Once the broker has it, there is no room for another one.
+  REQUIRE(Eventually([&] {
+    auto other = client.Connect();
+    other.FinishWriting();
+    return other.End().error_code() == StatusCode::RESOURCE_EXHAUSTED;
+  }));
   broker.Stop();
-  const grpc::Status status = call.End();
-  INFO(status.error_message());
-  CHECK(status.error_code() == StatusCode::UNAVAILABLE);
+  CHECK(call.End().error_code() == StatusCode::UNAVAILABLE);
 }
 
 TEST_CASE("Broker refuses a consumer's opening whose fields are not usable", "[broker]") {
