@@ -52,7 +52,7 @@ class FakeStream final : public rpc::Stream {
 struct FloodFixture {
   net::EventLoop loop;
   Transport listen, consumer, provider;
-  std::deque<Transport> crowd;  // all of them outlive the broker, which holds their streams
+  std::deque<Transport> others;  // all of them outlive the broker, which holds their streams
   Broker broker{loop, "here", {}};
 
   void Add(StreamInfo::Method method, Transport& transport, const std::string& first) {
@@ -133,10 +133,10 @@ TEST_CASE_METHOD(FloodFixture, "Broker offers no more to a provider that does no
   broker.SetLimits({100'000, 100'000});
   size_t refused = 0;
   for (int i = 0; i < 3000; ++i) {
-    crowd.emplace_back();
-    Add(StreamInfo::Method::kConnect, crowd.back(),
+    others.emplace_back();
+    Add(StreamInfo::Method::kConnect, others.back(),
         Client::OpenRequest("edge-1", kLegacy).SerializeAsString());
-    if (crowd.back().finished) ++refused;
+    if (others.back().finished) ++refused;
   }
   CHECK(listen.writing.size() < 1100);
   CHECK(refused > 1900);
