@@ -127,7 +127,9 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
   const absl::Status why = ErrorStatus(code, error.message());
-  if (WorthRetrying(code)) {
+  // A broker that was away has forgotten its agents: they register again in a moment.
+  const bool forgotten = code == ErrorCode::kUnknownProvider && broker_was_away_;
+  if (WorthRetrying(code) || forgotten) {
     Retry(why);
   } else {
     FailOpening(why);
@@ -137,6 +139,7 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 void ConsumerCall::OnEnd(absl::Status status) {
   const absl::Status why = FromRpc(status);
   // The broker cannot be reached, is going away, or has too much under way.
+  broker_was_away_ = broker_was_away_ || absl::IsUnavailable(why);
   if (absl::IsUnavailable(why) || WorthRetrying(ErrorCodeOf(why))) {
     Retry(why);
   } else {

@@ -56,6 +56,7 @@ class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver:
   Backoff backoff_;
   size_t attempt_ = 0;
   absl::Status last_failure_;
+  bool broker_was_away_ = false;  // in this opening
   uint64_t own_window_ = 0;
   std::unique_ptr<rpc::Stream> stream_;  // while opening
   std::unique_ptr<ChannelDriver> driver_;
