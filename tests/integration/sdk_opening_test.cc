@@ -1,5 +1,6 @@
 // How the SDK opens channels, and how it hears that one cannot be opened.
 #include "tests/integration/sdk_fixture.h"
+#include "tests/support/loopback.h"
 
 namespace culvert::test {
 namespace {
@@ -88,17 +89,21 @@ TEST_CASE("Consumer tries again when the broker drops its stream", "[sdk]") {
 
 TEST_CASE("Consumer opens once a broker that was away is there and its provider has come back",
           "[sdk]") {
-  auto broker = std::make_unique<TestBroker>();
-  const uint16_t port = broker->port();
-  TestProvider provider(broker->address());
-  TestConsumer consumer(broker->address());
-  REQUIRE(provider.WaitForRegistrations(1));
-  broker.reset();
+  Fd dead = ListenOnLoopback();
+  const uint16_t port = PortOf(dead.get());
+  TestConsumer consumer("127.0.0.1:" + std::to_string(port));
   auto outlet = consumer.Connect("echo");
   outlet->Say("hello");
-
-  broker = std::make_unique<TestBroker>(broker::Broker::Limits{}, port);
-  // The new broker has never heard of the provider until it registers again.
+  {
+    // The first try finds something that is no broker.
+    Fd dropped(::accept4(dead.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(dropped.get() >= 0);
+    dead.Close();
+    dropped.Reset();  // leaves nothing on the port
+  }
+  TestBroker broker(broker::Broker::Limits{}, port);
+  // Until the provider registers it is unknown to the new broker.
+  TestProvider provider(broker.address());
   CHECK(outlet->WaitForBytes("hello"));
 }
 
