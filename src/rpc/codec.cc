@@ -80,11 +80,12 @@ CodedInputStream InputOf(const Bytes& bytes) {
 
 // A view of a length-delimited field's content; moves `input` behind it.
 std::optional<Bytes> ReadDelimited(CodedInputStream& input, const Bytes& whole) {
-  uint32_t size = 0;
-  if (!input.ReadVarint32(&size)) return std::nullopt;
+  int size = 0;  // ReadVarint32 would cut off the high bits of a length
+  if (!input.ReadVarintSizeAsInt(&size)) return std::nullopt;
   const auto offset = static_cast<size_t>(input.CurrentPosition());
-  if (size > whole.size() - offset || !input.Skip(static_cast<int>(size))) return std::nullopt;
-  return whole.Slice(offset, size);
+  const auto length = static_cast<size_t>(size);
+  if (length > whole.size() - offset || !input.Skip(size)) return std::nullopt;
+  return whole.Slice(offset, length);
 }
 
 bool IsDelimited(uint32_t tag) {

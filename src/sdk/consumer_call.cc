@@ -29,6 +29,7 @@ absl::Status FromRpc(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
       return ErrorStatus(ErrorCode::kUnknownProvider, message);
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kCancelled:  // by a server that stops while the stream arrives
       return absl::UnavailableError(fmt::format("broker: {}", message));
     case absl::StatusCode::kResourceExhausted:  // a limit of the broker's, not of the provider's
       return ErrorStatus(ErrorCode::kBusy, fmt::format("broker: {}", message));
@@ -135,7 +136,8 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 
 void ConsumerCall::OnEnd(absl::Status status) {
   const absl::Status why = FromRpc(status);
-  if (absl::IsUnavailable(status)) {  // the broker cannot be reached
+  // The broker cannot be reached, is going away, or has too much under way.
+  if (absl::IsUnavailable(why) || WorthRetrying(ErrorCodeOf(why))) {
     Retry(why);
   } else {
     FailOpening(why);

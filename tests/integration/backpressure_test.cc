@@ -78,6 +78,7 @@ TEST_CASE("Streams that the client does not read take its lookahead and no more"
   size_t accepted = 0;
   std::vector<std::unique_ptr<rpc::Stream>> unread;
   rpc::StreamLog log;
+  REQUIRE(streams.WaitForStream());  // the one that is read
   streams.client.Run([&] {
     for (size_t i = 0; i < kStreams; ++i) {
       unread.push_back(streams.Start());

@@ -52,6 +52,7 @@ class FakeStream final : public rpc::Stream {
 struct FloodFixture {
   net::EventLoop loop;
   Transport listen, consumer, provider;
+  std::deque<Transport> others;  // all of them outlive the broker, which holds their streams
   Broker broker{loop, "here", {}};
 
   void Add(StreamInfo::Method method, Transport& transport, const std::string& first) {
@@ -130,13 +131,12 @@ TEST_CASE_METHOD(FloodFixture, "Broker offers no more to a provider that does no
   Add(StreamInfo::Method::kListen, listen,
       Client::ListenRequest("edge-1", kLegacy).SerializeAsString());
   broker.SetLimits({100'000, 100'000});
-  std::deque<Transport> consumers;
   size_t refused = 0;
   for (int i = 0; i < 3000; ++i) {
-    consumers.emplace_back();
-    Add(StreamInfo::Method::kConnect, consumers.back(),
+    others.emplace_back();
+    Add(StreamInfo::Method::kConnect, others.back(),
         Client::OpenRequest("edge-1", kLegacy).SerializeAsString());
-    if (consumers.back().finished) ++refused;
+    if (others.back().finished) ++refused;
   }
   CHECK(listen.writing.size() < 1100);
   CHECK(refused > 1900);

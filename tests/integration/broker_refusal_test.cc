@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "tests/integration/broker_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace culvert::test {
 namespace {
@@ -66,7 +67,6 @@ TEST_CASE("Broker ends a stream that sends no first message in 10 s", "[broker][
 TEST_CASE("Broker ends a stream that has said nothing with UNAVAILABLE when it stops", "[broker]") {
   TestBroker broker;
   Client client(broker.address());
-  RawProvider<V1> provider(client, "edge-1", kCapable);  // the connection is up
   auto call = client.Connect();
   // A stream that gRPC has not handed over when it stops is cancelled by gRPC itself.
   REQUIRE(broker.WaitForSilentStreams(1));

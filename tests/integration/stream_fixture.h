@@ -129,6 +129,8 @@ struct StreamFixture {
       client.stream->SetDelegate(&client.log);
       client.stream->Read();
     });
+    // The first stream that arrives is the server's end of it: no other may overtake it.
+    REQUIRE(server.Wait([&] { return server.stream != nullptr; }));
   }
   ~StreamFixture() {
     client.Run([&] {

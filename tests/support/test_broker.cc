@@ -15,6 +15,10 @@ TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port) {
   auto server =
       rpc::Server::Start(thread_.loop(), rpc::Credentials::Insecure(),
                          [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+                           if (drops_ > 0) {
+                             --drops_;
+                             return;
+                           }
                            broker_->AddStream(info, std::move(stream));
                          });
   REQUIRE(server.ok());

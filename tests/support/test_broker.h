@@ -1,6 +1,7 @@
 // A whole broker in this process, on a loopback port.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +27,8 @@ class TestBroker {
   uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
+  // Drops that many of the next streams: their clients see CANCELLED.
+  void DropStreams(int count) { drops_ = count; }
   // Ends every stream with UNAVAILABLE and closes the port.
   void Stop();
   // Runs `task` with the broker on its loop and waits.
@@ -43,6 +46,7 @@ class TestBroker {
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<net::FdListener> listener_;  // on the loop
   uint16_t port_ = 0;
+  std::atomic<int> drops_ = 0;
 };
 
 }  // namespace culvert::test

@@ -9,7 +9,7 @@ import time
 import unittest
 
 from harness import (AGENT, HOST, KIB, PATIENCE, SystemTest, binary, dial, echo_through, eventually,
-                     how_it_ends, note, payload, read_all, reserved_port, reset, round_trip)
+                     fate, how_it_ends, note, payload, read_all, reserved_port, reset, round_trip)
 
 FAILURE, USAGE, TUNNEL_FAILED = 1, 2, 255
 
@@ -51,7 +51,8 @@ class CommandLine(CommandLineTest):
                      "[::1:2222:edge-1:22", "::1]:2222:edge-1:22", "::1:2222:edge-1:22",
                      "300.0.0.1:2222:edge-1:22", "example.com:2222:edge-1:22",
                      "2222:edge-1:127.1:22", "2222:edge-1:0x7f.1:22", "2222:edge-1:[::1:22",
-                     "2222:edge-1:host name:22", "2222:edge-1:\x1b[31m:22", "2222:" + "e" * 129 + ":22",
+                     "2222:edge-1:host name:22", "2222:edge-1:\x1b[31m:22",
+                     "2222:" + "e" * 129 + ":22",
                      "2222:edge-1:22\n33"):
             with self.subTest(spec=spec):
                 self.check(self.forward("-L", spec), USAGE, "culvert: ")
@@ -122,7 +123,7 @@ class CommandLine(CommandLineTest):
         for content, *words in (("broker =", ":1:"), ("borker = 'x'", "borker"),
                                 ("grace = true", "grace"),
                                 ("[[forward]]\nlocal = '1'\nagent = 'a'\n", "target"),
-                                ("[[forward]]\nlocal = '1'\nagent = 'a'\ntarget = '1'\nx = 1\n", "x"),
+                                ("[[forward]]\nlocal = 1\nagent = 'a'\ntarget = 1\nx = 1\n", "x"),
                                 ("log_level = 'loud'", "loud"), ("\xff\xfe", ""),
                                 ("a" * 2_000_000, "")):
             with self.subTest(content=content[:60]):
@@ -328,8 +329,7 @@ class Json(SystemTest):
         forwarder = self.start([binary("culvert"), "forward", "--broker", broker.address,
                                 "--insecure", "--json", "-L", "0:nobody:22"])
         ready = json.loads(forwarder.stdout.expect("^{.*}$")[0])
-        with dial(int(ready["listen"].rsplit(":", 1)[1])) as client:
-            self.assertEqual("reset", how_it_ends(client))
+        self.assertEqual("reset", fate(int(ready["listen"].rsplit(":", 1)[1])))
         forwarder.stderr.expect("unknown agent")
         self.assertEqual(1, forwarder.stdout.position())
 

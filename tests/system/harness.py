@@ -394,6 +394,17 @@ def how_it_ends(stream):
     return "eof"
 
 
+def fate(port, host=HOST):
+    """Dials and reads to the end: "eof" or "reset", which may come before the dial is over."""
+    try:
+        with dial(port, host) as stream:
+            return how_it_ends(stream)
+    except ConnectionRefusedError:
+        raise
+    except RESETS:
+        return "reset"
+
+
 def is_broken_soon(stream, timeout=PATIENCE):
     """Whether a stream that is not read learns of a reset."""
     poller = select.poll()

@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from harness import (AGENT, MIB, PATIENCE, RESETS, SystemTest, Task, dial, echo_through,
+from harness import (AGENT, MIB, PATIENCE, RESETS, SystemTest, Task, dial, echo_through, fate,
                      how_it_ends, is_broken_soon, note, payload, read_all, round_trip)
 
 PROGRAMS = ("broker", "agent", "forwarder")
@@ -194,8 +194,7 @@ class ComesBack(SystemTest):
         tunnel = self.tunnel(9, forwarder=["--open-timeout", "2s"])
         tunnel.broker.kill()
         began = time.monotonic()
-        with dial(tunnel.port) as client:
-            self.assertEqual("reset", how_it_ends(client))
+        self.assertEqual("reset", fate(tunnel.port))
         took = time.monotonic() - began
         self.assertTrue(1.5 < took < 10, took)
         tunnel.forwarder.stderr.expect("ended after .*broker")
@@ -218,8 +217,7 @@ class ComesBack(SystemTest):
         tunnel.agent.kill()
         tunnel.broker.stderr.expect(f"agent projects/default/{AGENT} left")
         began = time.monotonic()
-        with dial(tunnel.port) as client:
-            self.assertEqual("reset", how_it_ends(client))
+        self.assertEqual("reset", fate(tunnel.port))
         note(f"given up after {time.monotonic() - began:.2f} s")
         line = tunnel.forwarder.stderr.expect(r"ended after .*agent offline: .*").group()
         self.assertRegex(line, re.escape(AGENT) + r" is offline since \d+\.\d s")

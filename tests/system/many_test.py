@@ -1,4 +1,4 @@
-"""Many connections: a thousand at once, twenty thousand one after the other. Nothing is left over."""
+"""Many connections: a thousand at once, twenty thousand in sequence. Nothing is left over."""
 
 import socket
 import time

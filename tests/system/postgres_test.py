@@ -129,8 +129,8 @@ class Postgres(PostgresTest):
         running.stderr.expect("canceling statement due to user request")
 
     def test_client_that_is_killed_ends_its_query(self):
-        running = self.start(["psql", "-X", "-c", "SELECT pg_sleep(600)"],
-                             env=self.env | {"PGOPTIONS": "-c client_connection_check_interval=200"})
+        env = self.env | {"PGOPTIONS": "-c client_connection_check_interval=200"}
+        running = self.start(["psql", "-X", "-c", "SELECT pg_sleep(600)"], env=env)
         active = ("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
                   "query LIKE '%pg_sleep(600)'")
         self.assertTrue(eventually(lambda: self.query(active) == "1"))

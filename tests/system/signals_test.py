@@ -9,7 +9,19 @@ import time
 import unittest
 
 from harness import (AGENT, HOST, MIB, PATIENCE, SystemTest, Task, binary, dial, echo_through,
-                     how_it_ends, note, payload, read_all, reserved_port, round_trip)
+                     eventually, fate, how_it_ends, note, payload, read_all, reserved_port,
+                     round_trip)
+
+
+def is_refused(port):
+    """Whether nothing listens there. The kernel may have accepted what is then reset."""
+    try:
+        dial(port).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        pass
+    return False
 
 
 class Drain(SystemTest):
@@ -52,9 +64,8 @@ class Drain(SystemTest):
         forwarder = self.t.forwarder
         forwarder.signal(signal.SIGTERM)
         forwarder.stderr.expect("SIGTERM: draining")
-        for port in self.t.ports:
-            with self.assertRaises(ConnectionRefusedError):
-                dial(port)
+        self.assertTrue(eventually(lambda: is_refused(self.t.ports[1])))
+        self.assertTrue(is_refused(self.t.ports[0]))
         self.assertIsNone(forwarder.returncode)
         self.complete()
         self.assertEqual(0, forwarder.wait())
@@ -79,8 +90,7 @@ class Drain(SystemTest):
         broker = self.t.broker
         broker.signal(signal.SIGTERM)
         broker.stderr.expect("SIGTERM: draining")
-        with dial(self.t.ports[1]) as late:
-            self.assertEqual("reset", how_it_ends(late))
+        self.assertEqual("reset", fate(self.t.ports[1]))
         self.assertIsNone(broker.returncode)
         self.complete()
         self.assertEqual(0, broker.wait())
@@ -188,8 +198,7 @@ class Reload(SystemTest):
 
     @staticmethod
     def is_denied(port):
-        with dial(port) as client:
-            return how_it_ends(client) == "reset"
+        return fate(port) == "reset"
 
     def test_forwards_are_added_and_removed(self):
         echo = self.echo_server()
@@ -210,13 +219,12 @@ class Reload(SystemTest):
                 self.reload(forwarder, "configuration reloaded, 2 forwards")
                 forwarder.stdout.expect(f"^forwarding {HOST}:{third} -> ")
                 self.assertTrue(echo_through(third, payload(1000)))
-                with self.assertRaises(ConnectionRefusedError):
-                    dial(first)
+                self.assertTrue(is_refused(first))
                 round_trip(open_before)  # the connection outlives its forward
                 round_trip(kept)
 
                 self.write("forward.toml", forwards(first) + "nonsense = 1\n")
-                self.reload(forwarder, " error configuration not reloaded: .*forward.toml:.*nonsense")
+                self.reload(forwarder, " error configuration not reloaded: .*toml:.*nonsense")
                 self.assertTrue(echo_through(second, payload(1000)))
                 self.assertTrue(echo_through(third, payload(1000)))
 
@@ -251,8 +259,7 @@ class Reload(SystemTest):
             round_trip(open_before)
             self.write("broker.toml", "max_streams_per_address = 3\n")  # all in use
             self.reload(broker, "configuration reloaded")
-            with dial(port) as refused:
-                self.assertEqual("reset", how_it_ends(refused))
+            self.assertEqual("reset", fate(port))
             forwarder.stderr.expect("ended after .*too many streams from 127.0.0.1")
             round_trip(open_before)
             self.write("broker.toml", "max_streams_per_address = 'many'\n")
@@ -339,8 +346,8 @@ class Ready(SystemTest):
         self.assertTrue(echo_through(tunnel.port, payload(1234)))
         line = tunnel.forwarder.stderr.expect("ended after")
         self.assertRegex(line.string, rf"^\S+ info \[channel [0-9a-f]+\] {HOST}:\d+ -> {AGENT} "
-                                      rf"{HOST}:{echo.port}: ended after \d+\.\d s, 1234 bytes sent, "
-                                      r"1234 received: closed$")
+                                      rf"{HOST}:{echo.port}: ended after \d+\.\d s, "
+                                      r"1234 bytes sent, 1234 received: closed$")
         self.assertEqual(1, tunnel.forwarder.stderr.count(""))
 
 

@@ -41,6 +41,7 @@ TEST_CASE("Codec refuses lengths that reach beyond the message", "[codec]") {
   const std::string length =
       GENERATE(as<std::string>(), "\x02", "\x7f", "\xff\xff\xff\xff\x07" /* 2^31 - 1 */,
                "\x80\x80\x80\x80\x08" /* 2^31 */, "\xff\xff\xff\xff\x0f" /* 2^32 - 1 */,
+               "\x80\x80\x80\x80\x80\x01" /* 2^35 */,
                "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" /* 2^64 - 1 */,
                "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" /* no varint */);
   CHECK_FALSE(ParseEnvelope(EnvelopeType::kConnectRequest, Wire("\x22" + length + "x")).ok());

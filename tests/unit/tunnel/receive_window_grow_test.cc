@@ -143,6 +143,16 @@ TEST_CASE("ReceiveWindow may be on a new path while a message is being taken", "
   CHECK(receiver.window.window() == kGrant);  // nothing is known of this path yet
 }
 
+TEST_CASE("ReceiveWindow forgets the round trip of the path before", "[receive_window]") {
+  Receiver receiver;
+  receiver.Trip(milliseconds(1));
+  receiver.Trip(milliseconds(1));
+  const uint64_t before = receiver.window.window();
+  receiver.window.OnNewPath();
+  for (int i = 0; i < 3; ++i) receiver.Trip(milliseconds(50));
+  CHECK(receiver.window.window() > before);
+}
+
 TEST_CASE("ReceiveWindow does not take what a resume granted for a fast round trip",
           "[receive_window]") {
   Receiver receiver;

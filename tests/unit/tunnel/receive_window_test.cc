@@ -62,6 +62,13 @@ TEST_CASE("ReceiveWindow covers an end of stream when the grant is used up", "[r
   CHECK(window.WithinGrant(EndOf(2)));
 }
 
+TEST_CASE("ReceiveWindow covers an end of stream after a message that exceeded the window",
+          "[receive_window]") {
+  ReceiveWindow window = CapableWindow(/*grant=*/10);
+  Hold(window, 100);
+  CHECK(window.WithinGrant(EndOf(2)));
+}
+
 TEST_CASE("ReceiveWindow counts the bytes that come with an end of stream", "[receive_window]") {
   ReceiveWindow window = CapableWindow();
   Hold(window, kGrant - kMessageOverhead);
