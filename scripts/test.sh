@@ -61,7 +61,7 @@ count_tests() {
 # Shows what follows each failure in the log and how the log ends, says what went wrong, and ends.
 stop() {
   local name=$1 log=$2 why=$3
-  awk '/^FAILED:|error:|\*\*\*/ { left = 30 } left > 0 { print; left-- }' "$log" | head -n 300 || true
+  awk '/^FAILED:|error:|ERROR: |\*\*\*/ { left = 30 } left > 0 { print; left-- }' "$log" | head -n 300 || true
   echo "--- the end of $log:"
   tail -n 15 "$log"
   echo "test.sh: $name: $why (log: $log)"
