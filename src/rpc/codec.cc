@@ -12,12 +12,12 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "rpc/wire_reader.h"
 
 namespace culvert::rpc {
 namespace {
 
 using google::protobuf::internal::WireFormatLite;
-using google::protobuf::io::CodedInputStream;
 using google::protobuf::io::CodedOutputStream;
 using google::protobuf::io::StringOutputStream;
 
@@ -39,7 +39,7 @@ constexpr std::array<Numbers, 6> kNumbers = {{
 const Numbers& NumbersOf(EnvelopeType type) { return kNumbers[static_cast<size_t>(type)]; }
 
 // All members of the oneofs, ours at 100 and 101 included, are below this and length-delimited.
-constexpr int kMaxMember = 101;
+constexpr uint32_t kMaxMember = 101;
 
 Kind KindOf(EnvelopeType type, int number) {
   const Numbers& numbers = NumbersOf(type);
@@ -73,24 +73,7 @@ int NumberOf(EnvelopeType type, Kind kind) {
   return 0;
 }
 
-CodedInputStream InputOf(const Bytes& bytes) {
-  return CodedInputStream(reinterpret_cast<const uint8_t*>(bytes.data()),
-                          static_cast<int>(bytes.size()));
-}
-
-// A view of a length-delimited field's content; moves `input` behind it.
-std::optional<Bytes> ReadDelimited(CodedInputStream& input, const Bytes& whole) {
-  int size = 0;  // ReadVarint32 would cut off the high bits of a length
-  if (!input.ReadVarintSizeAsInt(&size)) return std::nullopt;
-  const auto offset = static_cast<size_t>(input.CurrentPosition());
-  const auto length = static_cast<size_t>(size);
-  if (length > whole.size() - offset || !input.Skip(size)) return std::nullopt;
-  return whole.Slice(offset, length);
-}
-
-bool IsDelimited(uint32_t tag) {
-  return WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-}
+absl::Status Unparsable() { return absl::InvalidArgumentError("message does not parse"); }
 
 constexpr uint32_t VarintTag(int number) {
   return WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_VARINT);
@@ -115,36 +98,19 @@ struct Fields {
   std::optional<uint64_t> hundred;  // field 100
 };
 
-bool ReadField(CodedInputStream& input, uint32_t tag, const Bytes& whole, Fields& fields) {
-  switch (tag) {
-    case VarintTag(kId):
-      return input.ReadVarint64(&fields.id);
-    case VarintTag(3):
-      return input.ReadVarint64(&fields.three);
-    case VarintTag(100): {
-      uint64_t value = 0;
-      if (!input.ReadVarint64(&value)) return false;
-      fields.hundred = value;
-      return true;
-    }
-    case DelimitedTag(2): {
-      std::optional<Bytes> content = ReadDelimited(input, whole);
-      if (!content) return false;
-      fields.bytes = *std::move(content);
-      return true;
-    }
-    default:
-      return WireFormatLite::SkipField(&input, tag);
-  }
-}
-
 std::optional<Fields> ReadFields(const Bytes& body) {
-  CodedInputStream input = InputOf(body);
+  using Type = WireReader::Type;
+  WireReader reader(body);
   Fields fields;
-  while (const uint32_t tag = input.ReadTag()) {
-    if (!ReadField(input, tag, body, fields)) return std::nullopt;
+  while (std::optional<WireReader::Field> field = reader.Next()) {
+    const bool varint = field->type == Type::kVarint;
+    if (varint && field->number == kId) fields.id = field->value;
+    if (varint && field->number == 3) fields.three = field->value;
+    if (varint && field->number == 100) fields.hundred = field->value;
+    if (field->type == Type::kDelimited && field->number == 2)
+      fields.bytes = std::move(field->content);
   }
-  if (!input.ConsumedEntireMessage()) return std::nullopt;
+  if (reader.failed()) return std::nullopt;
   return fields;
 }
 
@@ -200,22 +166,15 @@ std::string EnvelopeHead(EnvelopeType type, Kind kind, size_t body_size) {
 }  // namespace
 
 absl::StatusOr<Envelope> ParseEnvelope(EnvelopeType type, const Bytes& message) {
-  CodedInputStream input = InputOf(message);
+  WireReader reader(message);
   std::optional<Envelope> found;
-  while (const uint32_t tag = input.ReadTag()) {
-    const int number = WireFormatLite::GetTagFieldNumber(tag);
-    if (number == 0) break;  // and stands for "no such member" in kNumbers
-    if (number > kMaxMember || !IsDelimited(tag)) {
-      if (!WireFormatLite::SkipField(&input, tag)) break;
-      continue;
-    }
-    std::optional<Bytes> body = ReadDelimited(input, message);
-    if (!body) return absl::InvalidArgumentError("message does not parse");
+  while (std::optional<WireReader::Field> field = reader.Next()) {
+    if (field->number > kMaxMember || field->type != WireReader::Type::kDelimited) continue;
     if (found) return absl::InvalidArgumentError("more than one message in an envelope");
-    const Kind kind = KindOf(type, number);
-    found = Envelope{kind, kind == Kind::kControl ? message : *std::move(body)};
+    const Kind kind = KindOf(type, static_cast<int>(field->number));
+    found = Envelope{kind, kind == Kind::kControl ? message : std::move(field->content)};
   }
-  if (!input.ConsumedEntireMessage()) return absl::InvalidArgumentError("message does not parse");
+  if (reader.failed()) return Unparsable();
   if (!found) return absl::InvalidArgumentError("empty message");
   return *std::move(found);
 }
@@ -241,7 +200,7 @@ Frame EncodeMessage(EnvelopeType type, const tunnel::Message& message) {
 
 absl::StatusOr<tunnel::Message> DecodeMessage(Kind kind, const Bytes& body) {
   std::optional<Fields> fields = ReadFields(body);
-  if (!fields) return absl::InvalidArgumentError("message does not parse");
+  if (!fields) return Unparsable();
   switch (kind) {
     case Kind::kData:
       return tunnel::Data{fields->id, std::move(fields->bytes), fields->three != 0,

@@ -75,9 +75,13 @@ TEST_CASE("Codec refuses what is no field", "[codec]") {
                                      std::string("\x02\x00", 2),  // number 0, length-delimited
                                      std::string("\x04", 1),      // the end of group 0
                                      "\x23",                      // a group that never ends
+                                     "\x23\x24",                  // a group: proto3 has none
                                      "\x24",                      // the end of a group
                                      "\x26", "\x27");             // wire types that there are none
   for (const EnvelopeType type : kEnvelopeTypes) CHECK_FALSE(ParseEnvelope(type, Wire(field)).ok());
+  // Behind a member too.
+  CHECK_FALSE(ParseEnvelope(EnvelopeType::kConnectRequest, Wire(DataWire() + field)).ok());
+  CHECK_FALSE(DecodeMessage(Kind::kAck, Wire("\x08\x05" + field)).ok());
   for (const Kind kind : {Kind::kData, Kind::kAck, Kind::kClose, Kind::kError})
     CHECK_FALSE(DecodeMessage(kind, Wire(field)).ok());
 }
