@@ -37,7 +37,7 @@ namespace culvert {
   X(kExpired, 24, "expired")                /* a ticket that is too old */
 
 enum class ErrorCode : uint32_t {
-#define CULVERT_X(name, number, text) name = number,
+#define CULVERT_X(name, number, text) name = (number),
   CULVERT_ERROR_CODES(CULVERT_X)
 #undef CULVERT_X
 };

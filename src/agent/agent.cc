@@ -84,7 +84,7 @@ class Agent {
       CULVERT_LOG(kInfo, "registered as {}/{}", config_.project, config_.name);
     } else {
       CULVERT_LOG(kWarning, "not registered, next try in {:.1f} s: {}", ToSeconds(retry_in),
-                  MessageOf(status));
+                  Printable(MessageOf(status)));
     }
   }
 

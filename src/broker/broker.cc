@@ -113,11 +113,11 @@ void Broker::Offer(Relay& relay, Session& session) {
   by_channel_.erase(relay.id());
   uint64_t id = crypto::RandomId();
   while (by_channel_.contains(id)) id = crypto::RandomId();
-  by_channel_.emplace(id, &relay);
   if (absl::Status offered = session.Offer(id, relay.open()); !offered.ok()) {
     relay.Fail(offered, tunnel::ErrorCode::kLimit, Duration::zero());
     return;
   }
+  by_channel_.emplace(id, &relay);
   relay.OfferedTo(session.id(), id);
 }
 

@@ -29,7 +29,7 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
       timer_(loop),
       started_(MonotonicNow()),
       alive_(std::make_shared<ChannelDriver*>(this)) {
-  attachment_.emplace(*endpoint_, Guard([this](absl::Status why) { HandleStop(why); }));
+  attachment_.emplace(*endpoint_, Guard([this](const absl::Status& why) { HandleStop(why); }));
 }
 
 ChannelDriver::~ChannelDriver() {
@@ -130,20 +130,20 @@ void ChannelDriver::PumpDelivery() {
     HandleTaken(absl::OkStatus());
   } else {
     endpoint_->Send(std::move(delivery->bytes),
-                    Guard([this](absl::Status status) { HandleTaken(std::move(status)); }));
+                    Guard([this](const absl::Status& status) { HandleTaken(status); }));
   }
 }
 
-void ChannelDriver::HandleTaken(absl::Status status) {
+void ChannelDriver::HandleTaken(const absl::Status& status) {
   if (!status.ok() || !delivering_end_) {
-    HandleEndTaken(std::move(status));
+    HandleEndTaken(status);
     return;
   }
   if (endpoint_ == nullptr) return;
-  endpoint_->SendEnd(Guard([this](absl::Status ended) { HandleEndTaken(std::move(ended)); }));
+  endpoint_->SendEnd(Guard([this](const absl::Status& ended) { HandleEndTaken(ended); }));
 }
 
-void ChannelDriver::HandleEndTaken(absl::Status status) {
+void ChannelDriver::HandleEndTaken(const absl::Status& status) {
   delivering_ = false;
   if (status.ok()) {
     channel_.Delivered(MonotonicNow());

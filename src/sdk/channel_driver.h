@@ -74,8 +74,8 @@ class ChannelDriver final : private tunnel::Path::Delegate {
   void PumpDelivery();
   void PumpReading();
   void SendResidue();
-  void HandleTaken(absl::Status status);
-  void HandleEndTaken(absl::Status status);
+  void HandleTaken(const absl::Status& status);
+  void HandleEndTaken(const absl::Status& status);
   void HandleReceived(absl::StatusOr<Chunk> chunk);
   void HandleStop(const absl::Status& why);
   void CheckEnd();

@@ -59,7 +59,7 @@ ConsumerCall::~ConsumerCall() {
 
 void ConsumerCall::Start() {
   attachment_ = std::make_unique<EndpointAttachment>(
-      *outlet_, [this](absl::Status why) { HandleStop(std::move(why)); });
+      *outlet_, [this](const absl::Status& why) { HandleStop(why); });
   deadline_.Start(request_.open_timeout, [this] {
     FailOpening(last_failure_.ok() ? ErrorStatus(ErrorCode::kTimeout, "no answer from the broker")
                                    : last_failure_);
@@ -69,7 +69,7 @@ void ConsumerCall::Start() {
 }
 
 // The outlet does not want the channel any more, which is not open yet.
-void ConsumerCall::HandleStop(absl::Status why) {
+void ConsumerCall::HandleStop(const absl::Status& why) {
   FailOpening(why.ok() ? absl::CancelledError("ended before the channel was open") : why);
 }
 
@@ -153,11 +153,11 @@ void ConsumerCall::Retry(const absl::Status& why) {
   ++attempt_;
   const Duration wait = backoff_.Next();
   CULVERT_LOG(kDebug, "{}: opening failed, next try in {:.2f} s: {}", Printable(request_.provider),
-              ToSeconds(wait), MessageOf(why));
+              ToSeconds(wait), Printable(MessageOf(why)));
   timer_.Start(wait, [this] { TryOpen(); });
 }
 
-void ConsumerCall::FailOpening(absl::Status why) {
+void ConsumerCall::FailOpening(const absl::Status& why) {
   if (outlet_ == nullptr) return;
   timer_.Cancel();
   deadline_.Cancel();

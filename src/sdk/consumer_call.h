@@ -36,8 +36,8 @@ class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver:
   void Retry(const absl::Status& why);
   void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
   void HandleOpenError(const ntt::proxies::v1::ConnectResponse::ChannelOpenError& error);
-  void HandleStop(absl::Status why);
-  void FailOpening(absl::Status why);
+  void HandleStop(const absl::Status& why);
+  void FailOpening(const absl::Status& why);
 
   void OnMessage(Bytes message) override;
   void OnWritten() override {}

@@ -63,7 +63,7 @@ void ProviderChannel::Start(const ServiceFactory* factory) {
   });
 }
 
-void ProviderChannel::HandleStarted(absl::Status status) {
+void ProviderChannel::HandleStarted(const absl::Status& status) {
   if (status.ok()) {
     Accept();
   } else {

@@ -36,7 +36,7 @@ class ProviderChannel final : private ChannelDriver::Owner {
   uint64_t id() const { return request_.channel_id; }
 
  private:
-  void HandleStarted(absl::Status status);
+  void HandleStarted(const absl::Status& status);
   void Refuse(const absl::Status& why);
   void Accept();
   void OnChannelEnded(ChannelDriver& driver) override;

@@ -28,14 +28,14 @@ StreamEndpoint::~StreamEndpoint() = default;
 
 void StreamEndpoint::Send(Bytes bytes, Endpoint::TakenCallback taken) {
   if (stream_ == nullptr) return;
-  stream_->Write(std::move(bytes), [taken = std::move(taken)](absl::Status status) mutable {
+  stream_->Write(std::move(bytes), [taken = std::move(taken)](const absl::Status& status) mutable {
     std::move(taken)(AsReset(status));
   });
 }
 
 void StreamEndpoint::SendEnd(Endpoint::TakenCallback taken) {
   if (stream_ == nullptr) return;
-  stream_->FinishWriting([taken = std::move(taken)](absl::Status status) mutable {
+  stream_->FinishWriting([taken = std::move(taken)](const absl::Status& status) mutable {
     std::move(taken)(AsReset(status));
   });
 }

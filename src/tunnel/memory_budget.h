@@ -10,9 +10,9 @@ namespace culvert::tunnel {
 // and grant as much to its peer; the share shrinks as channels come, so the sum stays near `limit`.
 class MemoryBudget {
  public:
-  static constexpr uint64_t kDefaultLimit = 256ull * 1024 * 1024;
+  static constexpr uint64_t kDefaultLimit = uint64_t{256} * 1024 * 1024;
   // However many channels there are, each may always have one small read in flight.
-  static constexpr uint64_t kMinShare = 8 * 1024;
+  static constexpr uint64_t kMinShare = uint64_t{8} * 1024;
 
   explicit MemoryBudget(uint64_t limit = kDefaultLimit) : limit_(limit) {}
 

@@ -49,8 +49,8 @@ inline uint64_t CostOf(const Data& data) {
 }
 
 // Largest payload of one Data message; legacy peers may send larger ones.
-inline constexpr size_t kMaxDataBytes = 256 * 1024;
-inline constexpr size_t kMaxLegacyDataBytes = 1024 * 1024 - 4096;
+inline constexpr size_t kMaxDataBytes = size_t{256} * 1024;
+inline constexpr size_t kMaxLegacyDataBytes = size_t{1024} * 1024 - 4096;
 // Longest text of an Error that is sent or kept.
 inline constexpr size_t kMaxErrorText = 512;
 

@@ -22,10 +22,10 @@ class ReceiveWindow {
  public:
   enum class Peer { kCapable, kLegacy };
 
-  static constexpr uint64_t kInitialWindow = 256 * 1024;
-  static constexpr uint64_t kMaxWindow = 16 * 1024 * 1024;
+  static constexpr uint64_t kInitialWindow = uint64_t{256} * 1024;
+  static constexpr uint64_t kMaxWindow = uint64_t{16} * 1024 * 1024;
   // A channel whose local side stood still for a second falls back to this.
-  static constexpr uint64_t kStalledWindow = 1024 * 1024;
+  static constexpr uint64_t kStalledWindow = uint64_t{1024} * 1024;
   static constexpr Duration kStallTime = std::chrono::seconds(1);
   // An Ack that nobody waits for is held back this long, so that one answers many messages.
   static constexpr Duration kAckDelay = std::chrono::milliseconds(25);

@@ -19,7 +19,7 @@ class SendWindow {
   // control holds us) and the oldest messages are dropped once more than kLegacyKept, or the
   // process's share if that is less, is held.
   enum class Peer { kCapable, kLegacy };
-  static constexpr uint64_t kLegacyKept = 256 * 1024;
+  static constexpr uint64_t kLegacyKept = uint64_t{256} * 1024;
   // What an empty window has room for however small the grant is, so that nothing can get stuck.
   static constexpr uint64_t kEmptyWindowRoom = 4096;
 
