@@ -93,6 +93,7 @@ class RawClient {
   explicit RawClient(const std::string& address) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // reads 64 KiB ahead, not several MiB
     arguments.SetMaxReceiveMessageSize(-1);
     stub_ = Version::Service::NewStub(
         grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
