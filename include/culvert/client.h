@@ -28,7 +28,8 @@ struct ClientOptions {
 };
 
 // Owns one loop thread, on which every Service, Outlet and callback of its Providers and Consumers
-// runs. Destroy those first. Thread-safe.
+// runs. Destroy those first, and neither them nor the Client inside such a callback: Post it.
+// Thread-safe.
 class Client {
  public:
   // INVALID_ARGUMENT or FAILED_PRECONDITION with one line for options that cannot work. Does not
@@ -41,7 +42,7 @@ class Client {
 
   // Runs `task` on the loop thread, later.
   void Post(absl::AnyInvocable<void() &&> task);
-  // Runs `task` on the loop thread and waits for it. Not on the loop thread.
+  // Runs `task` on the loop thread and waits for it. On the loop thread, runs it at once.
   void Run(absl::AnyInvocable<void() &&> task);
 
   // For Culvert's own programs; not part of the SDK's promise.

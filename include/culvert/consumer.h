@@ -18,8 +18,9 @@ class Consumer {
     std::string provider;
     std::string service;
     std::string arg;
-    // How long to try while the broker cannot be reached or the provider is away. An unknown
-    // provider is not tried again.
+    // How long to try while the broker cannot be reached or has too much under way, or the provider
+    // is away or busy; an answer to the last try may take 1.5 s longer. An unknown provider is not
+    // tried again.
     std::chrono::nanoseconds open_timeout = std::chrono::seconds(10);
   };
   // Runs once on the loop thread, after the outlet's Close.
@@ -27,15 +28,19 @@ class Consumer {
 
   // `client` outlives the consumer.
   explicit Consumer(Client& client);
-  // Aborts the channels. Afterwards no callback runs.
+  // Aborts the channels: their outlets' Close runs (kShutdown), then no callback any more. Not
+  // inside a callback of a channel.
   ~Consumer();
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
 
-  // Opens a channel and attaches `outlet` to it. Thread-safe.
+  // Opens a channel and attaches `outlet` to it. At most 256 openings of one target (provider,
+  // service, arg) are under way at a time, the others wait for their turn. Thread-safe.
   void Connect(Request request, std::unique_ptr<Outlet> outlet, OnEnd on_end);
 
-  // `done` runs on the loop thread when the last channel has ended. Thread-safe.
+  // `done` runs once, on the loop thread, when no channel is left and the last messages of all are
+  // out (at most 10 s after the last channel's end). Connect goes on working. A second call
+  // replaces `done`. Thread-safe.
   void Drain(absl::AnyInvocable<void() &&> done);
 
   class Impl;

@@ -12,8 +12,9 @@ namespace culvert {
 struct Chunk {
   enum class Kind {
     kBytes,        // bytes for the other end; not empty
-    kEndOfStream,  // this end has finished its direction (FIN); the other one goes on
-    kClose,        // this end is done with both directions
+    kEndOfStream,  // after `bytes`, this end has finished its direction (FIN); the other one goes
+                   // on
+    kClose,        // after `bytes`, this end is done with both directions
   };
   Kind kind = Kind::kBytes;
   Bytes bytes;
@@ -23,10 +24,23 @@ struct Chunk {
   static Chunk Close() { return {Kind::kClose, Bytes()}; }
 };
 
+// Hears of an endpoint's Break and Finish. Internal to the SDK.
+class EndpointListener {
+ public:
+  // `why` is OK for Finish. Loop thread; may come inside a call to the endpoint.
+  virtual void OnEndpointStop(absl::Status why) = 0;
+
+ protected:
+  ~EndpointListener() = default;
+};
+
 // Base of Service (the provider's end) and Outlet (the consumer's end). All functions are called on
 // the loop thread of the Client and must not block. The callbacks that they are given belong to
 // that thread too; they may be called inside the function or later, and are ignored once the
-// channel is over. A channel owns its endpoint and destroys it after Close.
+// channel is over. A channel owns its endpoint and destroys it after Close, in a later turn. Only a
+// Service whose channel was never opened is destroyed without Close: its Start failed, or whoever
+// asked for it went away first. None of these functions may destroy the Client, Provider or
+// Consumer that called it.
 class Endpoint {
  public:
   using TakenCallback = absl::AnyInvocable<void(absl::Status) &&>;
@@ -39,8 +53,9 @@ class Endpoint {
   // both ends, with ErrorCodeOf(error).
   virtual void Send(Bytes bytes, TakenCallback taken) = 0;
 
-  // The other end has finished its direction; every byte of it has been taken. An endpoint that has
-  // more to say then (a half-close) overrides this; by default it ends this end too.
+  // The other end has finished its direction (FIN, RFC 9293 section 3.6); every byte of it has been
+  // taken. An endpoint that has more to say then (a half-close) overrides this; by default it ends
+  // this end too.
   virtual void SendEnd(TakenCallback taken) {
     std::move(taken)(absl::OkStatus());
     Finish();
@@ -55,20 +70,20 @@ class Endpoint {
   virtual void Close(const absl::Status& why) = 0;
 
  protected:
-  // Aborts the channel from outside of a callback: the application's side broke. `why` is not OK.
-  // Loop thread.
+  // Aborts the channel from outside of a callback: the application's side broke. `why` is not OK. A
+  // channel that is not open yet is not opened. Loop thread.
   void Break(absl::Status why) {
-    if (on_stop_) on_stop_(std::move(why));
+    if (listener_ != nullptr) listener_->OnEndpointStop(std::move(why));
   }
   // Ends the channel in order from outside of a callback, as if Recv were answered with
   // Chunk::Close(). Loop thread.
   void Finish() {
-    if (on_stop_) on_stop_(absl::OkStatus());
+    if (listener_ != nullptr) listener_->OnEndpointStop(absl::OkStatus());
   }
 
  private:
   friend class EndpointAttachment;
-  absl::AnyInvocable<void(absl::Status)> on_stop_;
+  EndpointListener* listener_ = nullptr;
 };
 
 // The provider's end: one per channel, made by a ServiceFactory.
@@ -81,7 +96,7 @@ class Service : public Endpoint {
 // The consumer's end.
 class Outlet : public Endpoint {
  public:
-  // The channel is open. Not called when the opening fails: then Close says why.
+  // The channel is open: Recv follows. Not called when the opening fails: then Close says why.
   virtual void Opened() {}
 };
 

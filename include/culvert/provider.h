@@ -37,7 +37,10 @@ struct ChannelReport {
 };
 
 // Registers with a broker of the Client's list under the Client's name and stays registered: a lost
-// connection is tried again for ever, with a jittered backoff of 50 ms to 5 s.
+// connection is tried again for ever, with a jittered backoff of 50 ms to 5 s that starts over once
+// a registration has lasted 10 s. When another provider takes the name over, the next try comes
+// after 30 s, doubling up to 10 min. Starts at most 1,024 services at a time; more are refused with
+// kBusy.
 class Provider {
  public:
   struct Options {
@@ -51,13 +54,15 @@ class Provider {
 
   // Starts at once. `client` outlives the provider.
   Provider(Client& client, Options options);
-  // Ends the registration and aborts the channels. Afterwards no callback runs.
+  // Ends the registration and aborts the channels: their services' Close runs (kShutdown), then no
+  // callback any more. Not inside a callback of a channel.
   ~Provider();
   Provider(const Provider&) = delete;
   Provider& operator=(const Provider&) = delete;
 
-  // Ends the registration; `done` runs on the loop thread when the last channel has ended.
-  // Thread-safe.
+  // Ends the registration, for good; `done` runs once, on the loop thread, when the last channel
+  // has ended and its last messages are out. An offer that is on its way is dropped: the broker
+  // sees the registration end and offers it to whoever registers next. Thread-safe.
   void Drain(absl::AnyInvocable<void() &&> done);
 
   class Impl;

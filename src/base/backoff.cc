@@ -5,10 +5,6 @@
 namespace culvert {
 
 Duration Backoff::Next() {
-  if (first_) {
-    first_ = false;
-    return Duration::zero();
-  }
   const auto grown =
       Duration(static_cast<Duration::rep>(static_cast<double>(cap_.count()) * options_.factor));
   cap_ = cap_ == Duration::zero() ? options_.initial : std::min(grown, options_.max);
@@ -16,9 +12,6 @@ Duration Backoff::Next() {
       absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, cap_.count() / 2, cap_.count()));
 }
 
-void Backoff::Reset() {
-  cap_ = Duration::zero();
-  first_ = true;
-}
+void Backoff::Reset() { cap_ = Duration::zero(); }
 
 }  // namespace culvert

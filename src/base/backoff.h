@@ -21,15 +21,14 @@ class Backoff {
   Backoff() : Backoff(Options()) {}
   explicit Backoff(Options options) : options_(options) {}
 
-  // The first try after a Reset waits 0; the n-th a random time in [cap/2, cap] where cap is
-  // initial * factor^(n-1), at most max.
+  // How long to wait after the n-th failure since the Reset: a random time in [cap/2, cap] where cap
+  // is initial * factor^(n-1), at most max.
   Duration Next();
   void Reset();
 
  private:
   Options options_;
   Duration cap_{0};
-  bool first_ = true;
   absl::InsecureBitGen random_;
 };
 

@@ -29,7 +29,6 @@ class BrokerList {
   const std::string& AddressForAttempt(size_t attempt) const {
     return addresses_[attempt % addresses_.size()];
   }
-  size_t size() const { return connections_.size(); }
 
  private:
   std::vector<std::string> addresses_;

@@ -21,15 +21,17 @@ auto ChannelDriver::Guard(Handler handler) {
 
 ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& options,
                              tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint,
-                             Owner& owner)
+                             Owner& owner, Duration linger_time)
     : loop_(loop),
       channel_(options, budget),
       endpoint_(std::move(endpoint)),
       owner_(owner),
       timer_(loop),
+      linger_(loop),
+      linger_time_(linger_time),
       started_(MonotonicNow()),
       alive_(std::make_shared<ChannelDriver*>(this)) {
-  attachment_.emplace(*endpoint_, Guard([this](const absl::Status& why) { HandleStop(why); }));
+  attachment_.emplace(*endpoint_, *this);
 }
 
 ChannelDriver::~ChannelDriver() {
@@ -98,7 +100,13 @@ void ChannelDriver::PumpOnce() {
   SendResidue();
   PumpReading();
   PumpPath();
-  const std::optional<MonotonicTime> deadline = channel_.deadline();
+  ArmTimer();
+}
+
+void ChannelDriver::ArmTimer() {
+  // What is due while the path takes nothing goes out when it does.
+  const bool ready = path_ != nullptr && path_->ready();
+  const std::optional<MonotonicTime> deadline = ready ? channel_.deadline() : std::nullopt;
   if (deadline == timer_at_) return;
   timer_at_ = deadline;
   if (!deadline) {
@@ -154,7 +162,8 @@ void ChannelDriver::HandleEndTaken(const absl::Status& status) {
 }
 
 void ChannelDriver::PumpReading() {
-  if (receiving_ || endpoint_ == nullptr || !residue_.empty() || channel_.SendRoom() == 0) return;
+  if (receiving_ || endpoint_ == nullptr || ending_ != Ending::kNo || !residue_.empty()) return;
+  if (channel_.SendRoom() == 0) return;
   receiving_ = true;
   endpoint_->Recv(Guard([this](absl::StatusOr<Chunk> chunk) { HandleReceived(std::move(chunk)); }));
 }
@@ -165,18 +174,18 @@ void ChannelDriver::HandleReceived(absl::StatusOr<Chunk> chunk) {
     Abort(chunk.status());
     return;
   }
-  if (chunk->kind == Chunk::Kind::kEndOfStream) channel_.FinishSending();
-  if (chunk->kind == Chunk::Kind::kClose) finishing_ = true;
   residue_ = std::move(chunk->bytes);
+  if (chunk->kind == Chunk::Kind::kEndOfStream) ending_ = std::max(ending_, Ending::kSending);
+  if (chunk->kind == Chunk::Kind::kClose) ending_ = Ending::kBoth;
   Pump();
 }
 
-void ChannelDriver::HandleStop(const absl::Status& why) {
+void ChannelDriver::OnEndpointStop(absl::Status why) {
   if (!why.ok()) {
     Abort(why);
     return;
   }
-  finishing_ = true;
+  ending_ = Ending::kBoth;
   Pump();
 }
 
@@ -187,42 +196,44 @@ void ChannelDriver::SendResidue() {
     channel_.Send(residue_.Slice(0, room));
     residue_ = residue_.Slice(room);
   }
-  if (finishing_) channel_.Finish();
+  if (ending_ == Ending::kSending) channel_.FinishSending();
+  if (ending_ == Ending::kBoth) channel_.Finish();
 }
 
 // --- the end ---
 
+// Once both directions are done, or it is aborted, there is nothing more for the endpoint: it hears
+// of the end before the peer has confirmed it.
 void ChannelDriver::CheckEnd() {
-  // Once both directions are done, or it is aborted, there is nothing more for the endpoint: it
-  // hears of the end before the peer has confirmed it.
-  if (channel_.state() == Channel::State::kOpen) return;
-  CloseEndpoint();
-  if (channel_.state() == Channel::State::kEnded) FinishPath();
+  if (phase_ == Phase::kOpen && channel_.local_done()) {
+    phase_ = Phase::kLingering;
+    linger_.Start(linger_time_, [this] {
+      OnPathEnd(absl::DeadlineExceededError("the other end does not confirm the end"));
+    });
+    CloseEndpoint();
+  }
+  if (phase_ == Phase::kLingering && channel_.state() == Channel::State::kEnded) {
+    phase_ = Phase::kFinishing;
+    if (path_ != nullptr) path_->Finish();
+  }
+  if (phase_ == Phase::kFinishing && path_ == nullptr) {
+    phase_ = Phase::kDone;
+    timer_.Cancel();
+    linger_.Cancel();
+    owner_.OnDriverDone(*this);
+  }
 }
 
 void ChannelDriver::CloseEndpoint() {
-  if (endpoint_ == nullptr) return;
   ended_ = MonotonicNow();
   const tunnel::Outcome& outcome = channel_.outcome();
-  const bool clean = channel_.state() == Channel::State::kClosing || outcome.clean;
-  final_status_ = clean ? absl::OkStatus() : ErrorStatus(outcome.code, outcome.message);
+  final_status_ = channel_.clean() ? absl::OkStatus() : ErrorStatus(outcome.code, outcome.message);
   residue_ = Bytes();
   attachment_.reset();
   std::unique_ptr<Endpoint> endpoint = std::move(endpoint_);
   endpoint->Close(final_status_);
   loop_.Post([owned = std::move(endpoint)] {});  // it may be what called us
   owner_.OnChannelEnded(*this);
-}
-
-void ChannelDriver::FinishPath() {
-  if (path_ == nullptr) {
-    timer_.Cancel();
-    owner_.OnDriverDone(*this);
-    return;
-  }
-  path_->Finish();
-  timer_.Start(kLingerTime,
-               [this] { OnPathEnd(absl::DeadlineExceededError("path does not end")); });
 }
 
 ChannelReport ChannelDriver::Report() const {

@@ -14,14 +14,13 @@
 
 namespace culvert {
 
-// Lets a driver hear an endpoint's Break (an error) and Finish (OK).
+// Makes `listener` hear an endpoint's Break and Finish for as long as it lives.
 class EndpointAttachment {
  public:
-  EndpointAttachment(Endpoint& endpoint, absl::AnyInvocable<void(absl::Status)> on_stop)
-      : endpoint_(endpoint) {
-    endpoint_.on_stop_ = std::move(on_stop);
+  EndpointAttachment(Endpoint& endpoint, EndpointListener& listener) : endpoint_(endpoint) {
+    endpoint_.listener_ = &listener;
   }
-  ~EndpointAttachment() { endpoint_.on_stop_ = nullptr; }
+  ~EndpointAttachment() { endpoint_.listener_ = nullptr; }
   EndpointAttachment(const EndpointAttachment&) = delete;
   EndpointAttachment& operator=(const EndpointAttachment&) = delete;
 
@@ -31,7 +30,7 @@ class EndpointAttachment {
 
 // Confined to the loop. At most one delivery is with the endpoint and one answer of it waits for
 // the window, so that a stalled reader holds a window and one chunk.
-class ChannelDriver final : private tunnel::Path::Delegate {
+class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListener {
  public:
   class Owner {
    public:
@@ -44,26 +43,36 @@ class ChannelDriver final : private tunnel::Path::Delegate {
     ~Owner() = default;
   };
 
-  // How long the last messages may take to go out after the channel's end.
+  // From the end of the channel for the endpoint until the owner hears that the driver is done, at
+  // most: the peer may take its time, or never confirm anything.
   static constexpr Duration kLingerTime = std::chrono::seconds(10);
 
   ChannelDriver(net::EventLoop& loop, const tunnel::Channel::Options& options,
-                tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint, Owner& owner);
+                tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint, Owner& owner,
+                Duration linger_time = kLingerTime);
   ~ChannelDriver();
   ChannelDriver(const ChannelDriver&) = delete;
   ChannelDriver& operator=(const ChannelDriver&) = delete;
 
   // Where the first path's delegate comes from: it is made before the path.
   tunnel::Path::Delegate& path_delegate() { return *this; }
+  // The endpoint may say so before Start: then the channel ends as soon as it has begun.
+  void OnEndpointStop(absl::Status why) override;
   // Puts the channel on its first path.
   void Start(std::unique_ptr<tunnel::Path> path, uint64_t peer_window);
-  // Ends the channel in both directions at once.
-  void Abort(const absl::Status& why);
-
   const tunnel::Channel& channel() const { return channel_; }
   ChannelReport Report() const;
 
  private:
+  enum class Phase {
+    kOpen,
+    kLingering,  // the endpoint is closed; the last messages are exchanged
+    kFinishing,  // nothing is left to say: the path ends
+    kDone,       // the owner knows
+  };
+  // What the endpoint has asked for and its unsent bytes hold back.
+  enum class Ending { kNo, kSending, kBoth };
+
   void OnPathMessage(tunnel::Message message) override;
   void OnPathReady() override;
   void OnPathEnd(absl::Status why) override;
@@ -77,10 +86,10 @@ class ChannelDriver final : private tunnel::Path::Delegate {
   void HandleTaken(const absl::Status& status);
   void HandleEndTaken(const absl::Status& status);
   void HandleReceived(absl::StatusOr<Chunk> chunk);
-  void HandleStop(const absl::Status& why);
+  void Abort(const absl::Status& why);
+  void ArmTimer();
   void CheckEnd();
   void CloseEndpoint();
-  void FinishPath();
   template <typename Handler>
   auto Guard(Handler handler);
 
@@ -90,16 +99,19 @@ class ChannelDriver final : private tunnel::Path::Delegate {
   std::optional<EndpointAttachment> attachment_;
   std::unique_ptr<tunnel::Path> path_;  // null once lost or done
   Owner& owner_;
-  net::Timer timer_;
+  net::Timer timer_;   // the channel's
+  net::Timer linger_;  // from the end of kOpen on
+  const Duration linger_time_;
   const MonotonicTime started_;
   MonotonicTime ended_{};
   absl::Status final_status_;
 
+  Phase phase_ = Phase::kOpen;
   bool delivering_ = false;      // a delivery is with the endpoint
   bool delivering_end_ = false;  // and the end of the stream follows it
   bool receiving_ = false;       // an answer of the endpoint is outstanding
   Bytes residue_;                // of the last answer, waiting for the window
-  bool finishing_ = false;       // the endpoint is done with both directions, after the residue
+  Ending ending_ = Ending::kNo;  // after the residue
   bool pumping_ = false;
   bool pump_again_ = false;
   std::optional<MonotonicTime> timer_at_;

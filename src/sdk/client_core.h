@@ -8,6 +8,7 @@
 #include "culvert/client.h"
 #include "net/loop_thread.h"
 #include "sdk/broker_list.h"
+#include "sdk/opening_queue.h"
 #include "tunnel/memory_budget.h"
 
 namespace culvert {
@@ -27,10 +28,12 @@ class ClientCore {
   // Loop thread.
   BrokerList& brokers() { return *brokers_; }
   tunnel::MemoryBudget& budget() { return budget_; }
+  OpeningQueue& openings() { return openings_; }
 
  private:
   const ClientOptions options_;
   tunnel::MemoryBudget budget_;
+  OpeningQueue openings_;
   net::LoopThread thread_;
   std::unique_ptr<BrokerList> brokers_;
 };

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "culvert/error_code.h"
 #include "rpc/stream_path.h"
+#include "sdk/opening.h"
 
 namespace culvert {
 namespace {
@@ -21,7 +22,7 @@ bool WorthRetrying(ErrorCode code) {
 }
 
 // What a gRPC status of the opening means as an error of ours.
-absl::Status FromRpc(const absl::Status& status) {
+absl::Status FromRpc(const absl::Status& status, const std::string& broker) {
   const std::string message(MessageOf(status));
   switch (status.code()) {
     case absl::StatusCode::kOk:
@@ -30,9 +31,9 @@ absl::Status FromRpc(const absl::Status& status) {
       return ErrorStatus(ErrorCode::kUnknownProvider, message);
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kCancelled:  // by a server that stops while the stream arrives
-      return absl::UnavailableError(fmt::format("broker: {}", message));
+      return absl::UnavailableError(std::string(MessageOf(ExplainStreamEnd(status, broker))));
     case absl::StatusCode::kResourceExhausted:  // a limit of the broker's, not of the provider's
-      return ErrorStatus(ErrorCode::kBusy, fmt::format("broker: {}", message));
+      return ErrorStatus(ErrorCode::kBusy, fmt::format("broker {}: {}", broker, message));
     default:
       return status;
   }
@@ -58,18 +59,28 @@ ConsumerCall::~ConsumerCall() {
 }
 
 void ConsumerCall::Start() {
-  attachment_ = std::make_unique<EndpointAttachment>(
-      *outlet_, [this](const absl::Status& why) { HandleStop(why); });
-  deadline_.Start(request_.open_timeout, [this] {
-    FailOpening(last_failure_.ok() ? ErrorStatus(ErrorCode::kTimeout, "no answer from the broker")
-                                   : last_failure_);
-  });
-  backoff_.Next();
-  TryOpen();
+  attachment_.emplace(*outlet_, static_cast<EndpointListener&>(*this));
+  deadline_.Start(request_.open_timeout, [this] { HandleTimeUp(); });
+  const std::string target =
+      fmt::format("{}\n{}\n{}", request_.provider, request_.service, request_.arg);
+  place_.emplace(core_.openings(), target, [this] { TryOpen(); });
+}
+
+void ConsumerCall::HandleTimeUp() {
+  if (stream_ != nullptr && !last_try_) {
+    last_try_ = true;
+    deadline_.Start(kAnswerTime, [this] { HandleTimeUp(); });
+  } else if (place_ && place_->waits()) {
+    FailOpening(ErrorStatus(ErrorCode::kBusy, "too many openings under way to the same target"));
+  } else if (last_failure_.ok()) {
+    FailOpening(ErrorStatus(ErrorCode::kTimeout, "no answer from the broker"));
+  } else {
+    FailOpening(last_failure_);
+  }
 }
 
 // The outlet does not want the channel any more, which is not open yet.
-void ConsumerCall::HandleStop(const absl::Status& why) {
+void ConsumerCall::OnEndpointStop(absl::Status why) {
   FailOpening(why.ok() ? absl::CancelledError("ended before the channel was open") : why);
 }
 
@@ -77,10 +88,7 @@ void ConsumerCall::TryOpen() {
   own_window_ = std::min(tunnel::ReceiveWindow::kInitialWindow, core_.budget().ShareOfNext());
   pb::ConnectRequest request;
   auto& open = *request.mutable_open_request();
-  open.set_project(core_.options().project);
-  open.set_region_id(core_.options().region);
-  open.set_service_domain(core_.options().service_domain);
-  open.set_name(core_.options().name);
+  SetIdentity(core_.options(), open);
   open.set_provider_name(request_.provider);
   open.set_service(request_.service);
   open.set_arg(request_.arg);
@@ -109,15 +117,17 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
   timer_.Cancel();
   deadline_.Cancel();
   attachment_.reset();
+  place_.reset();
   tunnel::Channel::Options options;
   options.id = response.channel_id();
   options.peer_capabilities = response.caps();
   options.peer_window = response.window();
   options.own_window = own_window_;
-  outlet_->Opened();
+  Outlet& outlet = *outlet_;
   driver_ =
       std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), std::move(outlet_),
                                       static_cast<ChannelDriver::Owner&>(*this));
+  outlet.Opened();
   driver_->Start(std::make_unique<rpc::StreamPath>(
                      std::move(stream_), rpc::EnvelopeType::kConnectRequest,
                      rpc::EnvelopeType::kConnectResponse, driver_->path_delegate()),
@@ -127,9 +137,7 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
   const absl::Status why = ErrorStatus(code, error.message());
-  // A broker that was away has forgotten its agents: they register again in a moment.
-  const bool forgotten = code == ErrorCode::kUnknownProvider && broker_was_away_;
-  if (WorthRetrying(code) || forgotten) {
+  if (WorthRetrying(code)) {
     Retry(why);
   } else {
     FailOpening(why);
@@ -137,9 +145,8 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 }
 
 void ConsumerCall::OnEnd(absl::Status status) {
-  const absl::Status why = FromRpc(status);
+  const absl::Status why = FromRpc(status, core_.brokers().AddressForAttempt(attempt_));
   // The broker cannot be reached, is going away, or has too much under way.
-  broker_was_away_ = broker_was_away_ || absl::IsUnavailable(why);
   if (absl::IsUnavailable(why) || WorthRetrying(ErrorCodeOf(why))) {
     Retry(why);
   } else {
@@ -148,6 +155,10 @@ void ConsumerCall::OnEnd(absl::Status status) {
 }
 
 void ConsumerCall::Retry(const absl::Status& why) {
+  if (last_try_) {
+    FailOpening(why);
+    return;
+  }
   stream_.reset();
   last_failure_ = why;
   ++attempt_;
@@ -163,13 +174,10 @@ void ConsumerCall::FailOpening(const absl::Status& why) {
   deadline_.Cancel();
   stream_.reset();
   attachment_.reset();
+  place_.reset();
   outlet_->Close(why);
   core_.loop().Post([owned = std::move(outlet_)] {});  // it may be what called us
-  ChannelReport report;
-  report.status = why;
-  report.reason = fmt::format("{}: {}", ErrorCodeText(ErrorCodeOf(why)), Printable(MessageOf(why)));
-  report.duration = MonotonicNow() - started_;
-  std::move(on_end_)(report);
+  std::move(on_end_)(FailedOpening(/*channel_id=*/0, why, started_));
   owner_.OnCallDone(*this);
 }
 

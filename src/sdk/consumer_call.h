@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/backoff.h"
@@ -15,7 +16,9 @@
 namespace culvert {
 
 // Confined to the loop; owned by the Consumer, which removes it in a later turn.
-class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver::Owner {
+class ConsumerCall final : private rpc::Stream::Delegate,
+                           private ChannelDriver::Owner,
+                           private EndpointListener {
  public:
   class Owner {
    public:
@@ -24,6 +27,10 @@ class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver:
    protected:
     ~Owner() = default;
   };
+
+  // An answer to the last try may come this long after open_timeout: the broker and the provider
+  // have a time limit of their own, and say what went wrong.
+  static constexpr Duration kAnswerTime = std::chrono::milliseconds(1500);
 
   ConsumerCall(ClientCore& core, Consumer::Request request, std::unique_ptr<Outlet> outlet,
                Consumer::OnEnd on_end, Owner& owner);
@@ -36,19 +43,21 @@ class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver:
   void Retry(const absl::Status& why);
   void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
   void HandleOpenError(const ntt::proxies::v1::ConnectResponse::ChannelOpenError& error);
-  void HandleStop(const absl::Status& why);
+  void HandleTimeUp();
   void FailOpening(const absl::Status& why);
 
   void OnMessage(Bytes message) override;
   void OnWritten() override {}
   void OnEnd(absl::Status status) override;
+  void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
 
   ClientCore& core_;
   const Consumer::Request request_;
   std::unique_ptr<Outlet> outlet_;  // until the channel is open
-  std::unique_ptr<EndpointAttachment> attachment_;
+  std::optional<EndpointAttachment> attachment_;
+  std::optional<OpeningQueue::Place> place_;  // until the channel is open
   Consumer::OnEnd on_end_;
   Owner& owner_;
   net::Timer timer_;     // the next try
@@ -56,7 +65,7 @@ class ConsumerCall final : private rpc::Stream::Delegate, private ChannelDriver:
   Backoff backoff_;
   size_t attempt_ = 0;
   absl::Status last_failure_;
-  bool broker_was_away_ = false;  // in this opening
+  bool last_try_ = false;  // open_timeout is over
   uint64_t own_window_ = 0;
   std::unique_ptr<rpc::Stream> stream_;  // while opening
   std::unique_ptr<ChannelDriver> driver_;

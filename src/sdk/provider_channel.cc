@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "culvert/error_code.h"
 #include "rpc/stream_path.h"
+#include "sdk/opening.h"
 
 namespace culvert {
 namespace {
@@ -54,16 +55,28 @@ void ProviderChannel::Start(const ServiceFactory* factory) {
     return;
   }
   service_ = *std::move(service);
+  attachment_.emplace(*service_, static_cast<EndpointListener&>(*this));
   service_->Start([this, alive = std::weak_ptr<ProviderChannel*>(alive_)](absl::Status status) {
-    if (alive.lock() == nullptr) return;
-    // In a later turn: the answer may come inside Start.
-    core_.loop().Post([this, alive, status = std::move(status)] {
-      if (alive.lock() != nullptr) HandleStarted(status);
-    });
+    if (alive.lock() != nullptr) PostStarted(status);
   });
 }
 
-void ProviderChannel::HandleStarted(const absl::Status& status) {
+// In a later turn: the answer may come inside Start, or from what is to be destroyed.
+void ProviderChannel::PostStarted(const absl::Status& status) {
+  core_.loop().Post([this, alive = std::weak_ptr<ProviderChannel*>(alive_), status] {
+    if (alive.lock() != nullptr) HandleStarted(status);
+  });
+}
+
+void ProviderChannel::OnEndpointStop(absl::Status why) {
+  if (stopped_) return;
+  stopped_ = why;
+  if (!why.ok()) PostStarted(why);
+}
+
+void ProviderChannel::HandleStarted(absl::Status status) {
+  if (state_ != State::kStarting) return;
+  if (status.ok() && stopped_) status = *stopped_;  // it broke after it had said that it started
   if (status.ok()) {
     Accept();
   } else {
@@ -72,17 +85,33 @@ void ProviderChannel::HandleStarted(const absl::Status& status) {
 }
 
 void ProviderChannel::Refuse(const absl::Status& why) {
-  ChannelReport report;
-  report.channel_id = request_.channel_id;
-  report.status = why;
-  report.reason = fmt::format("{}: {}", ErrorCodeText(ErrorCodeOf(why)), Printable(MessageOf(why)));
-  report.duration = MonotonicNow() - started_;
+  if (state_ != State::kStarting) return;
   owner_.OnChannelRefused(*this, why);
-  owner_.OnChannelReport(request_, report);
+  EndRefused(why);
+}
+
+void ProviderChannel::Cut(const absl::Status& why) {
+  if (state_ == State::kStarting) {
+    EndRefused(why);
+  } else if (state_ == State::kAccepted) {
+    driver_->OnEndpointStop(why);
+  }
+}
+
+void ProviderChannel::EndRefused(const absl::Status& why) {
+  LeaveStarting(State::kRefused);
+  owner_.OnChannelReport(request_, FailedOpening(request_.channel_id, why, started_));
   owner_.OnChannelDone(*this);
 }
 
+void ProviderChannel::LeaveStarting(State to) {
+  state_ = to;
+  attachment_.reset();
+  owner_.OnChannelStarted();
+}
+
 void ProviderChannel::Accept() {
+  LeaveStarting(State::kAccepted);
   options_.own_window =
       std::min(tunnel::ReceiveWindow::kInitialWindow, core_.budget().ShareOfNext());
   driver_ =
@@ -90,10 +119,7 @@ void ProviderChannel::Accept() {
                                       static_cast<ChannelDriver::Owner&>(*this));
   pb::AcceptRequest request;
   auto& open = *request.mutable_open_request();
-  open.set_project(core_.options().project);
-  open.set_region_id(core_.options().region);
-  open.set_service_domain(core_.options().service_domain);
-  open.set_name(core_.options().name);
+  SetIdentity(core_.options(), open);
   open.set_session_id(session_id_);
   open.set_channel_id(request_.channel_id);
   open.set_caps(tunnel::kOwnCapabilities);
@@ -104,14 +130,7 @@ void ProviderChannel::Accept() {
                      std::move(stream), rpc::EnvelopeType::kAcceptRequest,
                      rpc::EnvelopeType::kAcceptResponse, driver_->path_delegate()),
                  options_.peer_window);
-}
-
-void ProviderChannel::Abort(const absl::Status& why) {
-  if (driver_ != nullptr) {
-    driver_->Abort(why);
-  } else {
-    Refuse(why);
-  }
+  if (stopped_) driver_->OnEndpointStop(absl::OkStatus());  // Finish came before the channel
 }
 
 void ProviderChannel::OnChannelEnded(ChannelDriver& driver) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "culvert/provider.h"
@@ -12,10 +13,12 @@
 namespace culvert {
 
 // Confined to the loop; owned by the ProviderSession, which removes it in a later turn.
-class ProviderChannel final : private ChannelDriver::Owner {
+class ProviderChannel final : private ChannelDriver::Owner, private EndpointListener {
  public:
   class Owner {
    public:
+    // It is accepted, refused or cut: its service is not being started any more. Once.
+    virtual void OnChannelStarted() = 0;
     // The service did not start: the consumer is to hear it over Listen.
     virtual void OnChannelRefused(ProviderChannel& channel, const absl::Status& why) = 0;
     virtual void OnChannelReport(const ServiceRequest& request, const ChannelReport& report) = 0;
@@ -32,13 +35,25 @@ class ProviderChannel final : private ChannelDriver::Owner {
 
   // `factory` null: no such service.
   void Start(const ServiceFactory* factory);
-  void Abort(const absl::Status& why);
+  // Instead of Start, or while it has not answered: the consumer is told.
+  void Refuse(const absl::Status& why);
+  // The broker has ended the channel, open or not: nobody needs to be told.
+  void Cut(const absl::Status& why);
   uint64_t id() const { return request_.channel_id; }
 
  private:
-  void HandleStarted(const absl::Status& status);
-  void Refuse(const absl::Status& why);
+  enum class State {
+    kStarting,
+    kAccepted,  // the driver has it
+    kRefused,   // or cut
+  };
+
+  void HandleStarted(absl::Status status);
+  void PostStarted(const absl::Status& status);
   void Accept();
+  void LeaveStarting(State to);
+  void EndRefused(const absl::Status& why);
+  void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
 
@@ -49,7 +64,10 @@ class ProviderChannel final : private ChannelDriver::Owner {
   tunnel::Channel::Options options_;
   Owner& owner_;
   const MonotonicTime started_;
+  State state_ = State::kStarting;
   std::unique_ptr<Service> service_;  // until it has started
+  std::optional<EndpointAttachment> attachment_;
+  std::optional<absl::Status> stopped_;  // by the service, before it was accepted
   std::unique_ptr<ChannelDriver> driver_;
   // The service's answer may come after our end, or inside our call.
   std::shared_ptr<ProviderChannel*> alive_;

@@ -9,6 +9,7 @@
 #include "crypto/random.h"
 #include "culvert/error_code.h"
 #include "rpc/codec.h"
+#include "sdk/opening.h"
 
 namespace culvert {
 namespace {
@@ -47,16 +48,12 @@ ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
 ProviderSession::~ProviderSession() = default;
 
 void ProviderSession::Connect() {
-  backoff_.Next();
   SetState(State::kConnecting);
   stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
   pb::ListenRequest request;
   auto& open = *request.mutable_open_request();
-  open.set_project(core_.options().project);
-  open.set_region_id(core_.options().region);
-  open.set_service_domain(core_.options().service_domain);
-  open.set_name(core_.options().name);
+  SetIdentity(core_.options(), open);
   open.set_caps(tunnel::kOwnCapabilities);
   open.set_incarnation(incarnation_);
   for (const auto& [name, factory] : options_.services) open.add_services(name);
@@ -75,13 +72,14 @@ void ProviderSession::OnMessage(Bytes message) {
   stream_->Read();
   if (response.has_listening()) HandleListening(response.listening());
   if (response.has_open_channel_response()) HandleOffer(response.open_channel_response());
+  if (response.has_notice() && response.notice().has_cut()) HandleCut(response.notice().cut());
 }
 
 void ProviderSession::HandleListening(const pb::ListenResponse::Listening& listening) {
   if (state_ != State::kConnecting) return;
   timer_.Cancel();
   session_id_ = listening.session_id();
-  backoff_.Reset();
+  listening_since_ = core_.loop().Now();
   SetState(State::kListening);
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
 }
@@ -93,18 +91,30 @@ void ProviderSession::HandleOffer(const pb::ListenResponse::OpenChannelResponse&
                                         offer, static_cast<ProviderChannel::Owner&>(*this));
   const auto [place, added] = channels_.emplace(offer.channel_id(), std::move(created));
   if (!added) {
-    pb::ListenRequest request;
-    request.mutable_channel_open_error()->set_channel_id(offer.channel_id());
-    request.mutable_channel_open_error()->set_message("channel id is in use");
-    request.mutable_channel_open_error()->set_code(culvert::v1::ERROR_CODE_ALREADY_EXISTS);
-    stream_->Write(FrameOf(request));
+    SendRefusal(offer.channel_id(), ErrorStatus(ErrorCode::kAlreadyExists, "channel id is in use"));
+    return;
+  }
+  ProviderChannel& channel = *place->second;
+  if (++starting_ > kMaxStarting) {
+    channel.Refuse(ErrorStatus(ErrorCode::kBusy, "too many openings under way at the agent"));
     return;
   }
   const auto factory = options_.services.find(offer.service());
-  place->second->Start(factory == options_.services.end() ? nullptr : &factory->second);
+  channel.Start(factory == options_.services.end() ? nullptr : &factory->second);
 }
 
-void ProviderSession::OnEnd(absl::Status status) { Lose(status); }
+// Who asked for the channel went away, or may not have it any more.
+void ProviderSession::HandleCut(const culvert::v1::Notice::Cut& cut) {
+  const auto found = channels_.find(cut.channel_id());
+  if (found == channels_.end()) return;
+  found->second->Cut(
+      ErrorStatus(ErrorCodeFromNumber(static_cast<uint32_t>(cut.code())), cut.message()));
+}
+
+void ProviderSession::OnEnd(absl::Status status) {
+  Lose(status.ok() ? status
+                   : ExplainStreamEnd(status, core_.brokers().AddressForAttempt(attempt_)));
+}
 
 void ProviderSession::Lose(const absl::Status& why) {
   stream_.reset();
@@ -122,8 +132,11 @@ void ProviderSession::WaitAndConnect(const absl::Status& why) {
 }
 
 Duration ProviderSession::WaitAfter(const absl::Status& why) {
+  const bool was_stable =
+      state_ == State::kListening && core_.loop().Now() - listening_since_ >= kStableTime;
+  if (was_stable) backoff_.Reset();
   if (!absl::IsAborted(why)) {
-    if (state_ == State::kListening) taken_over_wait_ = kTakenOverWait;
+    if (was_stable) taken_over_wait_ = kTakenOverWait;
     return backoff_.Next();
   }
   return std::exchange(taken_over_wait_,
@@ -133,11 +146,19 @@ Duration ProviderSession::WaitAfter(const absl::Status& why) {
 // --- channels ---
 
 void ProviderSession::OnChannelRefused(ProviderChannel& channel, const absl::Status& why) {
+  SendRefusal(channel.id(), why);
+}
+
+void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why) {
   if (stream_ == nullptr) return;
+  if (stream_->pending_writes() >= kMaxUnreadRefusals) {
+    Lose(absl::ResourceExhaustedError("broker does not read what it is answered"));
+    return;
+  }
   pb::ListenRequest request;
   auto& error = *request.mutable_channel_open_error();
-  error.set_channel_id(channel.id());
-  error.set_message(std::string(MessageOf(why)).substr(0, tunnel::kMaxErrorText));
+  error.set_channel_id(channel_id);
+  error.set_message(tunnel::CutErrorText(std::string(MessageOf(why))));
   error.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
   stream_->Write(FrameOf(request));
 }

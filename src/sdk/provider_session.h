@@ -31,6 +31,12 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   // Whoever was taken over waits this long, doubling, so that two agents of one name do not fight.
   static constexpr Duration kTakenOverWait = std::chrono::seconds(30);
   static constexpr Duration kTakenOverMaxWait = std::chrono::minutes(10);
+  // A registration that lasted this long was a success: the next loss is tried again soon.
+  static constexpr Duration kStableTime = std::chrono::seconds(10);
+  // Services being started at a time. More are refused with kBusy, which consumers try again.
+  static constexpr size_t kMaxStarting = 1'024;
+  // Refusals that the broker has not read yet; more end the session.
+  static constexpr size_t kMaxUnreadRefusals = 4'096;
 
   ProviderSession(ClientCore& core, Provider::Options options);
   ~ProviderSession();
@@ -44,11 +50,14 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   Duration WaitAfter(const absl::Status& why);
   void HandleListening(const ntt::proxies::v1::ListenResponse::Listening& listening);
   void HandleOffer(const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer);
+  void HandleCut(const culvert::v1::Notice::Cut& cut);
+  void SendRefusal(uint64_t channel_id, const absl::Status& why);
 
   void OnMessage(Bytes message) override;
   void OnWritten() override {}
   void OnEnd(absl::Status status) override;
 
+  void OnChannelStarted() override { --starting_; }
   void OnChannelRefused(ProviderChannel& channel, const absl::Status& why) override;
   void OnChannelReport(const ServiceRequest& request, const ChannelReport& report) override;
   void OnChannelDone(ProviderChannel& channel) override;
@@ -62,11 +71,13 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   State state_ = State::kWaiting;
   size_t attempt_ = 0;
   uint64_t session_id_ = 0;
+  MonotonicTime listening_since_{};
   std::unique_ptr<rpc::Stream> stream_;
   Backoff backoff_;
   Duration taken_over_wait_ = kTakenOverWait;
   net::Timer timer_;
   std::unordered_map<uint64_t, std::unique_ptr<ProviderChannel>> channels_;
+  size_t starting_ = 0;         // of those, not accepted or refused yet
   std::vector<uint64_t> done_;  // channels to remove in the next turn
   net::Deferred remove_done_;
   absl::AnyInvocable<void() &&> on_drained_;

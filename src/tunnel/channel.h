@@ -122,6 +122,15 @@ class Channel {
 
   State state() const { return state_; }
   const Outcome& outcome() const { return outcome_; }
+  // Nothing more comes for the local side, and how it ends for it is known: clean() or outcome().
+  // The peer may still have to hear or confirm the end. A Close that waits behind data for a legacy
+  // peer is not there yet: the peer confirms nothing, so what is unsent is not known to arrive.
+  bool local_done() const {
+    return state_ == State::kAborting || state_ == State::kEnded ||
+           (state_ == State::kClosing && (!legacy_ || peer_stop_ != PeerStop::kNone));
+  }
+  // Once local_done(): whether both directions completed in order.
+  bool clean() const { return state_ == State::kClosing || outcome_.clean; }
   bool legacy() const { return legacy_; }
   uint64_t id() const { return options_.id; }
   // Payload bytes, for logs and metrics: appended by Send; handed to the local side.

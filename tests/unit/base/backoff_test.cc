@@ -11,14 +11,8 @@ using std::chrono::milliseconds;
 
 constexpr Backoff::Options kOptions{milliseconds(100), milliseconds(1000), 2.0};
 
-TEST_CASE("Backoff tries the first time at once", "[backoff]") {
-  Backoff backoff(kOptions);
-  CHECK(backoff.Next() == Duration::zero());
-}
-
 TEST_CASE("Backoff grows to its maximum and jitters in the upper half", "[backoff]") {
   Backoff backoff(kOptions);
-  backoff.Next();
   for (int cap : {100, 200, 400, 800, 1000, 1000, 1000}) {
     const Duration wait = backoff.Next();
     CHECK(wait >= milliseconds(cap) / 2);
@@ -30,8 +24,8 @@ TEST_CASE("Backoff starts over after Reset", "[backoff]") {
   Backoff backoff(kOptions);
   for (int i = 0; i < 10; ++i) backoff.Next();
   backoff.Reset();
-  CHECK(backoff.Next() == Duration::zero());
   CHECK(backoff.Next() <= milliseconds(100));
+  CHECK(backoff.Next() >= milliseconds(100));
 }
 
 TEST_CASE("Backoff does not make a fleet wait in step", "[backoff]") {
@@ -39,7 +33,6 @@ TEST_CASE("Backoff does not make a fleet wait in step", "[backoff]") {
   Duration longest = Duration::zero();
   for (int i = 0; i < 1000; ++i) {
     Backoff backoff(kOptions);
-    backoff.Next();
     const Duration wait = backoff.Next();
     shortest = std::min(shortest, wait);
     longest = std::max(longest, wait);

@@ -1,0 +1,30 @@
+// What the openings of consumers and providers have in common.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "culvert/client.h"
+#include "culvert/provider.h"
+
+namespace culvert {
+
+// Who opens, in an OpenRequest of Connect, Listen or Accept.
+template <typename OpenRequest>
+void SetIdentity(const ClientOptions& options, OpenRequest& open) {
+  open.set_project(options.project);
+  open.set_region_id(options.region);
+  open.set_service_domain(options.service_domain);
+  open.set_name(options.name);
+}
+
+// The report of a channel that was never open. `channel_id` 0: it had none yet.
+ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, MonotonicTime started);
+
+// The status of a stream that ended, in words for people: gRPC's own name files and addresses of
+// its internals. `broker` is where the stream led. The code stays.
+absl::Status ExplainStreamEnd(const absl::Status& status, const std::string& broker);
+
+}  // namespace culvert

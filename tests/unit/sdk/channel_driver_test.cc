@@ -1,0 +1,217 @@
+#include "sdk/channel_driver.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/event_loop.h"
+#include "tests/support/catch.h"
+#include "tunnel/memory_budget.h"
+
+namespace culvert {
+namespace {
+
+using namespace std::chrono_literals;
+using tunnel::Message;
+
+constexpr uint64_t kLegacy = 0;
+
+// What a driver does with its path.
+struct PathLog {
+  std::vector<Message> sent;
+  bool ready = true;
+  int asked = 0;  // how often whether it is ready
+  int finished = 0;
+  bool destroyed = false;
+};
+
+class FakePath final : public tunnel::Path {
+ public:
+  explicit FakePath(PathLog& log) : log_(log) {}
+  ~FakePath() override { log_.destroyed = true; }
+  bool ready() const override {
+    ++log_.asked;
+    return log_.ready;
+  }
+  void Send(const Message& message) override { log_.sent.push_back(message); }
+  void SetReading(bool) override {}
+  void Finish() override { ++log_.finished; }
+
+ private:
+  PathLog& log_;
+};
+
+// What happens at an endpoint, and what it says.
+struct EndpointLog {
+  std::deque<Chunk> chunks;  // its answers, given as soon as they are asked for
+  std::optional<absl::Status> closed;
+  absl::AnyInvocable<void()> finish;
+};
+
+class FakeEndpoint final : public Outlet {
+ public:
+  explicit FakeEndpoint(EndpointLog& log) : log_(log) {
+    log_.finish = [this] { Finish(); };
+  }
+  void Send(Bytes, TakenCallback taken) override { std::move(taken)(absl::OkStatus()); }
+  void Recv(ReceivedCallback received) override {
+    if (log_.chunks.empty()) return;
+    Chunk chunk = std::move(log_.chunks.front());
+    log_.chunks.pop_front();
+    std::move(received)(std::move(chunk));
+  }
+  void Close(const absl::Status& why) override { log_.closed = why; }
+
+ private:
+  EndpointLog& log_;
+};
+
+// A driver whose path and endpoint are the test.
+class Driven final : private ChannelDriver::Owner {
+ public:
+  explicit Driven(uint64_t peer_capabilities = tunnel::kOwnCapabilities,
+                  Duration linger_time = 10s) {
+    tunnel::Channel::Options options;
+    options.peer_capabilities = peer_capabilities;
+    options.peer_window = 1024;
+    driver.emplace(loop, options, budget, std::make_unique<FakeEndpoint>(endpoint),
+                   static_cast<ChannelDriver::Owner&>(*this), linger_time);
+  }
+  void Start(uint64_t peer_window = 1024) {
+    driver->Start(std::make_unique<FakePath>(path), peer_window);
+  }
+  tunnel::Path::Delegate& From() { return driver->path_delegate(); }
+  template <typename Kind>
+  const Kind* Sent(size_t index) const {
+    return index < path.sent.size() ? std::get_if<Kind>(&path.sent[index]) : nullptr;
+  }
+
+  net::EventLoop loop;
+  tunnel::MemoryBudget budget{1 << 20};
+  PathLog path;
+  EndpointLog endpoint;
+  int ended = 0;
+  int done = 0;
+  std::optional<ChannelDriver> driver;
+
+ private:
+  void OnChannelEnded(ChannelDriver&) override { ++ended; }
+  void OnDriverDone(ChannelDriver&) override { ++done; }
+};
+
+TEST_CASE("ChannelDriver is done in time with a peer that confirms nothing", "[channel_driver]") {
+  Driven driven(tunnel::kOwnCapabilities, 100ms);
+  driven.Start();
+  driven.driver->OnEndpointStop(absl::AbortedError("broken"));
+  REQUIRE(driven.Sent<tunnel::Error>(0) != nullptr);
+  CHECK_FALSE(driven.endpoint.closed->ok());
+  CHECK(driven.ended == 1);
+  CHECK(driven.done == 0);
+  // What it goes on to say buys it no time.
+  const MonotonicTime began = driven.loop.Now();
+  uint64_t id = 0;
+  CHECK(driven.loop.RunUntil(
+      [&] {
+        if (driven.done == 0) driven.From().OnPathMessage(tunnel::Data{++id, Bytes(), true, false});
+        return driven.done == 1;
+      },
+      5s));
+  CHECK(driven.loop.Now() - began >= 99ms);
+  CHECK(driven.path.destroyed);
+  CHECK(driven.ended == 1);
+}
+
+TEST_CASE("ChannelDriver ends its path once, however much comes after the end",
+          "[channel_driver]") {
+  Driven driven;
+  driven.Start();
+  driven.driver->OnEndpointStop(absl::AbortedError("broken"));
+  driven.From().OnPathMessage(tunnel::Ack{1, std::nullopt});
+  CHECK(driven.path.finished == 1);
+  driven.From().OnPathMessage(tunnel::Data{1, Bytes(), true, false});
+  driven.From().OnPathReady();
+  CHECK(driven.path.finished == 1);
+  CHECK(driven.done == 0);
+  driven.From().OnPathEnd(absl::OkStatus());
+  CHECK(driven.done == 1);
+}
+
+TEST_CASE("ChannelDriver does not ask again and again for a path that takes nothing",
+          "[channel_driver]") {
+  Driven driven;
+  driven.Start();
+  driven.path.ready = false;
+  driven.From().OnPathMessage(tunnel::Data{1, Bytes::Copy("x"), false, false});
+  driven.path.asked = 0;
+  driven.loop.RunUntil([] { return false; }, 100ms);
+  CHECK(driven.path.asked < 5);
+  driven.path.ready = true;
+  driven.From().OnPathReady();
+  CHECK(driven.Sent<tunnel::Ack>(0) != nullptr);
+}
+
+TEST_CASE("ChannelDriver sends the bytes of a chunk before its end", "[channel_driver]") {
+  const auto kind = GENERATE(Chunk::Kind::kEndOfStream, Chunk::Kind::kClose);
+  Driven driven;
+  driven.endpoint.chunks.push_back(Chunk::Data(Bytes(std::string(1024, 'x'))));
+  driven.endpoint.chunks.push_back(Chunk{kind, Bytes::Copy("last words")});
+  driven.Start(tunnel::CostOf(1024));
+  REQUIRE(driven.path.sent.size() == 1);  // the window holds the rest back, and the end with it
+  driven.From().OnPathMessage(tunnel::Ack{1, 1024});
+  std::string rest;
+  bool ended = false;
+  for (size_t i = 1; i < driven.path.sent.size(); ++i) {
+    const auto* data = driven.Sent<tunnel::Data>(i);
+    REQUIRE(data != nullptr);
+    CHECK_FALSE(ended);
+    rest += data->bytes.view();
+    ended = data->end_of_stream;
+  }
+  CHECK(rest == "last words");
+  CHECK(ended);
+}
+
+TEST_CASE("ChannelDriver takes an endpoint's word before its path is there", "[channel_driver]") {
+  Driven driven;
+  SECTION("an end in order") {
+    driven.driver->OnEndpointStop(absl::OkStatus());
+    driven.Start();
+    REQUIRE(driven.Sent<tunnel::Data>(0) != nullptr);
+    CHECK(driven.Sent<tunnel::Data>(0)->end_of_stream);
+  }
+  SECTION("an abort") {
+    driven.driver->OnEndpointStop(absl::AbortedError("broken"));
+    CHECK(driven.ended == 1);
+    driven.Start();
+    CHECK(driven.Sent<tunnel::Error>(0) != nullptr);
+  }
+}
+
+TEST_CASE("ChannelDriver calls an end clean only once a legacy peer was sent everything",
+          "[channel_driver]") {
+  Driven driven(kLegacy);
+  driven.endpoint.chunks.push_back(Chunk::Data(Bytes::Copy("unsent")));
+  driven.path.ready = false;
+  driven.Start();
+  driven.endpoint.finish();
+  CHECK_FALSE(driven.endpoint.closed.has_value());
+  SECTION("and it was") {
+    driven.path.ready = true;
+    driven.From().OnPathReady();
+    CHECK(driven.Sent<tunnel::Close>(1) != nullptr);
+    REQUIRE(driven.endpoint.closed.has_value());
+    CHECK(driven.endpoint.closed->ok());
+  }
+  SECTION("and the path was lost before") {
+    driven.From().OnPathEnd(absl::UnavailableError("gone"));
+    REQUIRE(driven.endpoint.closed.has_value());
+    CHECK_FALSE(driven.endpoint.closed->ok());
+    CHECK(driven.done == 1);
+  }
+}
+
+}  // namespace
+}  // namespace culvert

@@ -1,0 +1,47 @@
+#include "sdk/opening.h"
+
+#include <string>
+
+#include "base/status.h"
+#include "culvert/error_code.h"
+#include "tests/support/catch.h"
+
+namespace culvert {
+namespace {
+
+std::string Explained(const std::string& message) {
+  return std::string(
+      MessageOf(ExplainStreamEnd(absl::UnavailableError(message), "127.0.0.1:7400")));
+}
+
+TEST_CASE("ExplainStreamEnd says why a broker cannot be reached", "[opening]") {
+  CHECK(Explained("failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7400: "
+                  "Failed to connect to remote host: Connection refused") ==
+        "cannot reach broker 127.0.0.1:7400: connection refused");
+  CHECK(Explained("failed to connect to all addresses; last error: UNAVAILABLE: connection attempt "
+                  "timed out before receiving SETTINGS frame") ==
+        "cannot reach broker 127.0.0.1:7400: no connection in time");
+}
+
+TEST_CASE("ExplainStreamEnd says that a connection was lost", "[opening]") {
+  const std::string message = GENERATE("Socket closed", "recvmsg:Connection reset by peer",
+                                       "keepalive watchdog timeout", "GOAWAY received");
+  CHECK(Explained(message) == "lost the connection to broker 127.0.0.1:7400");
+}
+
+TEST_CASE("ExplainStreamEnd keeps the broker's own words and the code", "[opening]") {
+  CHECK(Explained("broker is shutting down") == "broker 127.0.0.1:7400: broker is shutting down");
+  CHECK(absl::IsUnavailable(ExplainStreamEnd(absl::UnavailableError("x"), "127.0.0.1:7400")));
+  CHECK(absl::IsAborted(ExplainStreamEnd(absl::AbortedError("x"), "127.0.0.1:7400")));
+}
+
+TEST_CASE("FailedOpening reports the code in words and nothing unprintable", "[opening]") {
+  const ChannelReport report =
+      FailedOpening(7, ErrorStatus(ErrorCode::kDenied, "no\nway"), MonotonicNow());
+  CHECK(report.channel_id == 7);
+  CHECK(report.reason == "denied: no\\nway");
+  CHECK(report.duration >= std::chrono::nanoseconds(0));
+}
+
+}  // namespace
+}  // namespace culvert
