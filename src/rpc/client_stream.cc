@@ -38,7 +38,7 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   }
 
   void Write(const Frame& frame) {
-    if (state_ != State::kOpen || finish_requested_) return;
+    if (state_ != State::kOpen || finish_requested_ || writes_broken_) return;
     writes_.Push(frame);
     PumpWrites();
   }
@@ -89,7 +89,13 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
 
   void HandleWriteDone(bool ok) {
     writes_.Written();
-    if (!ok) EndCall();
+    if (!ok) {
+      // The server has ended the call. Reading goes on: its last messages come first, and gRPC
+      // tells the status only once they were read.
+      writes_broken_ = true;
+      writes_.Drop();
+      return;
+    }
     PumpWrites();
     if (writes_.empty() && delegate_ != nullptr && state_ == State::kOpen) delegate_->OnWritten();
   }
@@ -103,7 +109,7 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   }
 
   void PumpWrites() {
-    if (state_ != State::kOpen) return;
+    if (state_ != State::kOpen || writes_broken_) return;
     if (const ByteBuffer* next = writes_.StartNext()) {
       StartWrite(next);
     } else if (finish_requested_ && writes_.empty() && !writes_done_) {
@@ -134,6 +140,7 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   bool reading_ = false;
   bool finish_requested_ = false;
   bool writes_done_ = false;
+  bool writes_broken_ = false;
 };
 
 class ClientStream final : public Stream {

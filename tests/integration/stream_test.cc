@@ -70,6 +70,27 @@ TEST_CASE("Client's Finish reaches the server behind its messages", "[stream]") 
   CHECK_FALSE(streams.server.log.ended.has_value());
 }
 
+TEST_CASE("Client reads what the server said last although it can write no more", "[stream]") {
+  StreamFixture streams;
+  streams.client.Run([&] { streams.client.log.read_on = false; });
+  streams.server.Run([&] {
+    for (int i = 0; i < 20; ++i) streams.server.stream->Write(Frame{"x", Bytes()});
+    streams.server.stream->Finish(absl::UnavailableError("the reason"));
+  });
+  // Once a write has failed the others are dropped at once.
+  REQUIRE(streams.client.Wait([&] {
+    streams.client.stream->Write(Frame{"x", Bytes()});
+    return streams.client.stream->pending_writes() == 0;
+  }));
+  streams.client.Run([&] {
+    streams.client.log.read_on = true;
+    streams.client.stream->Read();
+  });
+  REQUIRE(streams.client.Wait([&] { return streams.client.log.ended.has_value(); }));
+  CHECK(streams.client.log.messages.size() == 20);
+  CHECK(absl::IsUnavailable(*streams.client.log.ended));
+}
+
 TEST_CASE("Server's Finish gives the client its status behind its messages", "[stream]") {
   StreamFixture streams;
   REQUIRE(streams.WaitForStream());
