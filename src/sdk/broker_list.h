@@ -26,6 +26,7 @@ class BrokerList {
   rpc::Connection& ForAttempt(size_t attempt) {
     return *connections_[attempt % connections_.size()];
   }
+  size_t size() const { return connections_.size(); }
   const std::string& AddressForAttempt(size_t attempt) const {
     return addresses_[attempt % addresses_.size()];
   }

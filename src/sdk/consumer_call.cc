@@ -136,18 +136,23 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
 
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
-  const absl::Status why = ErrorStatus(code, error.message());
-  if (WorthRetrying(code)) {
-    Retry(why);
-  } else {
-    FailOpening(why);
-  }
+  HandleFailedTry(ErrorStatus(code, error.message()),
+                  WorthRetrying(code) ? Again::kYes : Again::kNo);
 }
 
 void ConsumerCall::OnEnd(absl::Status status) {
   const absl::Status why = FromRpc(status, core_.brokers().AddressForAttempt(attempt_));
   // The broker cannot be reached, is going away, or has too much under way.
-  if (absl::IsUnavailable(why) || WorthRetrying(ErrorCodeOf(why))) {
+  const bool again = absl::IsUnavailable(why) || WorthRetrying(ErrorCodeOf(why));
+  HandleFailedTry(why, again ? Again::kYes : Again::kNo);
+}
+
+void ConsumerCall::HandleFailedTry(const absl::Status& why, Again again) {
+  // A provider registers with one broker of several: it is unknown once all have said so.
+  const bool unknown = ErrorCodeOf(why) == ErrorCode::kUnknownProvider;
+  unknown_at_ = unknown ? unknown_at_ + 1 : 0;
+  const bool another_may_know = unknown && unknown_at_ < core_.brokers().size();
+  if (again == Again::kYes || another_may_know) {
     Retry(why);
   } else {
     FailOpening(why);

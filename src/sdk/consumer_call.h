@@ -41,6 +41,8 @@ class ConsumerCall final : private rpc::Stream::Delegate,
  private:
   void TryOpen();
   void Retry(const absl::Status& why);
+  enum class Again { kNo, kYes };
+  void HandleFailedTry(const absl::Status& why, Again again);
   void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
   void HandleOpenError(const ntt::proxies::v1::ConnectResponse::ChannelOpenError& error);
   void HandleTimeUp();
@@ -64,6 +66,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   net::Timer deadline_;  // of the opening as a whole
   Backoff backoff_;
   size_t attempt_ = 0;
+  size_t unknown_at_ = 0;  // brokers in a row that do not know the provider
   absl::Status last_failure_;
   bool last_try_ = false;  // open_timeout is over
   uint64_t own_window_ = 0;

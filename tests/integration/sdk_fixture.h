@@ -20,9 +20,10 @@ namespace culvert::test {
 
 using namespace std::chrono_literals;
 
-inline std::unique_ptr<Client> MakeClient(const std::string& broker, const std::string& name) {
+inline std::unique_ptr<Client> MakeClient(const std::vector<std::string>& brokers,
+                                          const std::string& name) {
   ClientOptions options;
-  options.brokers = {broker};
+  options.brokers = brokers;
   options.name = name;
   options.insecure = true;
   auto client = Client::Create(options);
@@ -33,8 +34,9 @@ inline std::unique_ptr<Client> MakeClient(const std::string& broker, const std::
 // A Consumer, and what its channels came to.
 class TestConsumer {
  public:
-  explicit TestConsumer(const std::string& broker)
-      : client(MakeClient(broker, "a-consumer")), consumer(std::in_place, *client) {}
+  explicit TestConsumer(const std::string& broker) : TestConsumer(std::vector{broker}) {}
+  explicit TestConsumer(const std::vector<std::string>& brokers)
+      : client(MakeClient(brokers, "a-consumer")), consumer(std::in_place, *client) {}
 
   std::shared_ptr<Probe> Connect(const std::string& service,
                                  std::chrono::nanoseconds open_timeout = 10s) {
@@ -69,7 +71,7 @@ class TestProvider {
  public:
   explicit TestProvider(const std::string& broker,
                         std::map<std::string, ServiceFactory> services = {})
-      : client(MakeClient(broker, "edge-1")) {
+      : client(MakeClient({broker}, "edge-1")) {
     Provider::Options options;
     options.services = std::move(services);
     options.services["probe"] = [this](const ServiceRequest& request) {

@@ -65,6 +65,21 @@ TEST_CASE("Consumer hears at once that a provider is unknown", "[sdk]") {
   CHECK(std::chrono::steady_clock::now() - start < 3s);
 }
 
+TEST_CASE("Consumer asks every broker before it believes that a provider is unknown", "[sdk]") {
+  TestBroker without;
+  TestBroker with;
+  TestProvider provider(with.address());
+  REQUIRE(provider.WaitForRegistrations(1));
+  TestConsumer consumer(std::vector{without.address(), with.address()});
+  auto outlet = consumer.Connect("echo");
+  outlet->Say("hello");
+  CHECK(outlet->WaitForBytes("hello"));
+
+  TestBroker neither;
+  TestConsumer lost(std::vector{without.address(), neither.address()});
+  CHECK(ErrorCodeOf(lost.Connect("echo")->WaitForClose()) == ErrorCode::kUnknownProvider);
+}
+
 TEST_CASE("Consumer tries for open_timeout when the broker cannot be reached", "[sdk]") {
   std::string address;
   {

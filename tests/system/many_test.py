@@ -1,4 +1,5 @@
-"""Many connections: a thousand at once, twenty thousand in sequence. Nothing is left over."""
+"""Many connections: a thousand at once, two thousand in one burst, twenty thousand in sequence.
+Nothing is lost, and nothing is left over."""
 
 import socket
 import time
@@ -71,6 +72,29 @@ class AtOnce(ManyTest):
             stream.close()
         self.assert_descriptors_are_back(base)
         self.assertTrue(eventually(lambda: self.echo.open == 0))
+        self.assert_all_ended(self.COUNT + 1)
+
+
+class Burst(ManyTest):
+    COUNT = 2000  # more than the broker lets one address have under way
+
+    def test_a_burst_waits_its_turn_and_loses_none(self):
+        self.start_tunnel()
+        base = self.t.descriptors()
+        began = time.monotonic()
+        # The kernel takes them all before the forwarder has opened the first.
+        streams = [self.enterContext(dial(self.t.port)) for _ in range(self.COUNT)]
+        for number, stream in enumerate(streams):
+            stream.sendall(b"%05d" % number)
+        for number, stream in enumerate(streams):
+            self.assertEqual(b"%05d" % number, read_exactly(stream, 5))
+        note(f"{self.COUNT} in one burst in {time.monotonic() - began:.1f} s")
+        for stream in streams:
+            stream.shutdown(socket.SHUT_WR)
+        for stream in streams:
+            self.assertEqual(b"", stream.recv(1))
+            stream.close()
+        self.assert_descriptors_are_back(base)
         self.assert_all_ended(self.COUNT + 1)
 
 
