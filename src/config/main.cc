@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "base/status.h"
+#include "config/standard_descriptors.h"
 #include "net/limits.h"
 
 namespace culvert::config {
@@ -13,6 +14,7 @@ void PrintError(const std::string& program, const absl::Status& status) {
 }
 
 std::vector<std::string> StartProcess(int argc, char** argv) {
+  OpenStandardDescriptors();
   if (absl::Status limits = net::RaiseProcessLimits(); !limits.ok()) {
     CULVERT_LOG(kWarning, "limits: {}", MessageOf(limits));
   }
