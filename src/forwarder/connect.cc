@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "config/main.h"
 #include "culvert/consumer.h"
-#include "forwarder/client_options.h"
+#include "forwarder/make_client.h"
 #include "forwarder/tcp_outlet.h"
 #include "net/signal_watcher.h"
 #include "net/stdio_stream.h"
