@@ -39,9 +39,10 @@ Settings RunSettings(AgentConfig& config) {
       ValueSetting({"service-domain", '\0', "DOMAIN", "The domain of the agent's services."},
                    config.service_domain, ParseServiceDomain),
       AllowSetting(config.allow),
-      ValueSetting({"dial-timeout", '\0', "DURATION", "How long to try to reach a target.",
-                    FormatDuration(config.dial_timeout), FileForm::kQuantity},
-                   config.dial_timeout, ParsePositiveDuration),
+      ValueSetting(
+          {"dial-timeout", '\0', "DURATION", "How long resolving and dialling a target may take.",
+           FormatDuration(config.dial_timeout), FileForm::kQuantity},
+          config.dial_timeout, ParsePositiveDuration),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/agent.toml for root, else "
                                                          "~/.config/culvert/agent.toml",
