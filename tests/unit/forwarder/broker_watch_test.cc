@@ -37,6 +37,18 @@ TEST_CASE("BrokerWatch takes a refusal for an answer", "[broker_watch]") {
   CHECK(watch.OnEnd(unknown, {}) == News::kBack);
 }
 
+TEST_CASE("BrokerWatch does not take what ends an opening here for an answer", "[broker_watch]") {
+  BrokerWatch watch;
+  CHECK(watch.OnEnd(Failed(absl::UnavailableError("broker: no")), {}) == News::kAway);
+  for (const absl::Status& own :
+       {ErrorStatus(ErrorCode::kReset, "connection reset by peer"),
+        ErrorStatus(ErrorCode::kTimeout, "no answer from the broker"),
+        ErrorStatus(ErrorCode::kShutdown, "program is ending"), absl::CancelledError("ended")}) {
+    CHECK(watch.OnEnd(Failed(own), {}) == News::kNone);
+  }
+  CHECK(watch.OnOpened() == News::kBack);
+}
+
 TEST_CASE("BrokerWatch learns nothing from the end of a channel that was open", "[broker_watch]") {
   BrokerWatch watch;
   ChannelReport lost = Failed(absl::UnavailableError("path lost"));
