@@ -36,22 +36,26 @@ as_root() {
   fi
 }
 
-# Tells packages that bring a daemon (sshd, postgres) not to start it: the tests run their own.
+# Tells packages that bring a daemon (sshd, postgres) not to start it, until this shell ends, however
+# that is: the tests run their own. Leaves a file alone that somebody else has put there.
 deny_daemons() {
-  as_root test ! -e /usr/sbin/policy-rc.d || return 1
-  printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
-  as_root chmod 755 /usr/sbin/policy-rc.d
+  local file=/usr/sbin/policy-rc.d mark='# by scripts/packages.sh of Culvert, for one installation'
+  # One of ours is left only where this was killed.
+  ! as_root test -e "$file" || as_root grep -qxF "$mark" "$file" || return 0
+  trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  printf '#!/bin/sh\n%s\nexit 101\n' "$mark" | as_root tee "$file" >/dev/null
+  as_root chmod 755 "$file"
 }
 
 # Installs those of its arguments that are missing. Does not touch apt when none is.
-install_packages() {
-  local missing denied=no status=0
+install_packages() (
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
   as_root apt-get update || return
-  deny_daemons && denied=yes
+  deny_daemons || return
   as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install --yes --no-install-recommends "${missing[@]}" || status=$?
-  [[ $denied == no ]] || as_root rm -f /usr/sbin/policy-rc.d
-  return "$status"
-}
+    apt-get install --yes --no-install-recommends "${missing[@]}"
+)

@@ -4,13 +4,16 @@
 
 #include <future>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "agent/tcp_service.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "config/client_options.h"
 #include "config/credentials_policy.h"
 #include "config/main.h"
+#include "config/reload.h"
 #include "config/service_manager.h"
 #include "culvert/client.h"
 #include "culvert/error_code.h"
@@ -23,20 +26,7 @@ namespace {
 
 constexpr char kProgram[] = "culvert-agent";
 
-using ParseAgain = std::function<absl::StatusOr<config::Parsed<config::AgentConfig>>()>;
-
-ClientOptions OptionsOf(const config::AgentConfig& config) {
-  ClientOptions options;
-  for (const config::Endpoint& broker : config.brokers)
-    options.brokers.push_back(broker.ToString());
-  options.project = config.project;
-  options.region = config.region;
-  options.service_domain = config.service_domain;
-  options.name = config.name;
-  options.memory_limit = config.common.memory_limit;
-  options.insecure = config.common.insecure;
-  return options;
-}
+using ParseAgain = config::ParseAgain<config::AgentConfig>;
 
 // Lives on the loop.
 class Agent {
@@ -46,6 +36,7 @@ class Agent {
         config_(std::move(config)),
         parse_(std::move(parse)),
         allow_(std::make_shared<const config::AllowList>(config_.allow)),
+        dial_timeout_(config_.dial_timeout),
         done_(done),
         provider_(client, ProviderOptions()),
         signals_(client.core().loop(), config_.common.grace,
@@ -55,10 +46,12 @@ class Agent {
                   "nothing is allowed: add --allow HOST:PORT, or nothing can be reached through {}",
                   config_.name);
     }
-    config::NotifyReady(fmt::format("agent {}", config_.name));
+    config::NotifyReady(StatusText());
   }
 
  private:
+  std::string StatusText() const { return fmt::format("agent {}", config_.name); }
+
   Provider::Options ProviderOptions() {
     Provider::Options options;
     options.services["tcp"] = [this](const ServiceRequest& request) { return MakeTcp(request); };
@@ -76,7 +69,7 @@ class Agent {
     if (!target.ok())
       return ErrorStatus(ErrorCode::kBadTarget, std::string(MessageOf(target.status())));
     return std::make_unique<TcpService>(client_.core().loop(), *std::move(target), allow_,
-                                        config_.dial_timeout);
+                                        dial_timeout_);
   }
 
   void LogState(const absl::Status& status, Duration retry_in) {
@@ -106,30 +99,30 @@ class Agent {
     finished_ = true;
   }
 
-  // Only what can change without touching channels: the allow list, the dial time-out, log level,
-  // grace.
   void Reload() {
-    config::NotifyReloading();
-    absl::StatusOr<config::Parsed<config::AgentConfig>> parsed = parse_();
-    if (parsed.ok() && !parsed->config) parsed = absl::InvalidArgumentError("nothing to run");
-    if (parsed.ok()) {
-      config_.allow = parsed->config->allow;
-      config_.dial_timeout = parsed->config->dial_timeout;
-      config_.common.log_level = parsed->config->common.log_level;
-      allow_ = std::make_shared<const config::AllowList>(config_.allow);
-      SetLogLevel(config_.common.log_level);
-      signals_.set_grace(parsed->config->common.grace);
-      CULVERT_LOG(kInfo, "configuration reloaded, {} rules", allow_->rules().size());
-    } else {
-      CULVERT_LOG(kError, "configuration not reloaded: {}", MessageOf(parsed.status()));
+    config::Reload(
+        parse_, [this](const config::AgentConfig& next) { Apply(next); },
+        [this] { return StatusText(); });
+  }
+
+  // Only what can change without touching channels.
+  void Apply(const config::AgentConfig& next) {
+    const std::string later = config::ChangedForNextStart(config_, next);
+    if (!later.empty()) {
+      CULVERT_LOG(kWarning, "changed, but used from the next start only: {}", later);
     }
-    config::NotifyReady(fmt::format("agent {}", config_.name));
+    allow_ = std::make_shared<const config::AllowList>(next.allow);
+    dial_timeout_ = next.dial_timeout;
+    SetLogLevel(next.common.log_level);
+    signals_.set_grace(next.common.grace);
+    CULVERT_LOG(kInfo, "configuration reloaded, {} rules", allow_->rules().size());
   }
 
   Client& client_;
-  config::AgentConfig config_;
+  const config::AgentConfig config_;  // as at the start
   const ParseAgain parse_;
   std::shared_ptr<const config::AllowList> allow_;
+  Duration dial_timeout_;
   std::promise<void>& done_;
   bool finished_ = false;
   Provider provider_;
@@ -138,11 +131,11 @@ class Agent {
 
 }  // namespace
 
-int Run(const config::AgentConfig& config, const ParseAgain& parse) {
+int Run(const config::AgentConfig& config, const config::ParseAgain<config::AgentConfig>& parse) {
   SetLogLevel(config.common.log_level);
   absl::Status usable = config::CheckCredentials(config);
   absl::StatusOr<std::unique_ptr<Client>> client =
-      usable.ok() ? Client::Create(OptionsOf(config))
+      usable.ok() ? Client::Create(config::ClientOptionsOf(config))
                   : absl::StatusOr<std::unique_ptr<Client>>(usable);
   if (!client.ok()) {
     config::PrintError(kProgram, client.status());

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
 
@@ -31,7 +33,8 @@ TcpService::TcpService(net::EventLoop& loop, Target target,
     : loop_(loop),
       target_(std::move(target)),
       allow_(std::move(allow)),
-      dial_timeout_(dial_timeout) {}
+      dial_timeout_(dial_timeout),
+      timer_(loop) {}
 
 TcpService::~TcpService() = default;
 
@@ -42,13 +45,24 @@ void TcpService::Start(TakenCallback started) {
                                  "{} is not on this agent's allow list", target_.ToString())));
     return;
   }
+  deadline_ = MonotonicNow() + dial_timeout_;
+  timer_.Start(dial_timeout_, [this] { HandleTimeout(); });
   resolution_.emplace(loop_, target_.host, target_.port,
                       [this](absl::StatusOr<std::vector<net::Address>> addresses) {
                         HandleResolved(std::move(addresses));
                       });
 }
 
+// A resolver that is dead takes longer than anybody waits.
+void TcpService::HandleTimeout() {
+  resolution_.reset();
+  Fail(ErrorCode::kTimeout,
+       absl::DeadlineExceededError(fmt::format("resolve {}: timed out", Printable(target_.host))));
+}
+
 void TcpService::HandleResolved(absl::StatusOr<std::vector<net::Address>> addresses) {
+  resolution_.reset();
+  timer_.Cancel();
   if (!addresses.ok()) {
     Fail(ErrorCode::kUnreachable, addresses.status());
     return;
@@ -63,13 +77,14 @@ void TcpService::HandleResolved(absl::StatusOr<std::vector<net::Address>> addres
              "{} resolves to no address on this agent's allow list", target_.ToString())));
     return;
   }
-  dial_.emplace(loop_, std::move(allowed), dial_timeout_,
+  dial_.emplace(loop_, std::move(allowed), std::max(Duration::zero(), deadline_ - MonotonicNow()),
                 [this](absl::StatusOr<std::unique_ptr<net::TcpStream>> stream) {
                   HandleDialled(std::move(stream));
                 });
 }
 
 void TcpService::HandleDialled(absl::StatusOr<std::unique_ptr<net::TcpStream>> stream) {
+  dial_.reset();
   if (!stream.ok()) {
     Fail(CodeOf(stream.status()), stream.status());
     return;
@@ -91,6 +106,9 @@ void TcpService::SendEnd(TakenCallback taken) { stream_->SendEnd(std::move(taken
 void TcpService::Recv(ReceivedCallback received) { stream_->Recv(std::move(received)); }
 
 void TcpService::Close(const absl::Status& why) {
+  timer_.Cancel();
+  resolution_.reset();
+  dial_.reset();
   if (stream_) stream_->Close(why);
 }
 

@@ -12,6 +12,7 @@
 #include "net/dialer.h"
 #include "net/event_loop.h"
 #include "net/resolver.h"
+#include "net/timer.h"
 #include "sdk/stream_endpoint.h"
 
 namespace culvert::agent {
@@ -25,7 +26,8 @@ class TcpService final : public Service {
              Duration dial_timeout);
   ~TcpService() override;
 
-  // Checks, resolves, checks again, dials. kDenied, kUnreachable, kRefused or kTimeout.
+  // Checks, resolves, checks again, dials; `dial_timeout` bounds it all. kDenied, kUnreachable,
+  // kRefused or kTimeout.
   void Start(TakenCallback started) override;
   void Send(Bytes bytes, TakenCallback taken) override;
   void SendEnd(TakenCallback taken) override;
@@ -33,6 +35,7 @@ class TcpService final : public Service {
   void Close(const absl::Status& why) override;
 
  private:
+  void HandleTimeout();
   void HandleResolved(absl::StatusOr<std::vector<net::Address>> addresses);
   void HandleDialled(absl::StatusOr<std::unique_ptr<net::TcpStream>> stream);
   void Fail(ErrorCode code, const absl::Status& why);
@@ -42,7 +45,9 @@ class TcpService final : public Service {
   const std::shared_ptr<const config::AllowList> allow_;
   const Duration dial_timeout_;
   TakenCallback started_;
-  std::optional<net::Resolution> resolution_;
+  MonotonicTime deadline_{};
+  net::Timer timer_;                           // of the resolution; the dial has its own
+  std::optional<net::Resolution> resolution_;  // only while it is under way, as the dial
   std::optional<net::Dial> dial_;
   std::optional<StreamEndpoint> stream_;
 };

@@ -39,9 +39,10 @@ Settings RunSettings(AgentConfig& config) {
       ValueSetting({"service-domain", '\0', "DOMAIN", "The domain of the agent's services."},
                    config.service_domain, ParseServiceDomain),
       AllowSetting(config.allow),
-      ValueSetting({"dial-timeout", '\0', "DURATION", "How long to try to reach a target.",
-                    FormatDuration(config.dial_timeout), FileForm::kQuantity},
-                   config.dial_timeout, ParsePositiveDuration),
+      ValueSetting(
+          {"dial-timeout", '\0', "DURATION", "How long resolving and dialling a target may take.",
+           FormatDuration(config.dial_timeout), FileForm::kQuantity},
+          config.dial_timeout, ParsePositiveDuration),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/agent.toml for root, else "
                                                          "~/.config/culvert/agent.toml",
@@ -75,7 +76,7 @@ absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::str
   program.summary = "Lets culvert users reach what this machine can reach, by dialling out only.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kAgent);
-  program.check = [] { return absl::OkStatus(); };
+  program.check = [&config] { return CheckCredentials(config); };
   program.commands.push_back({"run", "[options]", "Run the agent in the foreground.",
                               "Runs the agent in the foreground: it registers with a broker and "
                               "serves what the\n--allow rules permit. SIGTERM drains it, SIGHUP "

@@ -15,24 +15,21 @@ absl::Status CheckIdentity(const CommonConfig& common) {
                   Printable(common.state_dir)));
 }
 
-absl::Status CheckBind(const Endpoint& endpoint) {
+absl::Status CheckLoopback(const Endpoint& endpoint) {
   if (IsLoopback(endpoint)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("--insecure is for loopback only, and {} is not loopback", endpoint.ToString()));
 }
 
+absl::Status CheckBrokers(const std::vector<Endpoint>& brokers) {
+  for (const Endpoint& broker : brokers) CULVERT_RETURN_IF_ERROR(CheckLoopback(broker));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckInsecureBinds(const BrokerConfig& config) {
-  return config.common.insecure ? CheckBind(config.listen) : absl::OkStatus();
-}
-
-absl::Status CheckInsecureBinds(const ForwarderConfig& config) {
-  if (!config.common.insecure) return absl::OkStatus();
-  for (const ForwardSpec& forward : config.forwards) {
-    CULVERT_RETURN_IF_ERROR(CheckBind(forward.bind()));
-  }
-  return absl::OkStatus();
+  return config.common.insecure ? CheckLoopback(config.listen) : absl::OkStatus();
 }
 
 absl::Status CheckCredentials(const BrokerConfig& config) {
@@ -40,11 +37,17 @@ absl::Status CheckCredentials(const BrokerConfig& config) {
   return CheckInsecureBinds(config);
 }
 
-absl::Status CheckCredentials(const AgentConfig& config) { return CheckIdentity(config.common); }
+absl::Status CheckCredentials(const AgentConfig& config) {
+  CULVERT_RETURN_IF_ERROR(CheckIdentity(config.common));
+  return CheckBrokers(config.brokers);
+}
 
 absl::Status CheckCredentials(const ForwarderConfig& config) {
   CULVERT_RETURN_IF_ERROR(CheckIdentity(config.common));
-  return CheckInsecureBinds(config);
+  for (const ForwardSpec& forward : config.forwards) {
+    CULVERT_RETURN_IF_ERROR(CheckLoopback(forward.bind()));
+  }
+  return CheckBrokers(config.brokers);
 }
 
 absl::Status CheckInsecurePeer(const net::Address& peer) {

@@ -10,15 +10,14 @@
 
 namespace culvert::config {
 
-// At the start and at each reload. FAILED_PRECONDITION without --insecure; INVALID_ARGUMENT if with
-// it the program would listen beyond loopback.
+// At the start, at each reload, and for --check-config. FAILED_PRECONDITION without --insecure;
+// INVALID_ARGUMENT if with it the program would listen beyond loopback or dial a broker there.
 absl::Status CheckCredentials(const BrokerConfig& config);
 absl::Status CheckCredentials(const AgentConfig& config);
 absl::Status CheckCredentials(const ForwarderConfig& config);
 
 // The INVALID_ARGUMENT part alone: OK without --insecure.
 absl::Status CheckInsecureBinds(const BrokerConfig& config);
-absl::Status CheckInsecureBinds(const ForwarderConfig& config);
 
 // For the address that a broker's name resolved to, before dialling it without credentials.
 // PERMISSION_DENIED beyond loopback.

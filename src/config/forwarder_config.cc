@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <utility>
 
 #include "config/credentials_policy.h"
 #include "config/names.h"
@@ -118,6 +120,19 @@ Settings SharedSettings(ForwarderConfig& config) {
   return settings;
 }
 
+// Each local port once, but for 0: every one of those is another port.
+absl::Status CheckPorts(const std::vector<ForwardSpec>& forwards) {
+  std::set<std::pair<std::string, uint16_t>> seen;
+  for (const ForwardSpec& forward : forwards) {
+    if (forward.bind_port == 0 || seen.emplace(forward.bind_host, forward.bind_port).second) {
+      continue;
+    }
+    return absl::InvalidArgumentError(
+        fmt::format("{} is forwarded twice", forward.bind().ToString()));
+  }
+  return absl::OkStatus();
+}
+
 config::Command ForwardCommand(ForwarderConfig& config) {
   config::Command command{
       "forward",
@@ -132,8 +147,7 @@ config::Command ForwardCommand(ForwarderConfig& config) {
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
   command.settings.push_back(IgnoredSwitch());
   command.finish = [&config]() -> absl::Status {
-    config.quiet = config.common.log_level >= LogLevel::kError;
-    if (!config.forwards.empty()) return absl::OkStatus();
+    if (!config.forwards.empty()) return CheckPorts(config.forwards);
     return absl::InvalidArgumentError(
         "nothing to forward: give -L [bind_address:]port:agent:[host:]hostport or [[forward]] in "
         "the config file");
@@ -168,7 +182,6 @@ config::Command ConnectCommand(ForwarderConfig& config) {
   };
   command.finish = [&config] {
     config.command = Command::kConnect;
-    config.quiet = config.common.log_level >= LogLevel::kError;
     config.forwards.clear();
     return absl::OkStatus();
   };
@@ -187,7 +200,7 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   program.summary = "Reaches ports at machines that nobody can dial, through a culvert broker.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
-  program.check = [&config] { return CheckInsecureBinds(config); };
+  program.check = [&config] { return CheckCredentials(config); };
   program.commands = {ForwardCommand(config), ConnectCommand(config)};
   return ReadInto(program, config, args, environment);
 }

@@ -26,8 +26,7 @@ struct ForwarderConfig {
   std::vector<ForwardSpec> forwards;  // kForward: at least one
   ConnectSpec connect;                // kConnect only
   Duration open_timeout = std::chrono::seconds(10);
-  bool json = false;   // results on stdout as JSON
-  bool quiet = false;  // errors only: -q, or a log level that says so
+  bool json = false;  // results on stdout as JSON
 };
 
 // `culvert forward` and `culvert connect`; `args` without the program's name. No side effects, so

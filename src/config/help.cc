@@ -69,7 +69,8 @@ std::string CommandHelp(const std::string& program, const Command& command) {
   text +=
       "\nFlags count more than the environment, which counts more than the config file.\n"
       "A repeatable option replaces the whole list of a source that counts less; in the\n"
-      "environment its values are separated by commas.\n";
+      "environment its values are separated by commas. Of any other option\n"
+      "that is given twice the last one counts.\n";
   return text;
 }
 

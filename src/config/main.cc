@@ -1,9 +1,12 @@
 #include "config/main.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <system_error>
 
 #include "base/status.h"
+#include "config/standard_descriptors.h"
 #include "net/limits.h"
 
 namespace culvert::config {
@@ -12,7 +15,14 @@ void PrintError(const std::string& program, const absl::Status& status) {
   std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(MessageOf(status)).c_str());
 }
 
+absl::Status PrintResult(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return absl::OkStatus();
+  return absl::DataLossError(
+      fmt::format("write to standard output: {}", std::generic_category().message(errno)));
+}
+
 std::vector<std::string> StartProcess(int argc, char** argv) {
+  OpenStandardDescriptors();
   if (absl::Status limits = net::RaiseProcessLimits(); !limits.ok()) {
     CULVERT_LOG(kWarning, "limits: {}", MessageOf(limits));
   }

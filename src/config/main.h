@@ -2,7 +2,7 @@
 // running.
 #pragma once
 
-#include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,31 +19,39 @@ inline constexpr int kExitFailure = 1;
 // Prints `PROGRAM: message` on stderr, as the one line that explains a non-zero exit.
 void PrintError(const std::string& program, const absl::Status& status);
 
+// Writes `text` to standard output. An error if not all of it could be written: whoever waits for
+// it must not take a part for the whole.
+absl::Status PrintResult(const std::string& text);
+
 // Sets the process up and returns its arguments without the program's name.
 std::vector<std::string> StartProcess(int argc, char** argv);
 
 // Runs `run` and turns an exception that a library let through into an error line and kExitFailure.
 int CatchAll(const std::string& program, absl::FunctionRef<int()> run);
 
-// Parses and runs. `run` gets the config and a function that parses the same command line again,
-// for a reload.
+// Parses the same command line and environment again, and the config file as it is now: for a
+// reload. Loop thread.
+template <class Config>
+using ParseAgain = std::function<absl::StatusOr<Parsed<Config>>()>;
+
+// Parses and runs. `run` gets the config and a ParseAgain.
 template <class Config, class Parse, class Run>
 int Main(const std::string& program, int argc, char** argv, Parse parse, Run run) {
   return CatchAll(program, [&]() -> int {
     const std::vector<std::string> args = StartProcess(argc, argv);
-    const auto parse_again = [&]() -> absl::StatusOr<Parsed<Config>> {
-      return parse(args, CurrentEnvironment());
-    };
+    const Environment environment = CurrentEnvironment();
+    const ParseAgain<Config> parse_again = [&] { return parse(args, environment); };
     absl::StatusOr<Parsed<Config>> parsed = parse_again();
     if (!parsed.ok()) {
       PrintError(program, parsed.status());
       return kExitUsage;
     }
-    if (!parsed->config) {
-      std::fputs(parsed->text.c_str(), stdout);
-      return 0;
+    if (parsed->config) return run(*parsed->config, parse_again);
+    if (absl::Status printed = PrintResult(parsed->text); !printed.ok()) {
+      PrintError(program, printed);
+      return kExitFailure;
     }
-    return run(*parsed->config, parse_again);
+    return 0;
   });
 }
 

@@ -5,14 +5,15 @@
 #include <csignal>
 #include <future>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/log.h"
 #include "base/status.h"
 #include "config/main.h"
 #include "culvert/consumer.h"
-#include "forwarder/client_options.h"
-#include "forwarder/tcp_outlet.h"
+#include "forwarder/make_client.h"
+#include "forwarder/stdio_outlet.h"
 #include "net/signal_watcher.h"
 #include "net/stdio_stream.h"
 #include "sdk/client_core.h"
@@ -20,50 +21,68 @@
 namespace culvert::forwarder {
 namespace {
 
+// What the process ends with. No line where nobody would miss one: a hang-up, or nobody reads.
+struct CallEnd {
+  int exit_code = 0;
+  std::string line;
+};
+
 // Lives on the loop.
 class StdioCall {
  public:
-  StdioCall(Client& client, const config::ForwarderConfig& config, std::promise<absl::Status>& done)
+  StdioCall(Client& client, const config::ForwarderConfig& config, std::promise<CallEnd>& done)
       : loop_(client.core().loop()),
         done_(done),
         consumer_(client),
-        // A signal ends the call at once: there is nothing to drain but itself.
-        terminate_(loop_, SIGTERM, [this] { Interrupt(); }),
-        interrupt_(loop_, SIGINT, [this] { Interrupt(); }),
-        // ssh sends it to its ProxyCommand at the end of every session; that standard input and
-        // output end says the same, in order.
-        hang_up_(loop_, SIGHUP, [] {}) {
+        // A signal ends the call at once, without draining: SIGHUP is how ssh ends its
+        // ProxyCommand.
+        terminate_(loop_, SIGTERM, [this] { Interrupt("interrupted"); }),
+        interrupt_(loop_, SIGINT, [this] { Interrupt("interrupted"); }),
+        hang_up_(loop_, SIGHUP, [this] { Interrupt(""); }) {
     absl::StatusOr<std::unique_ptr<net::ByteStream>> stdio = net::OpenStdio(loop_);
     if (!stdio.ok()) {
-      Finish(stdio.status());
+      Finish({kExitTunnelFailed, std::string(MessageOf(stdio.status()))});
       return;
     }
     Consumer::Request request{config.connect.agent, "tcp", config.connect.target.ToString(),
                               config.open_timeout};
-    consumer_.Connect(
-        std::move(request), std::make_unique<TcpOutlet>(*std::move(stdio)),
-        [this](const ChannelReport& report) {
-          Finish(report.status.ok() ? report.status : absl::UnknownError(report.reason));
-        });
-    // What was sent is to arrive: the call is over when its last message is out.
+    consumer_.Connect(std::move(request),
+                      std::make_unique<StdioOutlet>(*std::move(stdio), local_failure_),
+                      [this](const ChannelReport& report) { HandleEnd(report); });
   }
 
  private:
-  void Interrupt() { Finish(absl::CancelledError("interrupted")); }
+  enum class State { kOpen, kDraining, kDone };
 
-  void Finish(const absl::Status& status) {
-    if (finished_) return;
-    finished_ = true;
-    if (!status.ok()) {
-      done_.set_value(status);
-      return;
+  void HandleEnd(const ChannelReport& report) {
+    if (report.status.ok()) {
+      // What was sent is to arrive: the call is over when its last message is out.
+      state_ = State::kDraining;
+      consumer_.Drain([this] { Finish({}); });
+    } else if (local_failure_.ok()) {
+      Finish({kExitTunnelFailed, report.reason});
+    } else if (MessageOf(local_failure_) == net::kReaderGone) {
+      Finish({kExitTunnelFailed, ""});
+    } else {
+      Finish({kExitTunnelFailed, std::string(MessageOf(local_failure_))});
     }
-    consumer_.Drain([this] { done_.set_value(absl::OkStatus()); });
+  }
+
+  void Interrupt(const char* line) {
+    // When it drains, both directions have ended in order already.
+    Finish(state_ == State::kDraining ? CallEnd{} : CallEnd{kExitTunnelFailed, line});
+  }
+
+  void Finish(CallEnd end) {
+    if (state_ == State::kDone) return;
+    state_ = State::kDone;
+    done_.set_value(std::move(end));
   }
 
   net::EventLoop& loop_;
-  std::promise<absl::Status>& done_;
-  bool finished_ = false;
+  std::promise<CallEnd>& done_;
+  State state_ = State::kOpen;
+  absl::Status local_failure_;  // of standard input or output
   Consumer consumer_;
   net::SignalWatcher terminate_;
   net::SignalWatcher interrupt_;
@@ -79,16 +98,17 @@ int RunConnect(const config::ForwarderConfig& config) {
     config::PrintError(kProgram, client.status());
     return config::kExitUsage;
   }
-  std::promise<absl::Status> done;
+  std::promise<CallEnd> done;
   std::unique_ptr<StdioCall> call;
   (*client)->Run([&] { call = std::make_unique<StdioCall>(**client, config, done); });
-  const absl::Status ended = done.get_future().get();
+  const CallEnd end = done.get_future().get();
   (*client)->Run([&] { call.reset(); });
-  if (ended.ok()) return 0;
-  const std::string route =
-      fmt::format("connect {} {}", config.connect.agent, config.connect.target.ToString());
-  config::PrintError(kProgram, Annotate(ended, route));
-  return kExitTunnelFailed;
+  if (!end.line.empty()) {
+    const std::string route =
+        fmt::format("connect {} {}", config.connect.agent, config.connect.target.ToString());
+    config::PrintError(kProgram, Annotate(absl::UnknownError(end.line), route));
+  }
+  return end.exit_code;
 }
 
 }  // namespace culvert::forwarder

@@ -3,21 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
 #include "base/status.h"
-#include "config/credentials_policy.h"
-#include "config/main.h"
+#include "config/client_options.h"
+#include "config/reload.h"
 #include "config/service_manager.h"
 #include "culvert/consumer.h"
-#include "forwarder/client_options.h"
+#include "forwarder/broker_watch.h"
+#include "forwarder/make_client.h"
 #include "forwarder/tcp_outlet.h"
 #include "net/listener.h"
 #include "net/process_signals.h"
@@ -26,9 +27,12 @@
 namespace culvert::forwarder {
 namespace {
 
+using ParseAgain = config::ParseAgain<config::ForwarderConfig>;
+
 // One -L: its listeners (two for all interfaces).
 struct Forward {
   config::ForwardSpec spec;
+  uint16_t port = 0;  // that is bound
   std::vector<std::unique_ptr<net::Listener>> listeners;
 };
 
@@ -43,13 +47,19 @@ class Forwarder {
         done_(done),
         consumer_(client) {}
 
-  // All or nothing: the first port that cannot be bound is the error.
+  // All or nothing: the first port that cannot be bound is the error, before any ready line.
   absl::Status Start() {
     // Before the first ready line: who reads it may send a signal at once.
     signals_.emplace(loop_, config_.common.grace,
                      net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
                                                   [this] { Reload(); }});
-    for (const config::ForwardSpec& spec : config_.forwards) CULVERT_RETURN_IF_ERROR(Add(spec));
+    for (const config::ForwardSpec& spec : config_.forwards) {
+      CULVERT_ASSIGN_OR_RETURN(Forward forward, Bind(spec));
+      forwards_.push_back(std::move(forward));
+    }
+    std::string lines;
+    for (const Forward& forward : forwards_) lines += ReadyLine(forward);
+    CULVERT_RETURN_IF_ERROR(config::PrintResult(lines));
     config::NotifyReady(StatusText());
     return absl::OkStatus();
   }
@@ -57,54 +67,63 @@ class Forwarder {
  private:
   std::string StatusText() const { return fmt::format("{} forwards", forwards_.size()); }
 
-  absl::Status Add(const config::ForwardSpec& spec) {
-    Forward forward{spec, {}};
+  absl::StatusOr<Forward> Bind(const config::ForwardSpec& spec) {
+    Forward forward{spec, spec.bind_port, {}};
     CULVERT_ASSIGN_OR_RETURN(const std::vector<net::Address> addresses,
                              config::BindAddresses(spec.bind()));
-    uint16_t port = spec.bind_port;
     for (const net::Address& address : addresses) {
       CULVERT_ASSIGN_OR_RETURN(const net::Address with_port,
-                               net::Address::FromLiteral(address.ip(), port));
+                               net::Address::FromLiteral(address.ip(), forward.port));
       CULVERT_ASSIGN_OR_RETURN(
           std::unique_ptr<net::Listener> listener,
           net::Listener::Bind(loop_, with_port,
                               [this, spec](std::unique_ptr<net::TcpStream> stream) {
                                 Accept(spec, std::move(stream));
                               }));
-      port = listener->address().port();
+      forward.port = listener->address().port();
       forward.listeners.push_back(std::move(listener));
     }
-    Announce(spec, port);
-    forwards_.push_back(std::move(forward));
-    return absl::OkStatus();
+    return forward;
   }
 
-  void Announce(const config::ForwardSpec& spec, uint16_t port) const {
-    std::string line = fmt::format("forwarding {}", spec.Arrow(port));
-    if (config_.json) {
-      const config::Endpoint listen{spec.bind_host, port};
-      line = nlohmann::json{{"event", "forwarding"},
-                            {"listen", listen.ToString()},
-                            {"agent", spec.agent},
-                            {"target", spec.target.ToString()}}
-                 .dump();
-    }
-    std::printf("%s\n", line.c_str());
-    std::fflush(stdout);
+  std::string ReadyLine(const Forward& forward) const {
+    const config::ForwardSpec& spec = forward.spec;
+    if (!config_.json) return fmt::format("forwarding {}\n", spec.Arrow(forward.port));
+    const config::Endpoint listen{spec.bind_host, forward.port};
+    return nlohmann::json{{"event", "forwarding"},
+                          {"listen", listen.ToString()},
+                          {"agent", spec.agent},
+                          {"target", spec.target.ToString()}}
+               .dump() +
+           "\n";
   }
 
   void Accept(const config::ForwardSpec& spec, std::unique_ptr<net::TcpStream> stream) {
     const std::string route =
         fmt::format("{} -> {} {}", stream->PeerName(), spec.agent, spec.target.ToString());
     Consumer::Request request{spec.agent, "tcp", spec.target.ToString(), config_.open_timeout};
-    consumer_.Connect(std::move(request), std::make_unique<TcpOutlet>(std::move(stream)),
-                      [route](const ChannelReport& report) { LogEnd(route, report); });
+    auto outlet = std::make_unique<TcpOutlet>(std::move(stream),
+                                              [this] { Tell(broker_watch_.OnOpened(), ""); });
+    consumer_.Connect(std::move(request), std::move(outlet),
+                      [this, route](const ChannelReport& report) { HandleEnd(route, report); });
   }
 
-  static void LogEnd(const std::string& route, const ChannelReport& report) {
-    CULVERT_LOG(kInfo, "[channel {:x}] {}: ended after {:.1f} s, {} bytes sent, {} received: {}",
-                report.channel_id, route, ToSeconds(report.duration), report.bytes_sent,
-                report.bytes_received, report.reason);
+  void HandleEnd(const std::string& route, const ChannelReport& report) {
+    Tell(broker_watch_.OnEnd(report, MonotonicNow()), report.reason);
+    // One that was not opened has no id.
+    const std::string id =
+        report.channel_id == 0 ? "" : fmt::format("[channel {:x}] ", report.channel_id);
+    CULVERT_LOG(kInfo, "{}{}: ended after {:.1f} s, {} bytes sent, {} received: {}", id, route,
+                ToSeconds(report.duration), report.bytes_sent, report.bytes_received,
+                report.reason);
+  }
+
+  static void Tell(BrokerWatch::News news, const std::string& reason) {
+    if (news == BrokerWatch::News::kAway) {
+      CULVERT_LOG(kWarning, "no connection can be opened: {}", reason);
+    } else if (news == BrokerWatch::News::kBack) {
+      CULVERT_LOG(kInfo, "the broker answers again");
+    }
   }
 
   void Drain() {
@@ -119,42 +138,62 @@ class Forwarder {
   }
 
   void Reload() {
-    config::NotifyReloading();
-    absl::StatusOr<config::Parsed<config::ForwarderConfig>> parsed = parse_();
-    if (parsed.ok() && !parsed->config) parsed = absl::InvalidArgumentError("nothing to run");
-    absl::Status usable = parsed.ok() ? config::CheckCredentials(*parsed->config) : parsed.status();
-    if (usable.ok()) {
-      Apply(*parsed->config);
-    } else {
-      CULVERT_LOG(kError, "configuration not reloaded: {}", MessageOf(usable));
-    }
-    config::NotifyReady(StatusText());
+    config::Reload(
+        parse_, [this](const config::ForwarderConfig& next) { Apply(next); },
+        [this] { return StatusText(); });
   }
 
-  // Forwards that are new start, those that are gone stop listening; connections live on.
   void Apply(const config::ForwarderConfig& next) {
-    std::erase_if(forwards_, [&next](const Forward& forward) {
-      return std::find(next.forwards.begin(), next.forwards.end(), forward.spec) ==
-             next.forwards.end();
-    });
-    for (const config::ForwardSpec& spec : next.forwards) {
-      const bool here =
-          std::any_of(forwards_.begin(), forwards_.end(),
-                      [&spec](const Forward& forward) { return forward.spec == spec; });
-      if (here) continue;
-      if (absl::Status added = Add(spec); !added.ok()) {
-        CULVERT_LOG(kError, "forward {} not started: {}", spec.ToString(), MessageOf(added));
-      }
+    const std::string later = config::ChangedForNextStart(config_, next);
+    if (!later.empty()) {
+      CULVERT_LOG(kWarning, "changed, but used from the next start only: {}", later);
     }
+    config_.open_timeout = next.open_timeout;
+    const size_t failed = ReplaceForwards(next.forwards);
     SetLogLevel(next.common.log_level);
     signals_->set_grace(next.common.grace);
-    CULVERT_LOG(kInfo, "configuration reloaded, {}", StatusText());
+    if (failed == 0) {
+      CULVERT_LOG(kInfo, "configuration reloaded, {}", StatusText());
+    } else {
+      CULVERT_LOG(kWarning, "configuration reloaded in part: {}, {} not started", StatusText(),
+                  failed);
+    }
+  }
+
+  // Forwards that are gone stop listening, then those that are new start; connections live on.
+  // Returns how many could not be started.
+  size_t ReplaceForwards(std::vector<config::ForwardSpec> wanted) {
+    // Each running one stands for one of those that are wanted: port 0 may be there several times.
+    std::erase_if(forwards_, [&wanted](const Forward& forward) {
+      const auto same = std::find(wanted.begin(), wanted.end(), forward.spec);
+      if (same == wanted.end()) return true;
+      wanted.erase(same);
+      return false;
+    });
+    size_t failed = 0;
+    for (const config::ForwardSpec& spec : wanted) {
+      const absl::Status started = StartOne(spec);
+      if (started.ok()) continue;
+      ++failed;
+      CULVERT_LOG(kError, "forward {} not started: {}", spec.ToString(), MessageOf(started));
+    }
+    return failed;
+  }
+
+  absl::Status StartOne(const config::ForwardSpec& spec) {
+    CULVERT_ASSIGN_OR_RETURN(Forward forward, Bind(spec));
+    forwards_.push_back(std::move(forward));
+    if (absl::Status told = config::PrintResult(ReadyLine(forwards_.back())); !told.ok()) {
+      CULVERT_LOG(kError, "forward {}: {}", spec.ToString(), MessageOf(told));
+    }
+    return absl::OkStatus();
   }
 
   net::EventLoop& loop_;
-  const config::ForwarderConfig config_;
+  config::ForwarderConfig config_;  // as at the start, but for the open timeout
   const ParseAgain parse_;
   std::promise<void>& done_;
+  BrokerWatch broker_watch_;
   Consumer consumer_;
   std::vector<Forward> forwards_;
   std::optional<net::ProcessSignals> signals_;

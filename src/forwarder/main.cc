@@ -1,13 +1,13 @@
 #include "config/main.h"
 
-#include "forwarder/client_options.h"
 #include "forwarder/connect.h"
 #include "forwarder/forward.h"
+#include "forwarder/make_client.h"
 
 namespace {
 
 int Run(const culvert::config::ForwarderConfig& config,
-        const culvert::forwarder::ParseAgain& parse) {
+        const culvert::config::ParseAgain<culvert::config::ForwarderConfig>& parse) {
   using Command = culvert::config::ForwarderConfig::Command;
   switch (config.command) {
     case Command::kForward:

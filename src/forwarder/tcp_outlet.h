@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "culvert/endpoint.h"
 #include "net/byte_stream.h"
 #include "sdk/stream_endpoint.h"
@@ -13,9 +15,11 @@ namespace culvert::forwarder {
 // loop.
 class TcpOutlet final : public Outlet {
  public:
-  explicit TcpOutlet(std::unique_ptr<net::ByteStream> stream)
-      : stream_(std::move(stream), [this](absl::Status why) { Break(std::move(why)); }) {}
+  TcpOutlet(std::unique_ptr<net::ByteStream> stream, absl::AnyInvocable<void() &&> opened)
+      : opened_(std::move(opened)),
+        stream_(std::move(stream), [this](absl::Status why) { Break(std::move(why)); }) {}
 
+  void Opened() override { std::move(opened_)(); }
   void Send(Bytes bytes, TakenCallback taken) override {
     stream_.Send(std::move(bytes), std::move(taken));
   }
@@ -24,6 +28,7 @@ class TcpOutlet final : public Outlet {
   void Close(const absl::Status& why) override { stream_.Close(why); }
 
  private:
+  absl::AnyInvocable<void() &&> opened_;
   StreamEndpoint stream_;
 };
 

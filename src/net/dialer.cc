@@ -59,7 +59,6 @@ class Dial::State {
   State(EventLoop& loop, std::vector<Address> addresses, Duration limit, Callback callback)
       : loop_(loop),
         addresses_(std::move(addresses)),
-        limit_(limit),
         callback_(std::move(callback)),
         begin_(loop, [this] { HandleNext(); }),
         next_(loop),
@@ -125,9 +124,8 @@ class Dial::State {
   }
 
   void HandleDeadline() {
-    const std::string text =
-        fmt::format("{}: timed out after {:g} s", Context(), ToSeconds(limit_));
-    Finish(StatusWithErrno(absl::StatusCode::kDeadlineExceeded, text, ETIMEDOUT));
+    Finish(
+        StatusWithErrno(absl::StatusCode::kDeadlineExceeded, Context() + ": timed out", ETIMEDOUT));
   }
 
   void Note(size_t index, const absl::Status& failure) {
@@ -158,7 +156,6 @@ class Dial::State {
 
   EventLoop& loop_;
   const std::vector<Address> addresses_;
-  const Duration limit_;
   Callback callback_;
   size_t next_index_ = 0;
   std::vector<std::unique_ptr<Attempt>> attempts_;

@@ -21,8 +21,8 @@ namespace culvert::net {
 //
 // Errors: when all have failed, that of the first address: UNAVAILABLE "dial 127.0.0.1:22:
 // connection refused", INVALID_ARGUMENT for one that is undialable or an empty list;
-// DEADLINE_EXCEEDED "dial 127.0.0.1:22: timed out after 10 s" when `limit` is over. See DialErrorOf
-// for the kinds that the tunnel tells apart.
+// DEADLINE_EXCEEDED "dial 127.0.0.1:22: timed out" when `limit` is over. See DialErrorOf for the
+// kinds that the tunnel tells apart.
 class Dial {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<TcpStream>>) &&>;

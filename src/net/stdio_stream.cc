@@ -1,6 +1,7 @@
 #include "net/stdio_stream.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -19,13 +20,25 @@
 namespace culvert::net {
 namespace {
 
+absl::Status ReadError(int error) { return ErrnoStatus(error, "read standard input"); }
+
+absl::Status WriteError(int error) {
+  if (error == EPIPE || error == ECONNRESET) return absl::AbortedError(kReaderGone);
+  return ErrnoStatus(error, "write to standard output");
+}
+
+bool HasErrorOrHangUp(int fd) {
+  pollfd state{.fd = fd, .events = 0, .revents = 0};
+  return poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 class Core final : public StreamCore {
  public:
   Core(EventLoop& loop, int out_fd)
       : StreamCore(loop),
         out_original_(out_fd),
         in_(std::in_place, loop, [this](unsigned) { Run([this] { Read(); }); }),
-        out_(std::in_place, loop, [this](unsigned) { Run([this] { Flush(); }); }),
+        out_(std::in_place, loop, [this](unsigned) { Run([this] { HandleOutput(); }); }),
         resume_(std::in_place, loop, [this] { Run([this] { TakeHeld(); }); }) {}
 
   absl::Status Open(int in_fd) {
@@ -57,7 +70,7 @@ class Core final : public StreamCore {
     } else if (result == 0) {
       DeliverEnd();
     } else if (result != -EAGAIN && result != -EINTR) {
-      Break(ErrnoStatus(static_cast<int>(-result)));
+      Break(ReadError(static_cast<int>(-result)));
     }
   }
 
@@ -80,6 +93,16 @@ class Core final : public StreamCore {
     HandleRead(held.result, held.bytes);
   }
 
+  void HandleOutput() {
+    if (wants_to_write()) {
+      Flush();
+    } else if (HasErrorOrHangUp(out_->fd())) {
+      Break(absl::AbortedError(kReaderGone));
+    } else {
+      watch_reader_ = false;  // urgent data, which would wake every turn; the next write will tell
+    }
+  }
+
   absl::Status FlushTo(WriteQueue& queue) override {
     if (out_->file() != nullptr) {
       FlushToFile(queue);
@@ -90,8 +113,11 @@ class Core final : public StreamCore {
           const ssize_t written = writev(out_->fd(), parts, count);
           return written < 0 ? -errno : written;
         },
-        [this] { return out_->FinishWriting(out_original_); });
-    return error == 0 ? absl::OkStatus() : ErrnoStatus(error);
+        [this] {
+          watch_reader_ = false;  // a socket of which both directions have ended hangs up as well
+          return out_->FinishWriting(out_original_);
+        });
+    return error == 0 ? absl::OkStatus() : WriteError(error);
   }
 
   void FlushToFile(WriteQueue& queue) {
@@ -106,7 +132,7 @@ class Core final : public StreamCore {
                         [this, &queue](ssize_t result) {
                           Run([this, &queue, result] {
                             if (result < 0) {
-                              Break(ErrnoStatus(static_cast<int>(-result)));
+                              Break(WriteError(static_cast<int>(-result)));
                             } else if (!is_broken()) {
                               queue.Advance(static_cast<size_t>(result));
                               Flush();
@@ -117,7 +143,8 @@ class Core final : public StreamCore {
 
   void Rewatch() override {
     in_->Watch(is_reading() ? FdPoll::kReadable : 0);
-    out_->Watch(wants_to_write() ? FdPoll::kWritable : 0);
+    const bool watch_reader = watch_reader_ && has_delegate() && !is_broken();
+    out_->Watch(wants_to_write() ? FdPoll::kWritable : watch_reader ? FdPoll::kBroken : 0);
     if (in_->file() != nullptr) ReadFile();
   }
 
@@ -128,6 +155,7 @@ class Core final : public StreamCore {
   }
 
   const int out_original_;
+  bool watch_reader_ = true;  // while there is nothing to write, which would tell as well
   std::optional<Held> held_;
   std::optional<StdioEnd> in_;
   std::optional<StdioEnd> out_;

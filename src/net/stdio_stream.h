@@ -9,6 +9,8 @@
 
 namespace culvert::net {
 
+inline constexpr char kReaderGone[] = "nobody reads standard output any more";
+
 // Works on pipes, sockets, terminals, regular files and /dev/null; the two may be one socket or
 // terminal. It uses duplicates, made non-blocking; since that is shared with the originals, their
 // own flags are put back when the stream is destroyed (a shared terminal must not be left
@@ -16,8 +18,9 @@ namespace culvert::net {
 //
 // FinishWriting lets the reader see the end of the file: a socket is shut down, a pipe is closed,
 // and for that `out_fd` itself becomes /dev/null (not free, or the next descriptor opened would be
-// stdout). A reader that went away is noticed by the next write: OnBroken, ABORTED "broken pipe".
-// SIGPIPE must be ignored (RaiseProcessLimits). SetResetOnClose has no effect.
+// stdout). The reader of a pipe, socket or terminal that goes away is noticed although nothing is
+// written: OnBroken, ABORTED with kReaderGone. SIGPIPE must be ignored (RaiseProcessLimits).
+// SetResetOnClose has no effect.
 absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd = 0,
                                                       int out_fd = 1);
 

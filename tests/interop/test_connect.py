@@ -1,6 +1,12 @@
 """`culvert connect` reaches the tcp service of a legacy provider."""
 
+import concurrent.futures
+import signal
+import subprocess
+import threading
 import unittest
+
+import grpc
 
 import legacy
 import programs
@@ -104,6 +110,52 @@ class ConnectTest(unittest.TestCase):
         self.assertEqual(result.returncode, 255)
         self.assertIn(b"no service tcp", result.stderr)
         self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
+
+class HoldingBroker(stubs.V1.grpc.BrokerServiceServicer):
+    """Opens every channel, ends it in order, and then never ends its stream."""
+
+    def __init__(self):
+        self._pb = stubs.V1.pb
+        self.said_goodbye = threading.Event()
+        self.let_go = threading.Event()
+        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4))
+        stubs.V1.grpc.add_BrokerServiceServicer_to_server(self, self._server)
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._server.start()
+
+    def Connect(self, requests, _context):  # pylint: disable=invalid-name
+        next(requests)
+        opened = self._pb.ConnectResponse.OpenResponse(session_id=1, channel_id=2)
+        yield self._pb.ConnectResponse(open_response=opened)
+        yield self._pb.ConnectResponse(close=self._pb.Close(id=1))
+        for _ in requests:
+            pass
+        self.said_goodbye.set()
+        self.let_go.wait(programs.WAIT)
+
+    def close(self):
+        self.let_go.set()
+        self._server.stop(grace=None).wait()
+
+
+class DrainTest(unittest.TestCase):
+    """Both directions have ended in order, and connect waits for the end of its stream."""
+
+    def test_a_signal_ends_it_at_once(self):
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            with self.subTest(signal=number.name):
+                broker = HoldingBroker()
+                self.addCleanup(broker.close)
+                argv = [programs.path("culvert"), "connect", "edge-1:7", "--broker", broker.address,
+                        "--insecure"]
+                with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE) as child:
+                    self.assertTrue(broker.said_goodbye.wait(programs.WAIT))
+                    child.send_signal(number)
+                    # Without a signal it takes 10 s.
+                    out, err = child.communicate(timeout=5)
+                self.assertEqual((0, b"", b""), (child.returncode, out, err))
 
 
 if __name__ == "__main__":

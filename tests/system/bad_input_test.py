@@ -153,12 +153,24 @@ class CommandLine(CommandLineTest):
             self.assertEqual(FAILURE, done.returncode)
             self.assertEqual(1, done.stderr.count(b"\n"), done.stderr)
             self.assertIn(f"{HOST}:{port}".encode(), done.stderr)
+            self.assertEqual(b"", done.stdout)  # none is said to be ready
+
+    def test_a_local_port_that_is_forwarded_twice(self):
+        with reserved_port() as port:
+            self.check(self.forward("-L", f"{port}:edge-1:22", "-L", f"{port}:edge-1:22"), USAGE,
+                       f"{HOST}:{port} is forwarded twice")
 
     def test_check_config_tells_without_running(self):
         good = self.write("good.toml", "[[forward]]\nlocal = '0'\nagent = 'a'\ntarget = '22'\n")
-        done = self.run_to_end([binary("culvert"), "forward", "--check-config", "--config", good])
+        argv = [binary("culvert"), "forward", "--check-config", "--config", good]
+        done = self.run_to_end(argv + ["--insecure"])
         self.assertEqual((0, b"configuration ok\n", b""),
                          (done.returncode, done.stdout, done.stderr))
+        self.check(argv, USAGE, "--insecure")
+        self.check(argv + ["--insecure", "--broker", "192.0.2.1"], USAGE, "loopback")
+        agent = [binary("culvert-agent"), "run", "--check-config", "--name", AGENT, "--broker"]
+        self.check(agent + [f"{HOST}:1"], USAGE, "--insecure")
+        self.check(agent + ["192.0.2.1", "--insecure"], USAGE, "loopback")
 
 
 class Connect(CommandLineTest):

@@ -1,14 +1,16 @@
 """kill -9 of each program: applications see a reset, never an end in order, and the tunnel comes
 back by itself."""
 
+import contextlib
 import re
 import socket
 import threading
 import time
 import unittest
 
-from harness import (AGENT, MIB, PATIENCE, RESETS, SystemTest, Task, dial, echo_through, fate,
-                     how_it_ends, is_broken_soon, note, payload, read_all, round_trip)
+from harness import (AGENT, MIB, PATIENCE, RESETS, SystemTest, Task, dial, echo_through,
+                     eventually, fate, how_it_ends, is_broken_soon, note, payload, read_all,
+                     round_trip)
 
 PROGRAMS = ("broker", "agent", "forwarder")
 BLOCK = payload(256 * 1024)
@@ -198,6 +200,27 @@ class ComesBack(SystemTest):
         took = time.monotonic() - began
         self.assertTrue(1.5 < took < 10, took)
         tunnel.forwarder.stderr.expect("ended after .*broker")
+
+    def test_forwarder_says_once_that_its_broker_is_away(self):
+        echo = self.echo_server()
+        tunnel = self.tunnel(echo.port, forwarder=["--open-timeout", "200ms"])
+        stderr = tunnel.forwarder.stderr
+        tunnel.broker.kill()
+        for _ in range(3):
+            self.assertEqual("reset", fate(tunnel.port))
+        stderr.expect(" warning no connection can be opened: .*broker")
+        start = tunnel.agent.stderr.position()
+        self.broker(listen=tunnel.broker.address)
+        tunnel.agent.stderr.expect(" registered as ", start=start)
+
+        def carries():
+            with contextlib.suppress(*RESETS):
+                return echo_through(tunnel.port, payload(1000))
+            return False
+
+        self.assertTrue(eventually(carries))
+        stderr.expect(" info the broker answers again$")
+        self.assertEqual(1, stderr.count("no connection can be opened"))
 
     def test_openings_wait_for_an_agent_that_is_away_for_a_moment(self):
         echo = self.echo_server()

@@ -232,9 +232,40 @@ class Reload(SystemTest):
                 with socket.create_server((HOST, 0)) as busy:
                     port = busy.getsockname()[1]
                     self.write("forward.toml", forwards(second, port))
+                    start = forwarder.stderr.position()
                     self.reload(forwarder, f" error forward .*{HOST}:{port}")
+                    forwarder.stderr.expect(
+                        "configuration reloaded in part: 1 forwards, 1 not started", start=start)
                 self.assertTrue(echo_through(second, payload(1000)))
                 round_trip(kept)
+
+    def test_two_forwards_of_one_kind_are_two(self):
+        entry = f"[[forward]]\nlocal = 0\nagent = '{AGENT}'\ntarget = 22\n"
+        config = self.write("forward.toml", entry)
+        forwarder = self.forwarder(self.broker(), "--config", config)
+        forwarder.stdout.expect("^forwarding ")
+        for count in (3, 2, 2):
+            self.write("forward.toml", entry * count)
+            self.reload(forwarder, f"configuration reloaded, {count} forwards")
+        self.assertEqual(3, forwarder.stdout.position())
+
+    def test_what_needs_a_restart_is_named(self):
+        broker = self.broker()
+        allow = f"broker = '{broker.address}'\ninsecure = true\nallow = ['{HOST}:*']\n"
+        config = self.write("agent.toml", allow + f"name = '{AGENT}'\n")
+        agent = self.start([binary("culvert-agent"), "run", "--config", config])
+        agent.stderr.expect("registered as")
+        self.write("agent.toml", allow + "name = 'other'\nregion = 'eu'\n")
+        self.reload(agent, " warning changed, but used from the next start only: name, region$")
+        self.write("agent.toml", allow.replace("insecure = true", "") + f"name = '{AGENT}'\n")
+        self.reload(agent, " error configuration not reloaded: .*--insecure")
+
+        entry = f"[[forward]]\nlocal = 0\nagent = '{AGENT}'\ntarget = 22\n"
+        config = self.write("forward.toml", entry)
+        forwarder = self.forwarder(broker, "--config", config)
+        forwarder.stdout.expect("^forwarding ")
+        self.write("forward.toml", "project = 'other'\n" + entry)
+        self.reload(forwarder, " warning changed, but used from the next start only: project$")
 
     def test_log_level(self):
         echo = self.echo_server()

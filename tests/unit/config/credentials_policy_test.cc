@@ -44,15 +44,24 @@ TEST_CASE("CheckCredentials lets an insecure forwarder bind loopback only", "[cr
   config.common.insecure = true;
   config.forwards = {*ParseForwardSpec("1:edge:1"), *ParseForwardSpec("[::1]:1:edge:1")};
   CHECK(CheckCredentials(config).ok());
+  config.brokers = {{"broker.example", 7400}};
+  CHECK(CheckCredentials(config).code() == absl::StatusCode::kInvalidArgument);
+  config.brokers = {{"::1", 7400}};
   config.forwards.push_back(*ParseForwardSpec("*:2222:edge:1"));
   CHECK(CheckCredentials(config) ==
         absl::InvalidArgumentError("--insecure is for loopback only, and *:2222 is not loopback"));
 }
 
-TEST_CASE("CheckCredentials lets an insecure agent run", "[credentials]") {
+TEST_CASE("CheckCredentials lets an insecure agent dial a broker on loopback only",
+          "[credentials]") {
   AgentConfig config;
   config.common.insecure = true;
+  config.brokers = {{"127.0.0.1", 1}, {"::1", 1}, {"localhost", 1}};
   CHECK(CheckCredentials(config).ok());
+  config.brokers.push_back({"192.0.2.1", 1});
+  CHECK(CheckCredentials(config) ==
+        absl::InvalidArgumentError(
+            "--insecure is for loopback only, and 192.0.2.1:1 is not loopback"));
 }
 
 TEST_CASE("CheckInsecureBinds has nothing to say without --insecure", "[credentials]") {

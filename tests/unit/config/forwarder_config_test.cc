@@ -38,7 +38,6 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward has defaults for the rest", "[f
   CHECK(config.project == "projects/default");
   CHECK(config.open_timeout == std::chrono::seconds(10));
   CHECK_FALSE(config.json);
-  CHECK_FALSE(config.quiet);
   CHECK(config.common.log_level == LogLevel::kInfo);
   CHECK(config.common.state_dir == directory + "/home/.local/state/culvert");
 }
@@ -116,6 +115,22 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward says what is wrong with -L",
         "CULVERT_LOCAL_FORWARD \"foo\": expected [bind_address:]port:agent:[host:]hostport");
 }
 
+TEST_CASE_METHOD(ConfigFixture,
+                 "culvert forward takes each local port once, but 0 as often as asked",
+                 "[forwarder_config]") {
+  const auto forward = [&](const std::string& first, const std::string& second) {
+    return ParseForwarderCommand({"forward", "-L", first, "-L", second}, environment);
+  };
+  CHECK(MessageOf(forward("1:e:1", "1:e:1")) == "127.0.0.1:1 is forwarded twice");
+  CHECK(MessageOf(forward("*:1:e:1", ":1:f:2")) == "*:1 is forwarded twice");
+  CHECK(forward("1:e:1", "[::1]:1:e:1").ok());
+  CHECK(forward("0:e:1", "0:e:1")->config->forwards.size() == 2);
+  const std::string table = "[[forward]]\nlocal = 1\nagent = 'e'\ntarget = 1\n";
+  const std::string path = Write("forward.toml", table + table);
+  CHECK(MessageOf(ParseForwarderCommand({"forward", "--config", path}, environment)) ==
+        "127.0.0.1:1 is forwarded twice");
+}
+
 TEST_CASE_METHOD(ConfigFixture, "The switches -q and -v are log levels", "[forwarder_config]") {
   const auto config = [&](const Args& more) {
     Args args = {"forward", "-L", "1:e:1"};
@@ -123,19 +138,14 @@ TEST_CASE_METHOD(ConfigFixture, "The switches -q and -v are log levels", "[forwa
     return *ParseForwarderCommand(args, environment)->config;
   };
   CHECK(config({"-q"}).common.log_level == LogLevel::kError);
-  CHECK(config({"-q"}).quiet);
-  CHECK(config({"--log-level=error"}).quiet);
   CHECK(config({"-v"}).common.log_level == LogLevel::kDebug);
   CHECK(config({"-v", "--log-level", "trace"}).common.log_level == LogLevel::kDebug);
   CHECK(config({"--json"}).json);
   environment.variables["CULVERT_QUIET"] = "1";
   CHECK(config({}).common.log_level == LogLevel::kError);
   CHECK(config({"--log-level", "info"}).common.log_level == LogLevel::kInfo);
-  CHECK_FALSE(config({"--log-level", "info"}).quiet);
   CHECK(config({"-v"}).common.log_level == LogLevel::kDebug);
-  CHECK_FALSE(config({"-v"}).quiet);
   CHECK(config({"--quiet=false"}).common.log_level == LogLevel::kInfo);
-  CHECK_FALSE(config({"--quiet=false"}).quiet);
 }
 
 TEST_CASE_METHOD(ConfigFixture, "culvert connect takes one target", "[forwarder_config]") {

@@ -76,13 +76,26 @@ TEST_CASE_METHOD(ConfigFixture, "A program prints help and version on demand", "
 
 TEST_CASE_METHOD(ConfigFixture, "The switch --check-config parses everything and runs nothing",
                  "[program]") {
-  const Args good = {"run", "--broker", "b", "--name", "edge-1", "--check-config"};
+  const Args good = {"run",    "--broker",   "localhost",     "--name",
+                     "edge-1", "--insecure", "--check-config"};
   const auto parsed = ParseAgentCommand(good, environment);
   REQUIRE(parsed.ok());
   CHECK(parsed->text == "configuration ok\n");
   CHECK_FALSE(parsed->config.has_value());
 
   CHECK_FALSE(ParseAgentCommand({"run", "--name", "edge-1", "--check-config"}, environment).ok());
+  CHECK(
+      MessageOf(ParseAgentCommand({"run", "--broker", "localhost", "--name", "a", "--check-config"},
+                                  environment))
+          .find("use --insecure") != std::string::npos);
+  CHECK(MessageOf(ParseAgentCommand(
+            {"run", "--broker", "b", "--name", "a", "--insecure", "--check-config"},
+            environment)) == "--insecure is for loopback only, and b:7400 is not loopback");
+  CHECK(MessageOf(ParseForwarderCommand({"forward", "-L", "1:e:1", "--check-config"}, environment))
+            .find("use --insecure") != std::string::npos);
+  CHECK(MessageOf(ParseForwarderCommand(
+            {"connect", "e:1", "--broker", "b", "--insecure", "--check-config"}, environment)) ==
+        "--insecure is for loopback only, and b:7400 is not loopback");
   CHECK(MessageOf(ParseBrokerCommand({"serve", "--check-config", "--insecure", "--listen", "*:1"},
                                      environment)) ==
         "--insecure is for loopback only, and *:1 is not loopback");

@@ -11,6 +11,7 @@ namespace culvert::forwarder {
 
 inline constexpr char kProgram[] = "culvert";
 
+// The error is what the process ends with (config::kExitUsage).
 absl::StatusOr<std::unique_ptr<Client>> MakeClient(const config::ForwarderConfig& config);
 
 }  // namespace culvert::forwarder

@@ -1,0 +1,14 @@
+#include "forwarder/make_client.h"
+
+#include "base/status.h"
+#include "config/client_options.h"
+#include "config/credentials_policy.h"
+
+namespace culvert::forwarder {
+
+absl::StatusOr<std::unique_ptr<Client>> MakeClient(const config::ForwarderConfig& config) {
+  CULVERT_RETURN_IF_ERROR(config::CheckCredentials(config));
+  return Client::Create(config::ClientOptionsOf(config));
+}
+
+}  // namespace culvert::forwarder

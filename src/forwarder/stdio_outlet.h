@@ -1,0 +1,49 @@
+// Standard input and output as the consumer's end of a channel.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "culvert/endpoint.h"
+#include "net/byte_stream.h"
+#include "sdk/stream_endpoint.h"
+
+namespace culvert::forwarder {
+
+// Keeps what broke standard input or output: to the channel that is but a reset. Confined to the
+// stream's loop.
+class StdioOutlet final : public Outlet {
+ public:
+  // `failure` outlives the outlet and is OK until the stream breaks.
+  StdioOutlet(std::unique_ptr<net::ByteStream> stream, absl::Status& failure)
+      : failure_(failure), stream_(std::move(stream), [this](absl::Status why) {
+          Note(why);
+          Break(std::move(why));
+        }) {}
+
+  void Send(Bytes bytes, TakenCallback taken) override {
+    stream_.Send(std::move(bytes), Noting(std::move(taken)));
+  }
+  void SendEnd(TakenCallback taken) override { stream_.SendEnd(Noting(std::move(taken))); }
+  void Recv(ReceivedCallback received) override {
+    stream_.Recv([this, received = std::move(received)](absl::StatusOr<Chunk> chunk) mutable {
+      Note(chunk.status());
+      std::move(received)(std::move(chunk));
+    });
+  }
+  void Close(const absl::Status& why) override { stream_.Close(why); }
+
+ private:
+  void Note(const absl::Status& status) { failure_.Update(status); }
+  TakenCallback Noting(TakenCallback taken) {
+    return [this, taken = std::move(taken)](absl::Status status) mutable {
+      Note(status);
+      std::move(taken)(std::move(status));
+    };
+  }
+
+  absl::Status& failure_;
+  StreamEndpoint stream_;
+};
+
+}  // namespace culvert::forwarder
