@@ -10,17 +10,19 @@ namespace culvert::test {
 
 using broker::Broker;
 
-TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port) {
-  thread_.Run([&] { broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits); });
-  auto server =
-      rpc::Server::Start(thread_.loop(), rpc::Credentials::Insecure(),
-                         [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
-                           if (drops_ > 0) {
-                             --drops_;
-                             return;
-                           }
-                           broker_->AddStream(info, std::move(stream));
-                         });
+TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port, const Broker::Times& times,
+                       const rpc::ServerOptions& server_options) {
+  thread_.Run([&] { broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits, times); });
+  auto server = rpc::Server::Start(
+      thread_.loop(), rpc::Credentials::Insecure(),
+      [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+        if (drops_ > 0) {
+          --drops_;
+          return;
+        }
+        broker_->AddStream(info, std::move(stream));
+      },
+      server_options);
   REQUIRE(server.ok());
   server_ = *std::move(server);
   absl::Status bound;

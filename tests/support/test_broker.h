@@ -19,7 +19,10 @@ class TestBroker {
   static constexpr char kRegion[] = "here";
 
   // Port 0: the kernel chooses. Another one is bound again, for a broker that comes back.
-  explicit TestBroker(const broker::Broker::Limits& limits = {}, uint16_t port = 0);
+  // Unlike a real one it says "unknown" at once, see Broker::Times.
+  explicit TestBroker(const broker::Broker::Limits& limits = {}, uint16_t port = 0,
+                      const broker::Broker::Times& times = {.start_wait = Duration::zero()},
+                      const rpc::ServerOptions& server_options = {});
   ~TestBroker() { Stop(); }
   TestBroker(const TestBroker&) = delete;
   TestBroker& operator=(const TestBroker&) = delete;

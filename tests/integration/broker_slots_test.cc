@@ -1,0 +1,64 @@
+// Streams count until gRPC holds nothing of them any more.
+#include "tests/integration/broker_fake_fixture.h"
+
+namespace culvert::test {
+namespace {
+
+using broker::Admission;
+
+constexpr char kAddress[] = "127.0.0.1";
+
+struct SlotFixture : FakeBrokerFixture {
+  SlotFixture() : FakeBrokerFixture({.start_wait = Duration::zero()}, {2, 100}) {}
+};
+
+TEST_CASE_METHOD(SlotFixture, "Stream that is finished counts until it is done", "[broker]") {
+  for (int i = 0; i < 2; ++i) {
+    others.emplace_back();
+    Open(others.back());  // of an unknown agent
+    REQUIRE(others.back().finished);
+  }
+  Turn();
+  CHECK(broker.counted_streams(kAddress) == 2);
+  Add(Method::kConnect, consumer);
+  REQUIRE(consumer.finished);
+  CHECK(absl::IsResourceExhausted(*consumer.finished));
+
+  others.front().Done();
+  CHECK(broker.counted_streams(kAddress) == 1);
+  Add(Method::kConnect, provider);
+  CHECK_FALSE(provider.finished);
+}
+
+TEST_CASE_METHOD(SlotFixture, "Broker cancels refused streams that their client does not read",
+                 "[broker]") {
+  broker.SetLimits({0, 0});
+  for (uint64_t i = 0; i < Admission::kMaxRefused; ++i) {
+    others.emplace_back();
+    Add(Method::kAccept, others.back());
+    REQUIRE(others.back().finished);
+  }
+  Add(Method::kAccept, consumer);
+  CHECK(consumer.dropped);
+
+  others.front().Done();
+  Add(Method::kAccept, provider);
+  CHECK(provider.finished);
+}
+
+TEST_CASE_METHOD(SlotFixture, "Health check counts as a stream", "[broker]") {
+  Add(Method::kHealthCheck, consumer, "");
+  CHECK(consumer.writing.back() == "\x08\x01");
+  REQUIRE(consumer.finished);
+  CHECK(consumer.finished->ok());
+  CHECK(broker.counted_streams(kAddress) == 1);
+}
+
+TEST_CASE_METHOD(SlotFixture, "Health check of a named service is NOT_FOUND", "[broker]") {
+  Add(Method::kHealthCheck, consumer, "\x0a\x01x");
+  REQUIRE(consumer.finished);
+  CHECK(absl::IsNotFound(*consumer.finished));
+}
+
+}  // namespace
+}  // namespace culvert::test
