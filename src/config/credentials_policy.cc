@@ -24,7 +24,9 @@ absl::Status CheckBind(const Endpoint& endpoint) {
 }  // namespace
 
 absl::Status CheckInsecureBinds(const BrokerConfig& config) {
-  return config.common.insecure ? CheckBind(config.listen) : absl::OkStatus();
+  if (!config.common.insecure) return absl::OkStatus();
+  for (const Endpoint& endpoint : config.listen) CULVERT_RETURN_IF_ERROR(CheckBind(endpoint));
+  return absl::OkStatus();
 }
 
 absl::Status CheckInsecureBinds(const ForwarderConfig& config) {
