@@ -149,10 +149,6 @@ class Serving {
   }
 
   void Reload() {
-    if (listeners_.empty()) {
-      CULVERT_LOG(kInfo, "configuration not reloaded: shutting down");
-      return;
-    }
     config::NotifyReloading();
     absl::StatusOr<config::Parsed<config::BrokerConfig>> parsed = parse_();
     if (parsed.ok() && !parsed->config) parsed = absl::InvalidArgumentError("nothing to run");

@@ -60,5 +60,30 @@ TEST_CASE_METHOD(SlotFixture, "Health check of a named service is NOT_FOUND", "[
   CHECK(absl::IsNotFound(*consumer.finished));
 }
 
+// 200 consumers send 180 KB each, which the broker does not read before their channels are open.
+size_t OpeningsWithData(size_t memory) {
+  TestBroker broker({}, 0, {.start_wait = Duration::zero()}, {.memory = memory});
+  RawClient<V1> client(broker.address());
+  RawProvider<V1> provider(client, "edge-1", kCapable);
+  std::vector<RawClient<V1>> clients;
+  std::vector<RawClient<V1>::ConnectCall> calls;
+  const auto data = DataMessage<V1::ConnectRequest>(1, std::string(60'000, 'x'));
+  for (int i = 0; i < 200; ++i) {
+    if (i % 50 == 0) clients.emplace_back(broker.address());
+    calls.push_back(clients.back().Open("edge-1", kCapable));
+    for (int sent = 0; sent < 3; ++sent) calls.back().Send(data);
+  }
+  broker.WaitForChannels(200, std::chrono::seconds(1));
+  size_t channels = 0;
+  broker.Run([&](Broker& now) { channels = now.channels(); });
+  for (auto& call : calls) call.Cancel();
+  return channels;
+}
+
+TEST_CASE("Server's quota bounds what is held of all streams together", "[broker]") {
+  CHECK(OpeningsWithData(size_t{1} << 30) == 200);
+  CHECK(OpeningsWithData(size_t{4} << 20) < 100);
+}
+
 }  // namespace
 }  // namespace culvert::test

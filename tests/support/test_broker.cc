@@ -54,7 +54,9 @@ void TestBroker::Run(absl::AnyInvocable<void(Broker&) &&> task) {
   thread_.Run([&] { std::move(task)(*broker_); });
 }
 
-bool TestBroker::WaitForChannels(size_t count) { return WaitFor(&Broker::channels, count); }
+bool TestBroker::WaitForChannels(size_t count, Duration limit) {
+  return WaitFor(&Broker::channels, count, limit);
+}
 
 bool TestBroker::WaitForSessions(size_t count) { return WaitFor(&Broker::sessions, count); }
 
@@ -62,12 +64,14 @@ bool TestBroker::WaitForSilentStreams(size_t count) {
   return WaitFor(&Broker::silent_streams, count);
 }
 
-bool TestBroker::WaitFor(size_t (Broker::*number)() const, size_t count) {
-  return Eventually([&] {
-    size_t now = 0;
-    Run([&](Broker& broker) { now = (broker.*number)(); });
-    return now == count;
-  });
+bool TestBroker::WaitFor(size_t (Broker::*number)() const, size_t count, Duration limit) {
+  return Eventually(
+      [&] {
+        size_t now = 0;
+        Run([&](Broker& broker) { now = (broker.*number)(); });
+        return now == count;
+      },
+      limit);
 }
 
 }  // namespace culvert::test

@@ -276,15 +276,6 @@ class Reload(SystemTest):
         self.write("broker.toml", "region = 'eu'\nmemory_limit = '2GiB'\n")
         self.reload(broker, "a change of region, memory_limit needs a restart")
 
-    def test_broker_that_drains_is_not_reloaded(self):
-        t = self.tunnel(self.echo_server().port)
-        with dial(t.port) as stream:
-            round_trip(stream)
-            t.broker.signal(signal.SIGTERM)
-            t.broker.stderr.expect("draining")
-            self.reload(t.broker, "not reloaded: shutting down")
-            round_trip(stream)
-
     def test_reload_in_a_storm_of_connections(self):
         echo = self.echo_server()
         config = self.write("agent.toml", f"allow = ['{HOST}:*']\n")
