@@ -1,5 +1,5 @@
-// How much one peer address may have at the broker: connections, streams, openings under way. Until
-// there are identities the address stands for the principal.
+// How much one peer address may have at the broker: streams, openings under way. Until there are
+// identities the address stands for the principal.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,9 @@
 #include <unordered_map>
 
 #include "absl/status/statusor.h"
+#include "broker/log_throttle.h"
+#include "rpc/server.h"
+#include "rpc/stream.h"
 
 namespace culvert::broker {
 
@@ -41,6 +44,39 @@ class SlotCounter {
   const std::string what_;
   uint64_t limit_;
   std::unordered_map<std::string, uint64_t> used_;
+};
+
+// Who is let in. A stream counts until gRPC holds nothing of it any more: a client that does not
+// read its end still has it. Outlives all streams; confined to the control loop.
+class Admission {
+ public:
+  struct Limits {
+    uint64_t streams_per_address = 16'384;
+    uint64_t pending_per_address = 1'024;
+  };
+  // Refused streams of one address that wait for their client to read so. More are cancelled.
+  static constexpr uint64_t kMaxRefused = 256;
+
+  explicit Admission(const Limits& limits);
+
+  // Counts `stream`; the slot is of the opening under way, empty for what is none.
+  // RESOURCE_EXHAUSTED when the address has its limit.
+  absl::StatusOr<SlotCounter::Slot> Admit(const rpc::StreamInfo& info, rpc::Stream& stream,
+                                          MonotonicTime now);
+  // Ends a stream that was not let in.
+  void Refuse(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream,
+              const absl::Status& why);
+
+  void SetLimits(const Limits& limits);
+  // Streams of `address` that count.
+  uint64_t streams(const std::string& address) const { return streams_.count(address); }
+
+ private:
+  SlotCounter streams_;
+  SlotCounter openings_;
+  SlotCounter refused_;
+  LogThrottle streams_log_;
+  LogThrottle openings_log_;
 };
 
 }  // namespace culvert::broker

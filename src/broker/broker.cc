@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "broker/health.h"
 #include "crypto/random.h"
 
 namespace culvert::broker {
@@ -16,37 +17,32 @@ absl::Status ShuttingDown() { return absl::UnavailableError("broker is shutting 
 
 }  // namespace
 
-Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits)
+Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times)
     : loop_(loop),
       region_(std::move(region)),
-      streams_("streams", limits.streams_per_address),
-      pending_openings_("openings under way", limits.pending_per_address),
+      times_(times),
+      born_(loop.Now()),
+      admission_(limits),
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
 
-void Broker::SetLimits(const Limits& limits) {
-  streams_.set_limit(limits.streams_per_address);
-  pending_openings_.set_limit(limits.pending_per_address);
-}
+void Broker::SetLimits(const Limits& limits) { admission_.SetLimits(limits); }
 
 void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
   loop_.AssertOnThread();
-  absl::StatusOr<SlotCounter::Slot> slot = streams_.Take(info.peer);
-  // Only consumers: an Accept that had to wait for a free opening would wait for itself.
-  absl::StatusOr<SlotCounter::Slot> pending_slot = SlotCounter::Slot();
-  if (info.method == rpc::StreamInfo::Method::kConnect)
-    pending_slot = pending_openings_.Take(info.peer);
-  absl::Status refused = draining_    ? ShuttingDown()
-                         : !slot.ok() ? slot.status()
-                                      : pending_slot.status();
-  if (!refused.ok()) {
-    CULVERT_LOG(kDebug, "stream from {} refused: {}", info.peer, MessageOf(refused));
-    stream->Finish(refused);
+  // The provider of an opening that is under way may still accept it.
+  if (draining_ && info.method != rpc::StreamInfo::Method::kAccept) {
+    admission_.Refuse(info, std::move(stream), ShuttingDown());
+    return;
+  }
+  absl::StatusOr<SlotCounter::Slot> opening_slot = admission_.Admit(info, *stream, loop_.Now());
+  if (!opening_slot.ok()) {
+    admission_.Refuse(info, std::move(stream), opening_slot.status());
     return;
   }
   auto pending = std::make_unique<PendingStream>(
-      loop_, info, std::move(stream), *std::move(slot), *std::move(pending_slot),
+      loop_, info, std::move(stream), *std::move(opening_slot),
       [this](PendingStream& done, const std::optional<Bytes>& message) {
         HandleFirstMessage(done, message);
       });
@@ -67,9 +63,14 @@ void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Byte
       case rpc::StreamInfo::Method::kAccept:
         begun = BeginAccept(pending, *message);
         break;
+      case rpc::StreamInfo::Method::kHealthCheck:
+        begun = AnswerHealth(pending, *message);
+        break;
     }
     if (!begun.ok()) {
-      CULVERT_LOG(kInfo, "stream from {} refused: {}", pending.info().peer, MessageOf(begun));
+      refusals_log_.Log(
+          LogLevel::kInfo, loop_.Now(),
+          fmt::format("stream from {} refused: {}", pending.info().peer, MessageOf(begun)));
       pending.TakeStream()->Finish(begun);
     }
   }
@@ -77,9 +78,20 @@ void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Byte
   sweep_.Schedule();
 }
 
+absl::Status Broker::AnswerHealth(PendingStream& pending, const Bytes& message) {
+  CULVERT_ASSIGN_OR_RETURN(
+      rpc::Frame answer,
+      AnswerHealthCheck(message, draining_ ? Health::kNotServing : Health::kServing));
+  const std::unique_ptr<rpc::Stream> stream = pending.TakeStream();
+  stream->Write(std::move(answer));
+  stream->Finish(absl::OkStatus());
+  return absl::OkStatus();
+}
+
 // --- consumers ---
 
 absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) {
+  if (draining_) return ShuttingDown();
   CULVERT_ASSIGN_OR_RETURN(ConnectOpening opening,
                            ParseConnectOpening(pending.info().version, message, region_));
   if (std::holds_alternative<ResumeChannel>(opening)) {
@@ -90,51 +102,66 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
 }
 
 void Broker::OpenRelay(PendingStream& pending, OpenChannel open) {
-  const ProviderKey key = open.provider;
-  auto created = std::make_unique<Relay>(
-      loop_, crypto::RandomId(), std::move(open), pending.info().peer, pending.TakeStream(),
-      pending.TakeStreamSlot(), pending.TakePendingSlot(), *this);
+  auto created = std::make_unique<Relay>(loop_, openings_.DrawChannelId(), std::move(open),
+                                         pending.info().endpoint(), pending.TakeStream(),
+                                         pending.TakeOpeningSlot(), times_.opening, *this);
   Relay& relay = *created;
   relays_.emplace(&relay, std::move(created));
-  if (Session* session = registry_.Find(key)) {
+  const ProviderKey& key = relay.open().provider;
+  if (key.region != region_) {
+    relay.Fail(RegionNotServed(key.region), tunnel::ErrorCode::kUnknownProvider, Duration::zero());
+  } else if (Session* session = registry_.Find(key)) {
     Offer(relay, *session);
+  } else {
+    Wait(relay);
+  }
+}
+
+void Broker::Wait(Relay& relay) {
+  if (draining_) {
+    relay.Cut(ShuttingDown());
     return;
   }
-  const std::optional<MonotonicTime> since = registry_.AwaySince(key);
-  const Duration away = since ? loop_.Now() - *since : kAwayWait;
-  if (away < kAwayWait) {
-    relay.WaitForProvider(kAwayWait - away);
+  const std::optional<MonotonicTime> since = registry_.AwaySince(relay.open().provider);
+  const Duration left =
+      since ? *since + Times::kAwayWait - loop_.Now() : born_ + times_.start_wait - loop_.Now();
+  if (left > Duration::zero()) {
+    openings_.AddWaiting(relay);
+    relay.WaitForProvider(left);
   } else {
     FailAway(relay);
   }
 }
 
 void Broker::Offer(Relay& relay, Session& session) {
-  by_channel_.erase(relay.id());
-  uint64_t id = crypto::RandomId();
-  while (by_channel_.contains(id)) id = crypto::RandomId();
-  if (absl::Status offered = session.Offer(id, relay.open()); !offered.ok()) {
+  const uint64_t id = openings_.DrawChannelId();
+  if (absl::Status offered = session.Offer(id, relay.open(), relay.peer()); !offered.ok()) {
     relay.Fail(offered, tunnel::ErrorCode::kLimit, Duration::zero());
     return;
   }
-  by_channel_.emplace(id, &relay);
+  openings_.AddOffered(relay, session.id(), id);
   relay.OfferedTo(session.id(), id);
 }
 
 void Broker::OfferWaiting(Session& session) {
-  for (auto& [relay, owned] : relays_) {
-    if (relay->state() == Relay::State::kWaiting && relay->open().provider == session.provider()) {
-      Offer(*relay, session);
+  for (Relay* relay : openings_.WaitingFor(session.provider())) Offer(*relay, session);
+}
+
+void Broker::TakeBackOffers(const Session& session) {
+  Session* const instead = registry_.Find(session.provider());
+  for (Relay* relay : openings_.OfferedTo(session.id())) {
+    if (instead != nullptr) {
+      Offer(*relay, *instead);
+    } else {
+      Wait(*relay);
     }
   }
 }
 
-void Broker::TakeBackOffers(const Session& session) {
-  for (auto& [relay, owned] : relays_) {
-    if (relay->state() != Relay::State::kOpening || relay->session_id() != session.id()) continue;
-    by_channel_.erase(relay->id());
-    relay->WaitForProvider(kAwayWait);
-  }
+void Broker::RemoveSession(std::unique_ptr<Session> session) {
+  TakeBackOffers(*session);
+  done_sessions_.push_back(std::move(session));
+  sweep_.Schedule();
 }
 
 void Broker::FailAway(Relay& relay) {
@@ -155,12 +182,12 @@ void Broker::OnRelayTimeout(Relay& relay) {
     FailAway(relay);
     return;
   }
-  relay.Fail(absl::DeadlineExceededError("agent did not accept the channel in 10 s"),
+  relay.Fail(absl::DeadlineExceededError("agent did not accept the channel in time"),
              tunnel::ErrorCode::kTimeout, Duration::zero());
 }
 
 void Broker::OnRelayEnded(Relay& relay) {
-  by_channel_.erase(relay.id());
+  openings_.Forget(relay);
   done_relays_.push_back(&relay);
   sweep_.Schedule();
 }
@@ -175,31 +202,25 @@ void Broker::Sweep() {
 // --- providers ---
 
 absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
-  CULVERT_ASSIGN_OR_RETURN(ListenOpening opening,
+  if (draining_) return ShuttingDown();
+  CULVERT_ASSIGN_OR_RETURN(OpenSession open,
                            ParseListenOpening(pending.info().version, message, region_));
-  // A session that is not known any more is answered with a new one: another id says that it was
-  // lost.
-  OpenSession open;
-  if (auto* resume = std::get_if<ResumeSession>(&opening)) {
-    open = OpenSession{std::move(resume->provider), resume->capabilities, resume->incarnation};
-  } else {
-    open = std::get<OpenSession>(std::move(opening));
-  }
   const uint64_t incarnation = open.incarnation;
-  auto session = std::make_unique<Session>(crypto::RandomId(), std::move(open), pending.info().peer,
-                                           pending.TakeStream(), pending.TakeStreamSlot(), *this);
+  auto session =
+      std::make_unique<Session>(loop_, crypto::RandomId(), std::move(open), pending.info().peer,
+                                pending.TakeStream(), times_.unread, *this);
   Session& added = *session;
   CULVERT_LOG(kInfo, "[session {:x}] agent {} registered from {}", added.id(),
               added.provider().ToString(), added.peer());
   if (std::unique_ptr<Session> replaced = registry_.Add(std::move(session))) {
     if (incarnation == 0 || replaced->incarnation() != incarnation) {
-      CULVERT_LOG(kWarning, "[session {:x}] agent {} at {} taken over by {}", replaced->id(),
-                  replaced->provider().ToString(), replaced->peer(), added.peer());
+      takeovers_log_.Log(
+          LogLevel::kWarning, loop_.Now(),
+          fmt::format("[session {:x}] agent {} at {} taken over by {}", replaced->id(),
+                      replaced->provider().ToString(), replaced->peer(), added.peer()));
     }
     replaced->End(absl::AbortedError(fmt::format("taken over by {}", added.peer())));
-    TakeBackOffers(*replaced);
-    done_sessions_.push_back(std::move(replaced));
-    sweep_.Schedule();
+    RemoveSession(std::move(replaced));
   }
   OfferWaiting(added);
   return absl::OkStatus();
@@ -209,36 +230,33 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   CULVERT_ASSIGN_OR_RETURN(const AcceptChannel accept,
                            ParseAcceptOpening(pending.info().version, message, region_));
   if (accept.resume) return absl::OutOfRangeError("this broker does not hold the channel");
-  const auto found = by_channel_.find(accept.channel_id);
-  if (found == by_channel_.end() || found->second->state() != Relay::State::kOpening ||
-      found->second->session_id() != accept.session_id ||
-      found->second->open().provider != accept.provider) {
+  Relay* const relay = openings_.FindChannel(accept.channel_id);
+  if (relay == nullptr || relay->state() != Relay::State::kOpening ||
+      relay->session_id() != accept.session_id || relay->open().provider != accept.provider) {
     return absl::NotFoundError("no such channel is waiting to be accepted");
   }
-  found->second->Accept(accept, pending.TakeStream(), pending.TakeStreamSlot());
+  openings_.SetOpen(*relay);
+  relay->Accept(accept, pending.TakeStream());
   return absl::OkStatus();
 }
 
 void Broker::OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,
                            const std::string& message) {
-  const auto found = by_channel_.find(channel_id);
-  if (found == by_channel_.end()) return;  // the consumer has gone already
-  Relay& relay = *found->second;
-  if (relay.session_id() != session.id() || relay.state() != Relay::State::kOpening) return;
-  if (code == tunnel::ErrorCode::kAlreadyExists) {
-    Offer(relay, session);  // under another id
+  Relay* const relay = openings_.FindChannel(channel_id);
+  if (relay == nullptr) return;  // the consumer has gone already
+  if (relay->session_id() != session.id() || relay->state() != Relay::State::kOpening) return;
+  if (code == tunnel::ErrorCode::kAlreadyExists && relay->MayRedraw()) {
+    Offer(*relay, session);  // under another id
     return;
   }
-  relay.Refuse(code, message);
+  relay->Refuse(code, message);
 }
 
 void Broker::OnSessionLost(Session& session, absl::Status why) {
   CULVERT_LOG(kInfo, "[session {:x}] agent {} left: {}", session.id(),
               session.provider().ToString(), why.ok() ? "finished" : MessageOf(why));
   if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
-    TakeBackOffers(*lost);
-    done_sessions_.push_back(std::move(lost));
-    sweep_.Schedule();
+    RemoveSession(std::move(lost));
   }
 }
 
@@ -247,6 +265,10 @@ void Broker::OnSessionLost(Session& session, absl::Status why) {
 void Broker::Drain(absl::AnyInvocable<void() &&> on_idle) {
   draining_ = true;
   on_idle_ = std::move(on_idle);
+  for (auto& [relay, owned] : relays_) {
+    // Its provider cannot come here any more. The consumer tries again, elsewhere.
+    if (relay->state() == Relay::State::kWaiting) relay->Cut(ShuttingDown());
+  }
   sweep_.Schedule();
 }
 

@@ -9,6 +9,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "broker/admission.h"
+#include "broker/log_throttle.h"
+#include "broker/openings.h"
 #include "broker/pending_stream.h"
 #include "broker/registry.h"
 #include "broker/relay.h"
@@ -20,18 +22,27 @@
 
 namespace culvert::broker {
 
-// Everything but the sockets: streams come in by AddStream. Confined to the control loop.
-class Broker final : public Session::Owner, public Relay::Owner {
- public:
-  struct Limits {
-    uint64_t streams_per_address = 16'384;
-    uint64_t pending_per_address = 1'024;
-  };
-
+// How long things may take at a broker.
+struct BrokerTimes {
   // An opening whose provider went away less than this ago waits for it, until that time is over.
   static constexpr Duration kAwayWait = std::chrono::seconds(5);
 
-  Broker(net::EventLoop& loop, std::string region, const Limits& limits);
+  // A broker younger than this does not know who was here: a provider that it never heard of is
+  // taken for one that went away when the broker began.
+  Duration start_wait = kAwayWait;
+  Duration opening = Relay::kOpeningTime;
+  // For a provider that does not read what it is told.
+  Duration unread = std::chrono::seconds(10);
+};
+
+// Everything but the sockets: streams come in by AddStream. Confined to the control loop.
+class Broker final : public Session::Owner, public Relay::Owner {
+ public:
+  using Limits = Admission::Limits;
+
+  using Times = BrokerTimes;
+
+  Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times = {});
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
@@ -40,8 +51,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
   void SetLimits(const Limits& limits);
 
-  // New sessions and openings are refused from now on; `on_idle` runs when the last channel has
-  // ended, never inside the call.
+  // New sessions and openings are refused from now on, those under way may be accepted if their
+  // provider is here. `on_idle` runs when the last channel has ended, never inside the call.
   void Drain(absl::AnyInvocable<void() &&> on_idle);
   // Ends everything with UNAVAILABLE.
   void EndAll();
@@ -50,17 +61,24 @@ class Broker final : public Session::Owner, public Relay::Owner {
   size_t sessions() const { return registry_.size(); }
   // Streams that have not sent their first message.
   size_t silent_streams() const { return pending_.size(); }
+  // Streams of an address that gRPC still holds something of.
+  uint64_t counted_streams(const std::string& address) const { return admission_.streams(address); }
 
  private:
+  absl::Status AnswerHealth(PendingStream& pending, const Bytes& message);
   void HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message);
   absl::Status BeginConnect(PendingStream& pending, const Bytes& message);
   absl::Status BeginListen(PendingStream& pending, const Bytes& message);
   absl::Status BeginAccept(PendingStream& pending, const Bytes& message);
   void OpenRelay(PendingStream& pending, OpenChannel open);
   void Offer(Relay& relay, Session& session);
+  // The provider of `relay` is not here.
+  void Wait(Relay& relay);
   void OfferWaiting(Session& session);
-  // What `session` was offered and has not accepted waits for whoever comes in its place.
+  // What `session` was offered and has not accepted goes to whoever is in its place, or waits for
+  // it.
   void TakeBackOffers(const Session& session);
+  void RemoveSession(std::unique_ptr<Session> session);
   void FailAway(Relay& relay);
 
   void OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,
@@ -72,12 +90,15 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
   net::EventLoop& loop_;
   const std::string region_;
-  SlotCounter streams_;
-  SlotCounter pending_openings_;
+  const Times times_;
+  const MonotonicTime born_;
+  Admission admission_;
+  LogThrottle refusals_log_;
+  LogThrottle takeovers_log_;
   Registry registry_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
-  std::unordered_map<uint64_t, Relay*> by_channel_;  // offered or open
+  Openings openings_;
   // What ended and is removed in the next turn: it may be what called us.
   std::vector<PendingStream*> done_pending_;
   std::vector<Relay*> done_relays_;

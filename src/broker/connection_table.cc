@@ -24,10 +24,10 @@ void ConnectionTable::SetLimits(uint64_t per_address, uint64_t limit) {
   limit_ = limit == 0 ? std::numeric_limits<uint64_t>::max() : limit;
 }
 
-absl::Status ConnectionTable::Admit(const std::string& address, int fd) {
+absl::Status ConnectionTable::Admit(const std::string& address, int fd, MonotonicTime now) {
   const std::optional<uint64_t> cookie = CookieOf(fd);
   if (!cookie) return absl::UnavailableError("connection is gone");
-  if (total_ >= limit_ || by_address_.size() >= sweep_all_at_) SweepAll();
+  if (total_ >= limit_ || by_address_.size() >= sweep_all_at_) SweepAll(now);
   if (total_ >= limit_) {
     return absl::ResourceExhaustedError(fmt::format("too many connections (limit {})", limit_));
   }
@@ -47,7 +47,9 @@ void ConnectionTable::Sweep(std::vector<Entry>& entries) {
       std::erase_if(entries, [](const Entry& entry) { return CookieOf(entry.fd) != entry.cookie; });
 }
 
-void ConnectionTable::SweepAll() {
+void ConnectionTable::SweepAll(MonotonicTime now) {
+  if (last_sweep_ && now - *last_sweep_ < kSweepInterval) return;
+  last_sweep_ = now;
   for (auto it = by_address_.begin(); it != by_address_.end();) {
     Sweep(it->second);
     it = it->second.empty() ? by_address_.erase(it) : std::next(it);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/clock.h"
 
 namespace culvert::broker {
 
@@ -15,6 +17,9 @@ namespace culvert::broker {
 // at its limit, so that a connection costs nothing but its entry. Confined to the control loop.
 class ConnectionTable {
  public:
+  // Looking at every socket is dear: at the limit, not for each connection that comes.
+  static constexpr Duration kSweepInterval = std::chrono::milliseconds(100);
+
   // `limit` is of all addresses together; 0: none but the descriptors of the process.
   ConnectionTable(uint64_t limit_per_address, uint64_t limit) {
     SetLimits(limit_per_address, limit);
@@ -22,7 +27,7 @@ class ConnectionTable {
 
   // Counts `fd` for `address`. RESOURCE_EXHAUSTED when that many of its sockets are open already;
   // the caller closes `fd` then.
-  absl::Status Admit(const std::string& address, int fd);
+  absl::Status Admit(const std::string& address, int fd, MonotonicTime now);
   void SetLimits(uint64_t per_address, uint64_t limit);
 
  private:
@@ -31,7 +36,7 @@ class ConnectionTable {
     uint64_t cookie;
   };
   void Sweep(std::vector<Entry>& entries);
-  void SweepAll();
+  void SweepAll(MonotonicTime now);
 
   static constexpr size_t kFirstSweep = 1024;
 
@@ -41,6 +46,7 @@ class ConnectionTable {
   std::unordered_map<std::string, std::vector<Entry>> by_address_;
   // When so many addresses are known, those that never came back are forgotten.
   size_t sweep_all_at_ = kFirstSweep;
+  std::optional<MonotonicTime> last_sweep_;
 };
 
 }  // namespace culvert::broker

@@ -5,12 +5,11 @@
 namespace culvert::broker {
 
 PendingStream::PendingStream(net::EventLoop& loop, rpc::StreamInfo info,
-                             std::unique_ptr<rpc::Stream> stream, SlotCounter::Slot stream_slot,
-                             SlotCounter::Slot pending_slot, OnDone on_done)
+                             std::unique_ptr<rpc::Stream> stream, SlotCounter::Slot opening_slot,
+                             OnDone on_done)
     : info_(std::move(info)),
       stream_(std::move(stream)),
-      stream_slot_(std::move(stream_slot)),
-      pending_slot_(std::move(pending_slot)),
+      opening_slot_(std::move(opening_slot)),
       on_done_(std::move(on_done)),
       timer_(loop) {
   stream_->SetDelegate(this);

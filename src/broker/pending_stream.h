@@ -25,14 +25,13 @@ class PendingStream final : private rpc::Stream::Delegate {
   using OnDone = absl::AnyInvocable<void(PendingStream&, std::optional<Bytes> first_message)>;
 
   PendingStream(net::EventLoop& loop, rpc::StreamInfo info, std::unique_ptr<rpc::Stream> stream,
-                SlotCounter::Slot stream_slot, SlotCounter::Slot pending_slot, OnDone on_done);
+                SlotCounter::Slot opening_slot, OnDone on_done);
   ~PendingStream();
 
   const rpc::StreamInfo& info() const { return info_; }
   // What the next owner takes over.
   std::unique_ptr<rpc::Stream> TakeStream() { return std::move(stream_); }
-  SlotCounter::Slot TakeStreamSlot() { return std::move(stream_slot_); }
-  SlotCounter::Slot TakePendingSlot() { return std::move(pending_slot_); }
+  SlotCounter::Slot TakeOpeningSlot() { return std::move(opening_slot_); }
 
  private:
   void OnMessage(Bytes message) override;
@@ -43,8 +42,7 @@ class PendingStream final : private rpc::Stream::Delegate {
 
   const rpc::StreamInfo info_;
   std::unique_ptr<rpc::Stream> stream_;
-  SlotCounter::Slot stream_slot_;
-  SlotCounter::Slot pending_slot_;
+  SlotCounter::Slot opening_slot_;
   OnDone on_done_;
   net::Timer timer_;
 };

@@ -12,7 +12,7 @@ std::unique_ptr<Session> Registry::Add(std::unique_ptr<Session> session) {
     replaced = std::move(node.mapped());
   }
   place = session.get();
-  away_.erase(session->provider());
+  ForgetAway(session->provider());
   by_id_.emplace(session->id(), std::move(session));
   return replaced;
 }
@@ -22,16 +22,8 @@ std::unique_ptr<Session> Registry::Remove(uint64_t session_id, MonotonicTime now
   if (found == by_id_.end()) return nullptr;
   std::unique_ptr<Session> removed = std::move(found->second);
   by_id_.erase(found);
-  const ProviderKey& key = removed->provider();
-  by_key_.erase(key);
-  away_[key] = now;
-  away_order_.emplace_back(key, now);
-  while (away_order_.size() > kMaxAway) {
-    const auto& [oldest, since] = away_order_.front();
-    const auto entry = away_.find(oldest);
-    if (entry != away_.end() && entry->second == since) away_.erase(entry);
-    away_order_.pop_front();
-  }
+  by_key_.erase(removed->provider());
+  RememberAway(removed->provider(), now);
   return removed;
 }
 
@@ -40,15 +32,23 @@ Session* Registry::Find(const ProviderKey& key) const {
   return found == by_key_.end() ? nullptr : found->second;
 }
 
-Session* Registry::FindById(uint64_t session_id) const {
-  const auto found = by_id_.find(session_id);
-  return found == by_id_.end() ? nullptr : found->second.get();
-}
-
 std::optional<MonotonicTime> Registry::AwaySince(const ProviderKey& key) const {
   const auto found = away_.find(key);
   if (found == away_.end()) return std::nullopt;
-  return found->second;
+  return found->second.since;
+}
+
+void Registry::ForgetAway(const ProviderKey& key) {
+  const auto found = away_.find(key);
+  if (found == away_.end()) return;
+  away_order_.erase(found->second.place);
+  away_.erase(found);
+}
+
+void Registry::RememberAway(const ProviderKey& key, MonotonicTime since) {
+  ForgetAway(key);
+  away_.emplace(key, Away{since, away_order_.insert(away_order_.end(), key)});
+  if (away_.size() > kMaxAway) ForgetAway(ProviderKey(away_order_.front()));
 }
 
 void Registry::EndAll(const absl::Status& why) {

@@ -1,7 +1,7 @@
 // Which providers are here, and which were here a moment ago.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,7 +26,6 @@ class Registry {
   std::unique_ptr<Session> Remove(uint64_t session_id, MonotonicTime now);
 
   Session* Find(const ProviderKey& key) const;
-  Session* FindById(uint64_t session_id) const;
   // Since when a known provider is away.
   std::optional<MonotonicTime> AwaySince(const ProviderKey& key) const;
 
@@ -36,8 +35,15 @@ class Registry {
  private:
   std::unordered_map<uint64_t, std::unique_ptr<Session>> by_id_;
   std::map<ProviderKey, Session*> by_key_;
-  std::map<ProviderKey, MonotonicTime> away_;
-  std::deque<std::pair<ProviderKey, MonotonicTime>> away_order_;
+  struct Away {
+    MonotonicTime since;
+    std::list<ProviderKey>::iterator place;  // in away_order_
+  };
+  void ForgetAway(const ProviderKey& key);
+  void RememberAway(const ProviderKey& key, MonotonicTime since);
+
+  std::map<ProviderKey, Away> away_;
+  std::list<ProviderKey> away_order_;  // the one that is away longest first
 };
 
 }  // namespace culvert::broker

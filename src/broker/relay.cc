@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -17,10 +18,6 @@ namespace {
 namespace pb = ntt::proxies::v1;
 using rpc::EnvelopeType;
 using rpc::Kind;
-
-rpc::Frame FrameOf(const google::protobuf::MessageLite& message) {
-  return rpc::Frame{message.SerializeAsString(), Bytes()};
-}
 
 std::string_view StateName(Relay::State state) {
   switch (state) {
@@ -43,20 +40,20 @@ absl::Status PathLost() { return absl::UnavailableError("path lost"); }
 }  // namespace
 
 Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::string peer,
-             std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot stream_slot,
-             SlotCounter::Slot pending, Owner& owner)
+             std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot opening,
+             Duration opening_time, Owner& owner)
     : loop_(loop),
       id_(channel_id),
       open_(std::move(open)),
       peer_(std::move(peer)),
       consumer_(*this, EnvelopeType::kConnectRequest, EnvelopeType::kConnectResponse),
       provider_(*this, EnvelopeType::kAcceptRequest, EnvelopeType::kAcceptResponse),
-      pending_(std::move(pending)),
+      opening_(std::move(opening)),
       owner_(owner),
       timer_(loop),
-      started_(loop.Now()) {
+      started_(loop.Now()),
+      opening_deadline_(started_ + opening_time) {
   consumer_.stream = std::move(consumer);
-  consumer_.slot = std::move(stream_slot);
   consumer_.stream->SetDelegate(&consumer_);
 }
 
@@ -64,41 +61,40 @@ Relay::~Relay() = default;
 
 void Relay::WaitForProvider(Duration limit) {
   SetState(State::kWaiting);
-  timer_.Start(limit, [this] { owner_.OnRelayTimeout(*this); });
+  timer_.Start(std::min(limit, opening_deadline_ - loop_.Now()),
+               [this] { owner_.OnRelayTimeout(*this); });
 }
 
 void Relay::OfferedTo(uint64_t session_id, uint64_t channel_id) {
   session_id_ = session_id;
   id_ = channel_id;
   SetState(State::kOpening);
-  timer_.Start(kAcceptTime, [this] { owner_.OnRelayTimeout(*this); });
+  timer_.Start(opening_deadline_ - loop_.Now(), [this] { owner_.OnRelayTimeout(*this); });
 }
 
-void Relay::Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider,
-                   SlotCounter::Slot slot) {
+void Relay::Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider) {
   CULVERT_CHECK(state_ == State::kOpening);
   timer_.Cancel();
-  pending_ = SlotCounter::Slot();
+  opening_ = SlotCounter::Slot();
   provider_capabilities_ = accept.capabilities;
   provider_.stream = std::move(provider);
-  provider_.slot = std::move(slot);
   provider_.stream->SetDelegate(&provider_);
   SetState(State::kRelaying);
 
-  if (provider_capabilities_ != 0) {
+  if (OpenedCapable(provider_)) {
     pb::AcceptResponse accepted;
     accepted.mutable_accepted();
-    provider_.stream->Write(FrameOf(accepted));
+    provider_.stream->Write(rpc::FrameOf(accepted));
   }
   pb::ConnectResponse opened;
   opened.mutable_open_response()->set_session_id(session_id_);
   opened.mutable_open_response()->set_channel_id(id_);
-  if (open_.capabilities != 0) {
+  if (OpenedCapable(consumer_)) {
     opened.mutable_open_response()->set_caps(accept.capabilities);
     opened.mutable_open_response()->set_window(accept.window);
     opened.mutable_open_response()->set_attempt(1);
   }
-  consumer_.stream->Write(FrameOf(opened));
+  consumer_.stream->Write(rpc::FrameOf(opened));
   consumer_.stream->Read();
   provider_.stream->Read();
 }
@@ -108,33 +104,30 @@ void Relay::Refuse(tunnel::ErrorCode code, const std::string& message) {
   auto& error = *response.mutable_channel_open_error();
   error.set_channel_id(id_);
   error.set_message(message);
-  if (open_.capabilities != 0) error.set_code(static_cast<culvert::v1::ErrorCode>(code));
-  consumer_.stream->Write(FrameOf(response));
-  CULVERT_LOG(kInfo, "[channel {:x}] {} -> {} {} {}: refused: {}: {}", id_,
-              Printable(open_.consumer), open_.provider.ToString(), Printable(open_.service),
-              Printable(open_.arg), tunnel::ErrorCodeText(code), Printable(message));
+  if (OpenedCapable(consumer_)) error.set_code(static_cast<culvert::v1::ErrorCode>(code));
+  consumer_.stream->Write(rpc::FrameOf(response));
+  CULVERT_LOG(kInfo, "[channel {:x}] {}: refused: {}: {}", id_, Who(), tunnel::ErrorCodeText(code),
+              Printable(message));
   End(absl::OkStatus(), absl::OkStatus());
 }
 
 void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline) {
-  if (open_.capabilities != 0) {
+  if (OpenedCapable(consumer_)) {
     pb::ConnectResponse response;
     auto& error = *response.mutable_channel_open_error();
     error.set_message(std::string(MessageOf(status)));
     error.set_code(static_cast<culvert::v1::ErrorCode>(code));
     error.set_offline_ms(static_cast<uint32_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(offline).count()));
-    consumer_.stream->Write(FrameOf(response));
+    consumer_.stream->Write(rpc::FrameOf(response));
   }
-  CULVERT_LOG(kInfo, "[channel {:x}] {} -> {} {} {}: failed: {}", id_, Printable(open_.consumer),
-              open_.provider.ToString(), Printable(open_.service), Printable(open_.arg),
-              MessageOf(status));
+  CULVERT_LOG(kInfo, "[channel {:x}] {}: failed: {}", id_, Who(), MessageOf(status));
   End(status, absl::OkStatus());
 }
 
 void Relay::Cut(const absl::Status& status) {
   if (state_ == State::kEnded) return;
-  if (state_ == State::kRelaying || state_ == State::kEnding) LogEnd(status);
+  LogEnd(status);
   End(status, status);
 }
 
@@ -162,7 +155,7 @@ void Relay::HandleMessage(Half& from, const Bytes& message) {
 
 void Relay::PassOn(Half& from, const rpc::Envelope& envelope) {
   Half& to = Other(from);
-  if (envelope.kind == Kind::kData) from.bytes += envelope.body.size();
+  if (envelope.kind == Kind::kData) from.bytes += rpc::PayloadSize(envelope.body);
   if (envelope.kind == Kind::kClose || envelope.kind == Kind::kError) from.said_end = true;
   to.stream->Write(rpc::MakeEnvelope(to.out, envelope.kind, envelope.body));
 }
@@ -214,22 +207,24 @@ void Relay::EndLeft(const Half& left, const absl::Status& why) {
 
 void Relay::HandleLost(Half& half) {
   if (state_ == State::kEnded) return;
-  const bool orderly = state_ == State::kEnding || (half.said_end && Other(half).said_end);
-  if (state_ == State::kRelaying || state_ == State::kEnding) {
-    LogEnd(orderly ? absl::OkStatus() : PathLost());
+  if (state_ == State::kWaiting || state_ == State::kOpening) {
+    Cut(absl::CancelledError("consumer went away"));
+    return;
   }
+  const bool orderly = state_ == State::kEnding || (half.said_end && Other(half).said_end);
+  LogEnd(orderly ? absl::OkStatus() : PathLost());
   End(PathLost(), PathLost());
 }
 
 bool Relay::OpenedCapable(const Half& half) const {
-  return (&half == &consumer_ ? open_.capabilities : provider_capabilities_) != 0;
+  return tunnel::IsCapable(&half == &consumer_ ? open_.capabilities : provider_capabilities_);
 }
 
 void Relay::End(const absl::Status& consumer, const absl::Status& provider) {
   if (state_ == State::kEnded) return;
   SetState(State::kEnded);
   timer_.Cancel();
-  pending_ = SlotCounter::Slot();
+  opening_ = SlotCounter::Slot();
   // The streams write what they still have, then finish.
   consumer_.stream->Finish(consumer);
   if (provider_.stream != nullptr) provider_.stream->Finish(provider);
@@ -243,12 +238,21 @@ void Relay::SetState(State to) {
   state_ = to;
 }
 
+std::string Relay::Who() const {
+  return fmt::format("{} at {} -> {} {} {}", Printable(open_.consumer), peer_,
+                     open_.provider.ToString(), Printable(open_.service), Printable(open_.arg));
+}
+
 void Relay::LogEnd(const absl::Status& why) const {
-  CULVERT_LOG(kInfo,
-              "[channel {:x}] {} -> {} {} {}: ended after {:.1f} s, {} bytes up, {} down: {}", id_,
-              Printable(open_.consumer), open_.provider.ToString(), Printable(open_.service),
-              Printable(open_.arg), ToSeconds(loop_.Now() - started_), consumer_.bytes,
-              provider_.bytes, why.ok() ? "closed" : MessageOf(why));
+  const double seconds = ToSeconds(loop_.Now() - started_);
+  if (state_ == State::kWaiting || state_ == State::kOpening) {
+    CULVERT_LOG(kInfo, "[channel {:x}] {}: not opened, ended after {:.1f} s: {}", id_, Who(),
+                seconds, MessageOf(why));
+    return;
+  }
+  CULVERT_LOG(kInfo, "[channel {:x}] {}: ended after {:.1f} s, {} bytes up, {} down: {}", id_,
+              Who(), seconds, consumer_.bytes, provider_.bytes,
+              why.ok() ? "closed" : MessageOf(why));
 }
 
 }  // namespace culvert::broker

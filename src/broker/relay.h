@@ -33,24 +33,29 @@ class Relay {
    public:
     // The relay is over; its streams are finished. The owner removes it in a later turn.
     virtual void OnRelayEnded(Relay& relay) = 0;
-    // The provider did not accept within kAcceptTime, or did not come back: the owner fails the
-    // opening.
+    // The provider did not accept in time, or did not come back: the owner fails the opening.
     virtual void OnRelayTimeout(Relay& relay) = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  static constexpr Duration kAcceptTime = std::chrono::seconds(10);
+  // For an opening as a whole, waiting for the provider included. Longer than the 10 s that an
+  // agent dials, so that its answer, which says more, comes first.
+  static constexpr Duration kOpeningTime = std::chrono::milliseconds(10'500);
   static constexpr Duration kEndingTime = std::chrono::seconds(10);
   // Between the two signs of a lost stream: gRPC first says that no message follows, then that it
   // was cancelled.
   static constexpr Duration kLostTime = std::chrono::milliseconds(100);
 
-  // `pending` counts as an opening under way until the channel is open or over.
+  // How often another channel id is drawn because the provider has the one that it was offered.
+  static constexpr int kMaxRedraws = 3;
+
+  // `peer` is the consumer's address. `opening` counts as an opening under way until the channel is
+  // open or over, which is after `opening_time` at the latest.
   Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::string peer,
-        std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot stream_slot,
-        SlotCounter::Slot pending, Owner& owner);
+        std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot opening, Duration opening_time,
+        Owner& owner);
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -63,11 +68,12 @@ class Relay {
 
   // The provider is away: waits until OfferedTo, at most `limit`.
   void WaitForProvider(Duration limit);
-  // The provider was asked under `channel_id`: it may accept for kAcceptTime.
+  // Counts one more redraw; false when there were enough of them.
+  bool MayRedraw() { return ++redraws_ <= kMaxRedraws; }
+  // The provider was asked under `channel_id`: it may accept until the opening's time is over.
   void OfferedTo(uint64_t session_id, uint64_t channel_id);
   // The provider accepted. The channel is open.
-  void Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider,
-              SlotCounter::Slot slot);
+  void Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider);
   // The opening failed, by the provider's word or ours: the consumer hears it as a
   // channel_open_error.
   void Refuse(tunnel::ErrorCode code, const std::string& message);
@@ -89,11 +95,10 @@ class Relay {
     const rpc::EnvelopeType in;
     const rpc::EnvelopeType out;
     std::unique_ptr<rpc::Stream> stream;
-    SlotCounter::Slot slot;
     bool pong_in_flight = false;
     bool said_end = false;       // a Close or Error of this half was passed on
     bool peer_finished = false;  // the client of this half has finished writing
-    uint64_t bytes = 0;          // of Data passed on from this half
+    uint64_t bytes = 0;          // of the user's, passed on from this half
   };
 
   void HandleMessage(Half& from, const Bytes& message);
@@ -105,6 +110,8 @@ class Relay {
   void PassOn(Half& from, const rpc::Envelope& envelope);
   Half& Other(Half& half) { return &half == &consumer_ ? provider_ : consumer_; }
   bool OpenedCapable(const Half& half) const;
+  // "alice at 127.0.0.1:4022 -> projects/default/edge-1 tcp host:22".
+  std::string Who() const;
   void End(const absl::Status& consumer, const absl::Status& provider);
   void SetState(State to);
   void LogEnd(const absl::Status& why) const;
@@ -115,13 +122,15 @@ class Relay {
   const std::string peer_;
   Half consumer_;
   Half provider_;
-  SlotCounter::Slot pending_;
+  SlotCounter::Slot opening_;
   Owner& owner_;
   net::Timer timer_;
   State state_ = State::kWaiting;
   uint64_t session_id_ = 0;
   uint64_t provider_capabilities_ = 0;
+  int redraws_ = 0;
   const MonotonicTime started_;
+  const MonotonicTime opening_deadline_;
 };
 
 }  // namespace culvert::broker

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/resource_id.h"
 #include "base/status.h"
 #include "base/target.h"
 #include "ntt/proxies/v1/broker.pb.h"
@@ -18,19 +19,7 @@ namespace {
 namespace pb = ntt::proxies::v1;
 using Version = rpc::StreamInfo::Version;
 
-constexpr size_t kMaxNameBytes = 128;
 constexpr std::string_view kProjectPrefix = "projects/";
-
-bool IsWord(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-// The wide form of resource ids: a word character, then word characters, dots and dashes.
-bool IsId(std::string_view id) {
-  if (id.empty() || id.size() > kMaxNameBytes || !IsWord(id.front())) return false;
-  return std::all_of(id.begin(), id.end(),
-                     [](char c) { return IsWord(c) || c == '.' || c == '-'; });
-}
 
 // Names of consumers may be addresses like "alice@laptop".
 bool IsPrintableName(std::string_view name) {
@@ -48,19 +37,28 @@ absl::StatusOr<ProviderKey> KeyOf(Version version, const Request& request, const
                                   const std::string& own_region) {
   const std::string& project = request.project();
   if (project.compare(0, kProjectPrefix.size(), kProjectPrefix) != 0 ||
-      !IsId(std::string_view(project).substr(kProjectPrefix.size()))) {
+      !IsResourceId(std::string_view(project).substr(kProjectPrefix.size()))) {
     return Bad("project", project, "projects/ID");
   }
-  if (!IsId(name))
+  if (!IsResourceId(name))
     return Bad("provider name", name, "letters, digits, '_', '.' and '-', at most 128");
-  if (!request.region_id().empty() && request.region_id() != own_region) {
-    return absl::NotFoundError(
-        fmt::format("region \"{}\" is not served here", Printable(request.region_id())));
-  }
+  const std::string& region = request.region_id().empty() ? own_region : request.region_id();
+  if (!region.empty() && !IsResourceId(region))
+    return Bad("region", region, "the name of a region");
   // v1alpha2 has no service domain: what stands in that field is unknown to it.
   const std::string domain = version == Version::kV1 ? request.service_domain() : "";
-  if (!domain.empty() && !IsId(domain)) return Bad("service domain", domain, "a domain name");
-  return ProviderKey{project, own_region, domain, name};
+  if (!domain.empty() && !IsResourceId(domain))
+    return Bad("service domain", domain, "a domain name");
+  return ProviderKey{project, region, domain, name};
+}
+
+// The same for what is of use only in the broker's own region.
+template <typename Request>
+absl::StatusOr<ProviderKey> LocalKeyOf(Version version, const Request& request,
+                                       const std::string& name, const std::string& own_region) {
+  CULVERT_ASSIGN_OR_RETURN(ProviderKey key, KeyOf(version, request, name, own_region));
+  if (key.region != own_region) return RegionNotServed(key.region);
+  return key;
 }
 
 absl::Status CheckTarget(const OpenChannel& open) {
@@ -75,7 +73,8 @@ absl::StatusOr<OpenChannel> ReadOpen(Version version,
   CULVERT_ASSIGN_OR_RETURN(open.provider, KeyOf(version, request, request.provider_name(), region));
   if (!IsPrintableName(request.name()))
     return Bad("name", request.name(), "at most 128 printable characters");
-  if (!IsId(request.service())) return Bad("service", request.service(), "the name of a service");
+  if (!IsResourceId(request.service()))
+    return Bad("service", request.service(), "the name of a service");
   if (request.arg().size() > kMaxArgBytes) {
     return absl::InvalidArgumentError(
         fmt::format("arg of {} bytes: at most {}", request.arg().size(), kMaxArgBytes));
@@ -108,6 +107,10 @@ absl::Status NotAnOpening() {
 
 }  // namespace
 
+absl::Status RegionNotServed(const std::string& region) {
+  return absl::NotFoundError(fmt::format("region \"{}\" is not served here", Printable(region)));
+}
+
 absl::StatusOr<ConnectOpening> ParseConnectOpening(Version version, const Bytes& message,
                                                    const std::string& region) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<pb::ConnectRequest>(
@@ -117,25 +120,22 @@ absl::StatusOr<ConnectOpening> ParseConnectOpening(Version version, const Bytes&
     return ConnectOpening(std::move(open));
   }
   if (!request.has_resume_request()) return NotAnOpening();
-  const auto& resume = request.resume_request();
-  CULVERT_ASSIGN_OR_RETURN(ProviderKey key, KeyOf(version, resume, resume.provider_name(), region));
-  return ConnectOpening(ResumeChannel{std::move(key), resume.session_id(), resume.channel_id()});
+  return ConnectOpening(ResumeChannel{});
 }
 
-absl::StatusOr<ListenOpening> ParseListenOpening(Version version, const Bytes& message,
-                                                 const std::string& region) {
+absl::StatusOr<OpenSession> ParseListenOpening(Version version, const Bytes& message,
+                                               const std::string& region) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<pb::ListenRequest>(
                                                    rpc::EnvelopeType::kListenRequest, message));
   if (request.has_open_request()) {
     const auto& open = request.open_request();
-    CULVERT_ASSIGN_OR_RETURN(ProviderKey key, KeyOf(version, open, open.name(), region));
-    return ListenOpening(OpenSession{std::move(key), open.caps(), open.incarnation()});
+    CULVERT_ASSIGN_OR_RETURN(ProviderKey key, LocalKeyOf(version, open, open.name(), region));
+    return OpenSession{std::move(key), open.caps(), open.incarnation()};
   }
   if (!request.has_resume_request()) return NotAnOpening();
   const auto& resume = request.resume_request();
-  CULVERT_ASSIGN_OR_RETURN(ProviderKey key, KeyOf(version, resume, resume.name(), region));
-  return ListenOpening(
-      ResumeSession{std::move(key), resume.session_id(), resume.caps(), resume.incarnation()});
+  CULVERT_ASSIGN_OR_RETURN(ProviderKey key, LocalKeyOf(version, resume, resume.name(), region));
+  return OpenSession{std::move(key), resume.caps(), resume.incarnation()};
 }
 
 absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& message,
@@ -145,7 +145,7 @@ absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& m
   AcceptChannel accept;
   if (request.has_open_request()) {
     const auto& open = request.open_request();
-    CULVERT_ASSIGN_OR_RETURN(accept.provider, KeyOf(version, open, open.name(), region));
+    CULVERT_ASSIGN_OR_RETURN(accept.provider, LocalKeyOf(version, open, open.name(), region));
     accept.session_id = open.session_id();
     accept.channel_id = open.channel_id();
     accept.capabilities = open.caps();
@@ -153,10 +153,6 @@ absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& m
     return accept;
   }
   if (!request.has_resume_request()) return NotAnOpening();
-  const auto& resume = request.resume_request();
-  CULVERT_ASSIGN_OR_RETURN(accept.provider, KeyOf(version, resume, resume.name(), region));
-  accept.session_id = resume.session_id();
-  accept.channel_id = resume.channel_id();
   accept.resume = true;
   return accept;
 }

@@ -25,21 +25,12 @@ struct OpenChannel {
   uint64_t window = 0;
 };
 
-struct ResumeChannel {
-  ProviderKey provider;
-  uint64_t session_id = 0;
-  uint64_t channel_id = 0;
-};
+// This broker keeps no channel that lost a half: nothing of it is needed.
+struct ResumeChannel {};
 
+// Also what a resume asks for: this broker keeps no session that is lost, and the new id says so.
 struct OpenSession {
   ProviderKey provider;
-  uint64_t capabilities = 0;
-  uint64_t incarnation = 0;
-};
-
-struct ResumeSession {
-  ProviderKey provider;
-  uint64_t session_id = 0;
   uint64_t capabilities = 0;
   uint64_t incarnation = 0;
 };
@@ -53,15 +44,18 @@ struct AcceptChannel {
   bool resume = false;
 };
 
-using ConnectOpening = std::variant<OpenChannel, ResumeChannel>;
-using ListenOpening = std::variant<OpenSession, ResumeSession>;
+// NOT_FOUND, in the words for people.
+absl::Status RegionNotServed(const std::string& region);
 
-// `region` is the broker's own: an empty region in a message means it, another one is NOT_FOUND.
-// INVALID_ARGUMENT with one line when the first message is not an opening or a field is not usable.
+using ConnectOpening = std::variant<OpenChannel, ResumeChannel>;
+
+// `region` is the broker's own: an empty region in a message means it. Another one is NOT_FOUND,
+// but for OpenChannel, whose consumer is to hear of it as of a failed opening. INVALID_ARGUMENT
+// with one line when the first message is not an opening or a field is not usable.
 absl::StatusOr<ConnectOpening> ParseConnectOpening(rpc::StreamInfo::Version version,
                                                    const Bytes& message, const std::string& region);
-absl::StatusOr<ListenOpening> ParseListenOpening(rpc::StreamInfo::Version version,
-                                                 const Bytes& message, const std::string& region);
+absl::StatusOr<OpenSession> ParseListenOpening(rpc::StreamInfo::Version version,
+                                               const Bytes& message, const std::string& region);
 absl::StatusOr<AcceptChannel> ParseAcceptOpening(rpc::StreamInfo::Version version,
                                                  const Bytes& message, const std::string& region);
 

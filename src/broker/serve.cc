@@ -1,12 +1,19 @@
 #include "broker/serve.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <future>
+#include <limits>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -14,6 +21,7 @@
 #include "base/status.h"
 #include "broker/broker.h"
 #include "broker/connection_table.h"
+#include "broker/log_throttle.h"
 #include "config/credentials_policy.h"
 #include "config/main.h"
 #include "config/service_manager.h"
@@ -33,6 +41,27 @@ Broker::Limits LimitsOf(const config::BrokerConfig& config) {
   return {config.max_streams_per_address, config.max_pending_per_address};
 }
 
+rpc::ServerOptions ServerOptionsOf(const config::BrokerConfig& config) {
+  rpc::ServerOptions options;
+  options.memory = config.common.memory_limit;
+  constexpr uint32_t kMost = std::numeric_limits<int>::max() - rpc::kStreamsBeyondLimit;
+  options.streams_per_connection =
+      static_cast<int>(std::min(config.max_streams_per_address, kMost)) + rpc::kStreamsBeyondLimit;
+  return options;
+}
+
+// What a reload cannot change: "listen, region"; empty if that is all the same.
+std::string NeedsRestart(const config::BrokerConfig& now, const config::BrokerConfig& next) {
+  std::vector<std::string_view> names;
+  if (next.listen != now.listen) names.emplace_back("listen");
+  if (next.region != now.region) names.emplace_back("region");
+  if (next.common.insecure != now.common.insecure) names.emplace_back("insecure");
+  if (next.common.memory_limit != now.common.memory_limit) names.emplace_back("memory_limit");
+  if (next.common.state_dir != now.common.state_dir) names.emplace_back("state_dir");
+  if (next.json != now.json) names.emplace_back("json");
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 // Lives on the control loop, except for the server, whose start and end block.
 class Serving {
  public:
@@ -47,34 +76,58 @@ class Serving {
 
   Broker& broker() { return broker_; }
 
-  // Binds and says so. The message of a failure names the address.
+  // Binds all addresses, then says so. The message of a failure names the address.
   absl::Status Listen(rpc::Server& server) {
     server_ = &server;
     // Before the line that says so: who reads it may send a signal at once.
     signals_.emplace(loop_, config_.common.grace,
                      net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
                                                   [this] { Reload(); }});
+    for (const config::Endpoint& endpoint : config_.listen) CULVERT_RETURN_IF_ERROR(Bind(endpoint));
+    CULVERT_RETURN_IF_ERROR(PrintAddresses());
+    config::NotifyReady(StatusLine());
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Bind(const config::Endpoint& endpoint) {
     CULVERT_ASSIGN_OR_RETURN(const std::vector<net::Address> addresses,
-                             config::BindAddresses(config_.listen));
+                             config::BindAddresses(endpoint));
     for (const net::Address& address : addresses) {
       CULVERT_ASSIGN_OR_RETURN(
           std::unique_ptr<net::FdListener> listener,
           net::FdListener::Bind(loop_, address,
                                 [this](int fd, net::Address peer) { Accept(fd, peer); }));
-      std::printf("listening on %s\n", listener->address().ToString().c_str());
       listeners_.push_back(std::move(listener));
     }
-    std::fflush(stdout);
-    config::NotifyReady(fmt::format("listening on {}", listeners_.front()->address().ToString()));
     return absl::OkStatus();
   }
 
- private:
+  absl::Status PrintAddresses() const {
+    std::string lines;
+    for (const auto& listener : listeners_) {
+      const std::string address = listener->address().ToString();
+      lines += config_.json ? fmt::format(R"({{"event":"listening","address":"{}"}})", address)
+                            : fmt::format("listening on {}", address);
+      lines += '\n';
+    }
+    if (std::fputs(lines.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return absl::OkStatus();
+    return absl::UnavailableError(
+        fmt::format("standard output: {}", std::generic_category().message(errno)));
+  }
+
+  std::string StatusLine() const {
+    return fmt::format("listening on {}", listeners_.front()->address().ToString());
+  }
+
   void Accept(int fd, const net::Address& peer) {
-    absl::Status admitted = connections_.Admit(peer.ip(), fd);
-    if (admitted.ok() && config_.common.insecure) admitted = config::CheckInsecurePeer(peer);
+    absl::Status admitted =
+        config_.common.insecure ? config::CheckInsecurePeer(peer) : absl::OkStatus();
+    if (admitted.ok()) admitted = connections_.Admit(peer.ip(), fd, loop_.Now());
     if (!admitted.ok()) {
-      CULVERT_LOG(kDebug, "connection from {} refused: {}", peer.ToString(), MessageOf(admitted));
+      refusals_log_.Log(
+          LogLevel::kWarning, loop_.Now(),
+          fmt::format("connection from {} refused: {}", peer.ToString(), MessageOf(admitted)));
       close(fd);
       return;
     }
@@ -99,17 +152,23 @@ class Serving {
     config::NotifyReloading();
     absl::StatusOr<config::Parsed<config::BrokerConfig>> parsed = parse_();
     if (parsed.ok() && !parsed->config) parsed = absl::InvalidArgumentError("nothing to run");
-    if (parsed.ok()) {
-      const config::BrokerConfig& next = *parsed->config;
-      broker_.SetLimits(LimitsOf(next));
-      connections_.SetLimits(next.max_connections_per_address, next.max_connections);
-      SetLogLevel(next.common.log_level);
-      signals_->set_grace(next.common.grace);
-      CULVERT_LOG(kInfo, "configuration reloaded");
+    absl::Status usable = parsed.ok() ? config::CheckCredentials(*parsed->config) : parsed.status();
+    if (usable.ok()) {
+      Apply(*parsed->config);
     } else {
-      CULVERT_LOG(kError, "configuration not reloaded: {}", MessageOf(parsed.status()));
+      CULVERT_LOG(kError, "configuration not reloaded: {}", MessageOf(usable));
     }
-    config::NotifyReady(fmt::format("listening on {}", listeners_.front()->address().ToString()));
+    config::NotifyReady(StatusLine());
+  }
+
+  void Apply(const config::BrokerConfig& next) {
+    broker_.SetLimits(LimitsOf(next));
+    connections_.SetLimits(next.max_connections_per_address, next.max_connections);
+    SetLogLevel(next.common.log_level);
+    signals_->set_grace(next.common.grace);
+    const std::string restart = NeedsRestart(config_, next);
+    if (!restart.empty()) CULVERT_LOG(kWarning, "a change of {} needs a restart", restart);
+    CULVERT_LOG(kInfo, "configuration reloaded");
   }
 
   net::EventLoop& loop_;
@@ -118,6 +177,7 @@ class Serving {
   std::promise<void>& done_;
   Broker broker_;
   ConnectionTable connections_;
+  LogThrottle refusals_log_;
   rpc::Server* server_ = nullptr;
   std::vector<std::unique_ptr<net::FdListener>> listeners_;
   std::optional<net::ProcessSignals> signals_;
@@ -130,11 +190,12 @@ int RunChecked(const config::BrokerConfig& config, const ParseAgain& parse) {
   std::unique_ptr<Serving> serving;
   thread.Run([&] { serving = std::make_unique<Serving>(thread.loop(), config, parse, done); });
 
-  absl::StatusOr<std::unique_ptr<rpc::Server>> server =
-      rpc::Server::Start(thread.loop(), rpc::Credentials::Insecure(),
-                         [&](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
-                           serving->broker().AddStream(info, std::move(stream));
-                         });
+  absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(
+      thread.loop(), rpc::Credentials::Insecure(),
+      [&](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+        serving->broker().AddStream(info, std::move(stream));
+      },
+      ServerOptionsOf(config));
   absl::Status started = server.status();
   if (started.ok()) thread.Run([&] { started = serving->Listen(**server); });
   if (started.ok()) {

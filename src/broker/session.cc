@@ -11,42 +11,31 @@
 #include "tunnel/message.h"
 
 namespace culvert::broker {
-namespace {
 
 namespace pb = ntt::proxies::v1;
 
-// Offers that a provider has not read yet.
-constexpr size_t kMaxPendingOffers = 1024;
-
-rpc::Frame FrameOf(const google::protobuf::MessageLite& message) {
-  return rpc::Frame{message.SerializeAsString(), Bytes()};
-}
-
-}  // namespace
-
-Session::Session(uint64_t id, OpenSession opening, std::string peer,
-                 std::unique_ptr<rpc::Stream> stream, SlotCounter::Slot slot, Owner& owner)
+Session::Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
+                 std::unique_ptr<rpc::Stream> stream, Duration unread_time, Owner& owner)
     : id_(id),
       opening_(std::move(opening)),
       peer_(std::move(peer)),
       stream_(std::move(stream)),
-      slot_(std::move(slot)),
+      unread_time_(unread_time),
+      unread_timer_(loop),
       owner_(owner) {
   stream_->SetDelegate(this);
   pb::ListenResponse response;
   response.mutable_listening()->set_session_id(id_);
   if (capable()) response.mutable_listening()->set_caps(tunnel::kOwnCapabilities);
-  stream_->Write(FrameOf(response));
+  Write(rpc::FrameOf(response));
   stream_->Read();
 }
 
 Session::~Session() = default;
 
-absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open) {
+absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
+                            const std::string& consumer_address) {
   if (stream_ == nullptr) return absl::UnavailableError("agent is going away");
-  if (stream_->pending_writes() > kMaxPendingOffers) {
-    return absl::ResourceExhaustedError("agent does not keep up with openings");
-  }
   pb::ListenResponse response;
   auto& offer = *response.mutable_open_channel_response();
   offer.set_channel_id(channel_id);
@@ -56,14 +45,49 @@ absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open) {
     offer.set_caps(open.capabilities);
     offer.set_window(open.window);
     offer.set_attempt(1);
-    offer.mutable_consumer()->set_address(open.consumer);
+    offer.mutable_consumer()->set_address(consumer_address);
   }
-  stream_->Write(FrameOf(response));
+  CountTaken();
+  rpc::Frame frame = rpc::FrameOf(response);
+  if (unread_bytes_ + frame.head.size() > kMaxUnreadBytes) {
+    return absl::ResourceExhaustedError("agent does not keep up with openings");
+  }
+  Write(std::move(frame));
   return absl::OkStatus();
+}
+
+void Session::Write(rpc::Frame frame) {
+  const size_t size = frame.head.size() + frame.body.size();
+  unread_.push_back(size);
+  unread_bytes_ += size;
+  stream_->Write(std::move(frame));
+  if (!unread_timer_.is_set()) WatchReading();
+}
+
+void Session::CountTaken() {
+  while (unread_.size() > stream_->pending_writes()) {
+    unread_bytes_ -= unread_.front();
+    unread_.pop_front();
+    ++taken_;
+  }
+}
+
+void Session::WatchReading() {
+  CountTaken();
+  unread_timer_.Start(unread_time_, [this, before = taken_] {
+    CountTaken();
+    if (unread_.empty()) return;
+    if (taken_ != before) {
+      WatchReading();
+    } else {
+      Lose(absl::UnavailableError("agent does not read its Listen stream"));
+    }
+  });
 }
 
 void Session::End(const absl::Status& why) {
   if (stream_ == nullptr) return;
+  unread_timer_.Cancel();
   stream_->Finish(why);
   stream_.reset();
 }
@@ -77,8 +101,7 @@ void Session::OnMessage(Bytes message) {
   }
   if (envelope->kind == rpc::Kind::kPing) {
     // The next message is read when the Pong is out (OnWritten): a flood of pings queues nothing.
-    stream_->Write(
-        rpc::MakeEnvelope(rpc::EnvelopeType::kListenResponse, rpc::Kind::kPong, Bytes()));
+    Write(rpc::MakeEnvelope(rpc::EnvelopeType::kListenResponse, rpc::Kind::kPong, Bytes()));
     return;
   }
   HandleControl(message);
@@ -95,11 +118,14 @@ void Session::HandleControl(const Bytes& message) {
   const auto& error = request.channel_open_error();
   owner_.OnOpenRefused(*this, error.channel_id(),
                        tunnel::ErrorCodeFromNumber(static_cast<uint32_t>(error.code())),
-                       error.message().substr(0, tunnel::kMaxErrorText));
+                       tunnel::CutErrorText(error.message()));
 }
 
 void Session::OnWritten() {
-  if (stream_ != nullptr) stream_->Read();
+  if (stream_ == nullptr) return;
+  CountTaken();
+  if (unread_.empty()) unread_timer_.Cancel();
+  stream_->Read();
 }
 
 void Session::OnPeerFinished() { Lose(absl::OkStatus()); }

@@ -2,15 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
-#include "broker/admission.h"
 #include "broker/requests.h"
 #include "net/event_loop.h"
+#include "net/timer.h"
 #include "rpc/stream.h"
 #include "tunnel/error_code.h"
+#include "tunnel/message.h"
 
 namespace culvert::broker {
 
@@ -29,18 +31,24 @@ class Session final : private rpc::Stream::Delegate {
     ~Owner() = default;
   };
 
-  Session(uint64_t id, OpenSession opening, std::string peer, std::unique_ptr<rpc::Stream> stream,
-          SlotCounter::Slot slot, Owner& owner);
+  // What may wait for the provider to read it.
+  static constexpr size_t kMaxUnreadBytes = size_t{256} * 1024;
+
+  // A provider that takes nothing of what it is told for `unread_time` is lost.
+  Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
+          std::unique_ptr<rpc::Stream> stream, Duration unread_time, Owner& owner);
   ~Session();
 
   uint64_t id() const { return id_; }
   const ProviderKey& provider() const { return opening_.provider; }
   uint64_t incarnation() const { return opening_.incarnation; }
-  bool capable() const { return opening_.capabilities != 0; }
+  bool capable() const { return tunnel::IsCapable(opening_.capabilities); }
   const std::string& peer() const { return peer_; }
 
-  // Asks the provider to accept `channel_id`. RESOURCE_EXHAUSTED when it does not read its offers.
-  absl::Status Offer(uint64_t channel_id, const OpenChannel& open);
+  // Asks the provider to accept `channel_id` of the consumer at `consumer_address`.
+  // RESOURCE_EXHAUSTED when it does not read its offers.
+  absl::Status Offer(uint64_t channel_id, const OpenChannel& open,
+                     const std::string& consumer_address);
   // Ends the stream with `why`; OnSessionLost is not called for it.
   void End(const absl::Status& why);
 
@@ -50,13 +58,20 @@ class Session final : private rpc::Stream::Delegate {
   void OnPeerFinished() override;
   void OnEnd(absl::Status status) override;
   void HandleControl(const Bytes& message);
+  void Write(rpc::Frame frame);
+  void CountTaken();
+  void WatchReading();
   void Lose(const absl::Status& why);
 
   const uint64_t id_;
   const OpenSession opening_;
   const std::string peer_;
   std::unique_ptr<rpc::Stream> stream_;  // null once ended
-  SlotCounter::Slot slot_;
+  std::deque<size_t> unread_;            // sizes of the frames that the transport has not taken
+  size_t unread_bytes_ = 0;
+  uint64_t taken_ = 0;  // frames
+  const Duration unread_time_;
+  net::Timer unread_timer_;
   Owner& owner_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/status.h"
 #include "config/credentials_policy.h"
 #include "config/names.h"
 #include "config/program.h"
@@ -9,6 +10,9 @@
 
 namespace culvert::config {
 namespace {
+
+// For what gRPC holds of some 30,000 streams, 18 KiB each, and what is on its way in them.
+constexpr uint64_t kDefaultMemoryLimit = uint64_t{1} << 30;
 
 Setting LimitSetting(std::string flag, std::string help, uint32_t& field,
                      absl::StatusOr<uint32_t> (*parse)(std::string_view) = ParseLimit) {
@@ -19,10 +23,10 @@ Setting LimitSetting(std::string flag, std::string help, uint32_t& field,
 
 Settings ServeSettings(BrokerConfig& config) {
   Settings settings = {
-      ValueSetting({"listen", '\0', "ADDR:PORT",
-                    "Where agents and forwarders connect to. Port 0 is chosen and printed.",
-                    config.listen.ToString()},
-                   config.listen, ParseListen),
+      ListSetting({"listen", '\0', "ADDR:PORT",
+                   "Where agents and forwarders connect to. Port 0 is chosen and printed.",
+                   config.listen.front().ToString()},
+                  config.listen, ParseListen),
       ValueSetting({"region", '\0', "REGION", "The region that this broker is."}, config.region,
                    ParseRegion),
       LimitSetting("max-connections-per-address", "Connections from one peer address.",
@@ -33,6 +37,7 @@ Settings ServeSettings(BrokerConfig& config) {
                    config.max_pending_per_address),
       LimitSetting("max-connections", "Connections in all; 0 is 90 % of the file descriptors.",
                    config.max_connections, ParseLimitOrZero),
+      SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/broker.toml for root, else "
                                                          "~/.config/culvert/broker.toml",
@@ -43,23 +48,37 @@ Settings ServeSettings(BrokerConfig& config) {
   return settings;
 }
 
+absl::Status CheckListen(const BrokerConfig& config) {
+  if (!config.listen.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError("listen: at least one address is needed");
+}
+
+absl::Status Check(const BrokerConfig& config) {
+  CULVERT_RETURN_IF_ERROR(CheckListen(config));
+  return CheckInsecureBinds(config);
+}
+
 }  // namespace
 
 absl::StatusOr<Parsed<BrokerConfig>> ParseBrokerCommand(const std::vector<std::string>& args,
                                                         const Environment& environment) {
   BrokerConfig config;
+  config.common.memory_limit = kDefaultMemoryLimit;
   config.common.state_dir = DefaultStateDir(environment, ProgramKind::kBroker);
   Program program;
   program.name = "culvert-broker";
   program.summary = "Joins culvert agents and forwarders, which both dial out to it.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kBroker);
-  program.check = [&config] { return CheckInsecureBinds(config); };
+  program.check = [&config] { return Check(config); };
   program.commands.push_back({"serve", "[options]", "Run the broker in the foreground.",
                               "Runs the broker in the foreground. SIGTERM drains it, SIGHUP reads "
                               "the\nconfiguration again.",
                               ServeSettings(config)});
-  return ReadInto(program, config, args, environment);
+  CULVERT_ASSIGN_OR_RETURN(Parsed<BrokerConfig> parsed,
+                           ReadInto(program, config, args, environment));
+  if (parsed.config) CULVERT_RETURN_IF_ERROR(CheckListen(*parsed.config));
+  return parsed;
 }
 
 }  // namespace culvert::config

@@ -14,7 +14,7 @@ namespace culvert::config {
 
 struct BrokerConfig {
   CommonConfig common;
-  Endpoint listen{"127.0.0.1", kControlPort};
+  std::vector<Endpoint> listen = {{"127.0.0.1", kControlPort}};  // never empty
   std::string region;  // the region this broker is; may be empty
 
   // Per peer address, until there are identities.
@@ -22,6 +22,7 @@ struct BrokerConfig {
   uint32_t max_streams_per_address = 16384;
   uint32_t max_pending_per_address = 1024;
   uint32_t max_connections = 0;  // 0: 90 % of the descriptors
+  bool json = false;             // results on stdout as JSON
 };
 
 // `culvert-broker serve`; `args` without the program's name. No side effects, so that a reload

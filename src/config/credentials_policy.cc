@@ -21,15 +21,16 @@ absl::Status CheckLoopback(const Endpoint& endpoint) {
       fmt::format("--insecure is for loopback only, and {} is not loopback", endpoint.ToString()));
 }
 
-absl::Status CheckBrokers(const std::vector<Endpoint>& brokers) {
-  for (const Endpoint& broker : brokers) CULVERT_RETURN_IF_ERROR(CheckLoopback(broker));
+absl::Status CheckLoopback(const std::vector<Endpoint>& endpoints) {
+  for (const Endpoint& endpoint : endpoints) CULVERT_RETURN_IF_ERROR(CheckLoopback(endpoint));
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::Status CheckInsecureBinds(const BrokerConfig& config) {
-  return config.common.insecure ? CheckLoopback(config.listen) : absl::OkStatus();
+  if (!config.common.insecure) return absl::OkStatus();
+  return CheckLoopback(config.listen);
 }
 
 absl::Status CheckCredentials(const BrokerConfig& config) {
@@ -39,7 +40,7 @@ absl::Status CheckCredentials(const BrokerConfig& config) {
 
 absl::Status CheckCredentials(const AgentConfig& config) {
   CULVERT_RETURN_IF_ERROR(CheckIdentity(config.common));
-  return CheckBrokers(config.brokers);
+  return CheckLoopback(config.brokers);
 }
 
 absl::Status CheckCredentials(const ForwarderConfig& config) {
@@ -47,7 +48,7 @@ absl::Status CheckCredentials(const ForwarderConfig& config) {
   for (const ForwardSpec& forward : config.forwards) {
     CULVERT_RETURN_IF_ERROR(CheckLoopback(forward.bind()));
   }
-  return CheckBrokers(config.brokers);
+  return CheckLoopback(config.brokers);
 }
 
 absl::Status CheckInsecurePeer(const net::Address& peer) {

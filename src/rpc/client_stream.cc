@@ -30,6 +30,7 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   }
 
   void set_delegate(Stream::Delegate* delegate) { delegate_ = delegate; }
+  void Hold(std::shared_ptr<void> what) { held_ = std::move(what); }
 
   void Read() {
     if (state_ != State::kOpen || reading_) return;
@@ -134,6 +135,7 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   net::EventLoop::KeepAlive keep_alive_;
   Stream::Delegate* delegate_ = nullptr;
   ClientReactor** owner_gone_ = nullptr;  // the owner's pointer to us, cleared before we go
+  std::shared_ptr<void> held_;
   ByteBuffer incoming_;
   WriteQueue writes_;
   State state_ = State::kOpen;
@@ -168,6 +170,9 @@ class ClientStream final : public Stream {
   }
   void Finish(absl::Status) override {
     if (reactor_ != nullptr) reactor_->FinishWriting();
+  }
+  void HoldUntilDone(std::shared_ptr<void> what) override {
+    if (reactor_ != nullptr) reactor_->Hold(std::move(what));
   }
 
  private:

@@ -179,6 +179,15 @@ absl::StatusOr<Envelope> ParseEnvelope(EnvelopeType type, const Bytes& message) 
   return *std::move(found);
 }
 
+size_t PayloadSize(const Bytes& data_body) {
+  const std::optional<Fields> fields = ReadFields(data_body);
+  return fields ? fields->bytes.size() : 0;
+}
+
+Frame FrameOf(const google::protobuf::MessageLite& message) {
+  return Frame{message.SerializeAsString(), Bytes()};
+}
+
 Frame MakeEnvelope(EnvelopeType type, Kind kind, Bytes body) {
   std::string head = EnvelopeHead(type, kind, body.size());
   return Frame{std::move(head), std::move(body)};

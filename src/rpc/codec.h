@@ -4,6 +4,8 @@
 // v1alpha2 has the same numbers as v1, so one codec serves both packages.
 #pragma once
 
+#include <google/protobuf/message_lite.h>
+
 #include <cstdint>
 
 #include "absl/status/statusor.h"
@@ -34,6 +36,12 @@ struct Envelope {
 // Exactly one member of the oneof must be present (no encoder writes more); fields that are not
 // members of it are skipped. INVALID_ARGUMENT otherwise.
 absl::StatusOr<Envelope> ParseEnvelope(EnvelopeType type, const Bytes& message);
+
+// The number of user bytes in the body of a Data; 0 if it does not parse.
+size_t PayloadSize(const Bytes& data_body);
+
+// A whole message of protobuf's as a frame.
+Frame FrameOf(const google::protobuf::MessageLite& message);
 
 // Puts a member's body into an envelope. The kind must exist in `type`.
 Frame MakeEnvelope(EnvelopeType type, Kind kind, Bytes body);

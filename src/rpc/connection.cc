@@ -5,6 +5,7 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include "rpc/client_stream.h"
+#include "rpc/grpc_convert.h"
 #include "rpc/limits.h"
 
 namespace culvert::rpc {
@@ -46,7 +47,9 @@ grpc::ChannelArguments Arguments() {
 Connection::Connection(net::EventLoop& loop, const std::string& address,
                        const Credentials& credentials)
     : loop_(loop),
-      channel_(grpc::CreateCustomChannel(address, credentials.ForClient(), Arguments())) {}
+      channel_(grpc::CreateCustomChannel(address, credentials.ForClient(), Arguments())) {
+  QuietProtobuf();
+}
 
 Connection::~Connection() = default;
 

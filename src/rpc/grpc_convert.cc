@@ -1,11 +1,14 @@
 #include "rpc/grpc_convert.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <array>
 #include <memory>
 #include <utility>
 
 #include "base/check.h"
 #include "base/status.h"
+#include "tunnel/message.h"
 
 namespace culvert::rpc {
 namespace {
@@ -41,13 +44,15 @@ grpc::ByteBuffer ToByteBuffer(const Frame& frame) {
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
+void QuietProtobuf() { google::protobuf::SetLogHandler(nullptr); }
+
 absl::Status FromGrpc(const grpc::Status& status) {
   return MakeStatus(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(MessageOf(status).substr(0, kMaxStatusText)));
+                      tunnel::CutText(MessageOf(status), kMaxStatusText));
 }
 
 }  // namespace culvert::rpc

@@ -15,6 +15,9 @@ Bytes ToBytes(const grpc::ByteBuffer& buffer);
 // Shares the body with the transport (small ones are copied: a slice of their own costs more).
 grpc::ByteBuffer ToByteBuffer(const Frame& frame);
 
+// Protobuf writes to stderr what a peer did wrong, such as a string that is not UTF-8. Any thread.
+void QuietProtobuf();
+
 // gRPC's and Abseil's codes are the same set.
 absl::Status FromGrpc(const grpc::Status& status);
 grpc::Status ToGrpc(const absl::Status& status);

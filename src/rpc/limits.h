@@ -19,6 +19,11 @@ inline constexpr int kMaxMessageBytes = 1024 * 1024;
 inline constexpr int kMaxMetadataBytes = 8 * 1024;
 // From the first byte to the HTTP/2 settings.
 inline constexpr int kHandshakeTimeoutMs = 10'000;
-inline constexpr int kMaxStreamsPerConnection = 32'768;
+// One forwarder or agent has all its streams on one connection: more than an address may have
+// (16,384), so that those beyond are refused with a reason instead of waiting at the client.
+inline constexpr int kStreamsBeyondLimit = 1024;
+inline constexpr int kMaxStreamsPerConnection = 16'384 + kStreamsBeyondLimit;
+// Of which gRPC keeps one or two to wait for calls.
+inline constexpr int kMaxServingThreads = 8;
 
 }  // namespace culvert::rpc

@@ -1,7 +1,7 @@
 #include "rpc/server.h"
 
+#include <fmt/format.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -9,41 +9,46 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <charconv>
 #include <utility>
 
 #include "base/check.h"
 #include "ntt/proxies/v1/broker.grpc.pb.h"
 #include "ntt/proxies/v1alpha2/broker.grpc.pb.h"
+#include "rpc/grpc_convert.h"
 #include "rpc/limits.h"
 #include "rpc/server_stream.h"
 
 namespace culvert::rpc {
 namespace {
 
-// "ipv4:127.0.0.1:40022" and "ipv6:%5B::1%5D:40022" as gRPC writes them, to the address alone.
-std::string PeerAddress(const std::string& peer) {
+// "ipv4:127.0.0.1:40022" and "ipv6:%5B::1%5D:40022" as gRPC writes them.
+void SetPeer(StreamInfo& info, const std::string& peer) {
   const size_t kind = peer.find(':');
   const size_t port = peer.rfind(':');
-  if (kind == std::string::npos || port <= kind) return "unknown";
+  info.peer = "unknown";
+  if (kind == std::string::npos || port <= kind) return;
   std::string address = peer.substr(kind + 1, port - kind - 1);
   for (const char* bracket : {"%5B", "%5D", "[", "]"}) {
     const size_t at = address.find(bracket);
     if (at != std::string::npos) address.erase(at, std::string(bracket).size());
   }
-  return address;
+  info.peer = std::move(address);
+  std::from_chars(peer.data() + port + 1, peer.data() + peer.size(), info.port);
 }
 
 // Where the services hand their streams over.
 class StreamSink {
  public:
-  StreamSink(net::EventLoop& loop, Server::OnStream on_stream)
-      : loop_(loop), on_stream_(std::move(on_stream)) {}
+  StreamSink(net::EventLoop& loop, Server::OnStream on_stream, Duration linger)
+      : loop_(loop), on_stream_(std::move(on_stream)), linger_(linger) {}
 
   // gRPC's threads.
   ServerReactor* Accept(grpc::CallbackServerContext* context, StreamInfo::Version version,
                         StreamInfo::Method method) {
-    StreamInfo info{version, method, PeerAddress(context->peer())};
-    return AcceptServerStream(loop_,
+    StreamInfo info{version, method, {}};
+    SetPeer(info, context->peer());
+    return AcceptServerStream(loop_, *context, linger_,
                               [this, info = std::move(info)](std::unique_ptr<Stream> stream) {
                                 on_stream_(info, std::move(stream));
                               });
@@ -52,6 +57,25 @@ class StreamSink {
  private:
   net::EventLoop& loop_;
   Server::OnStream on_stream_;
+  const Duration linger_;
+};
+
+// grpc.health.v1.Health/Check as one more stream of the broker, so that all limits of streams hold
+// for it. A unary call is on the wire a stream with one message each way. Watch, of which gRPC's
+// own service would keep any number, is UNIMPLEMENTED: probes use Check, and gRPC's clients take a
+// server without Watch for healthy.
+class HealthService final : public grpc::Service {
+ public:
+  explicit HealthService(StreamSink& sink) {
+    AddMethod(new grpc::internal::RpcServiceMethod(
+        "/grpc.health.v1.Health/Check", grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
+    MarkMethodRawCallback(
+        0, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+               [&sink](grpc::CallbackServerContext* context) {
+                 return sink.Accept(context, StreamInfo::Version::kV1,
+                                    StreamInfo::Method::kHealthCheck);
+               }));
+  }
 };
 
 // The generated service of one version with all three methods taken as serialized messages: the
@@ -78,7 +102,7 @@ class RawService final : public Generated::template WithRawCallbackMethod_Connec
   StreamSink& sink_;
 };
 
-void AddArguments(grpc::ServerBuilder& builder) {
+void AddArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -89,34 +113,52 @@ void AddArguments(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kBrokerLookahead);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
 }
 
+// Only reflection is served by threads, one for each stream of it.
+void AddQuota(grpc::ServerBuilder& builder, const ServerOptions& options) {
+  grpc::ResourceQuota quota("broker");
+  quota.Resize(options.memory);
+  quota.SetMaxThreads(kMaxServingThreads);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
+}
+
 }  // namespace
 
+std::string StreamInfo::endpoint() const {
+  const bool v6 = peer.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", peer, v6 ? "]" : "", port);
+}
+
 struct Server::Parts {
-  Parts(net::EventLoop& loop, OnStream on_stream)
-      : sink(loop, std::move(on_stream)), v1(sink), v1alpha2(sink) {}
+  Parts(net::EventLoop& loop, OnStream on_stream, const ServerOptions& options)
+      : sink(loop, std::move(on_stream), options.linger), v1(sink), v1alpha2(sink), health(sink) {}
 
   StreamSink sink;
   RawService<ntt::proxies::v1::BrokerService, StreamInfo::Version::kV1> v1;
   RawService<ntt::proxies::v1alpha2::BrokerService, StreamInfo::Version::kV1Alpha2> v1alpha2;
+  HealthService health;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(net::EventLoop& loop,
                                                       const Credentials& credentials,
-                                                      OnStream on_stream) {
-  auto parts = std::make_unique<Parts>(loop, std::move(on_stream));
-  grpc::EnableDefaultHealthCheckService(true);
+                                                      OnStream on_stream,
+                                                      const ServerOptions& options) {
+  QuietProtobuf();
+  auto parts = std::make_unique<Parts>(loop, std::move(on_stream), options);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  AddArguments(builder);
+  AddArguments(builder, options);
+  AddQuota(builder, options);
   builder.RegisterService(&parts->v1);
   builder.RegisterService(&parts->v1alpha2);
+  builder.RegisterService(&parts->health);
   parts->acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       credentials.ForServer());

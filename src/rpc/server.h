@@ -1,6 +1,7 @@
 // The broker's gRPC server: both versions of the broker service as streams on a loop.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "net/event_loop.h"
 #include "rpc/credentials.h"
+#include "rpc/limits.h"
 #include "rpc/stream.h"
 
 namespace culvert::rpc {
@@ -16,10 +18,25 @@ namespace culvert::rpc {
 // What a stream was started as.
 struct StreamInfo {
   enum class Version { kV1, kV1Alpha2 };
-  enum class Method { kConnect, kListen, kAccept };
+  enum class Method { kConnect, kListen, kAccept, kHealthCheck };
   Version version = Version::kV1;
   Method method = Method::kConnect;
-  std::string peer;  // the address without the port, "127.0.0.1"; "unknown" if gRPC does not tell
+  std::string peer;   // the address without the port, "127.0.0.1"; "unknown" if gRPC does not tell
+  uint16_t port = 0;  // of the peer
+
+  // "127.0.0.1:40022", "[::1]:40022".
+  std::string endpoint() const;
+};
+
+// How a server bounds what its clients can make it hold.
+struct ServerOptions {
+  // A stream that is over is cancelled after this if its client does not read what it was told.
+  Duration linger = std::chrono::seconds(10);
+  // What gRPC may hold of all connections and streams, in bytes. The last resort: when it is
+  // reached, connections are read slower and streams cancelled, whosever they are.
+  size_t memory = size_t{1} << 30;
+  // Streams at once on a connection; the next ones wait at the client.
+  int streams_per_connection = kMaxStreamsPerConnection;
 };
 
 class Server {
@@ -27,11 +44,13 @@ class Server {
   // On the loop thread, for every stream; its delegate must be set before it returns.
   using OnStream = absl::AnyInvocable<void(const StreamInfo&, std::unique_ptr<Stream>)>;
 
-  // Has no port of its own: connections come by Adopt. Health and reflection are on. `loop` must
-  // run until Shutdown has returned. INTERNAL if gRPC cannot start.
+  // Has no port of its own: connections come by Adopt. Reflection is on, a few streams of it at a
+  // time; a health check is a stream like any other (broker/health.h). `loop` must run until
+  // Shutdown has returned. INTERNAL if gRPC cannot start.
   static absl::StatusOr<std::unique_ptr<Server>> Start(net::EventLoop& loop,
                                                        const Credentials& credentials,
-                                                       OnStream on_stream);
+                                                       OnStream on_stream,
+                                                       const ServerOptions& options = {});
   // Shutdown must have been called.
   ~Server();
   Server(const Server&) = delete;
@@ -41,7 +60,8 @@ class Server {
   void Adopt(int fd);
 
   // Refuses new streams at once and cancels those that live after `grace`. Blocks until all are
-  // done: not on the loop thread.
+  // done: not on the loop thread. What they held (Stream::HoldUntilDone) has been posted to the
+  // loop.
   void Shutdown(Duration grace);
 
  private:

@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
 #include "net/timer.h"
 #include "rpc/grpc_convert.h"
 #include "rpc/write_queue.h"
@@ -12,19 +14,39 @@ namespace {
 
 using grpc::ByteBuffer;
 
-constexpr Duration kLinger = std::chrono::seconds(10);
+// gRPC's context of one call, which dies when OnDone has returned, while the loop hears of that
+// only later: hence the lock.
+class CallContext {
+ public:
+  explicit CallContext(grpc::CallbackServerContext& context) : context_(&context) {}
+
+  void TryCancel() {
+    const MutexLock lock(mutex_);
+    if (context_ != nullptr) context_->TryCancel();
+  }
+  void Forget() {
+    const MutexLock lock(mutex_);
+    context_ = nullptr;
+  }
+
+ private:
+  Mutex mutex_;
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mutex_);
+};
 
 // Lives until the task that OnDone posts; OnDone cannot come before Finish, which only the loop
 // calls (ARCHITECTURE.md, "Threads").
 class Reactor final : public ServerReactor {
  public:
-  explicit Reactor(net::EventLoop& loop) : loop_(loop) {}
+  Reactor(net::EventLoop& loop, grpc::CallbackServerContext& context, Duration linger)
+      : loop_(loop), context_(context), linger_time_(linger) {}
 
   // On the loop, before anything else: a timer belongs to its loop's thread.
   void Adopt() { linger_.emplace(loop_); }
 
   void Bind(Reactor** owner) { owner_ = owner; }
   void set_delegate(Stream::Delegate* delegate) { delegate_ = delegate; }
+  void Hold(std::shared_ptr<void> what) { held_ = std::move(what); }
 
   void Read() {
     if (state_ != State::kOpen || reading_ || peer_finished_) return;
@@ -44,10 +66,7 @@ class Reactor final : public ServerReactor {
     if (state_ != State::kOpen) return;
     state_ = State::kFinishing;
     final_status_ = status;
-    // A peer that does not read must not keep the stream for ever.
-    linger_->Start(kLinger, [this] {
-      if (state_ == State::kFinishing) FinishNow(*final_status_);
-    });
+    Linger();
     PumpWrites();
   }
 
@@ -55,8 +74,10 @@ class Reactor final : public ServerReactor {
   void Abandon() {
     owner_ = nullptr;
     delegate_ = nullptr;
-    if (state_ == State::kOpen) FinishNow(absl::CancelledError("stream dropped"));
     // An orderly Finish goes on to write what is queued.
+    if (state_ != State::kOpen) return;
+    context_.TryCancel();
+    FinishNow(absl::CancelledError("stream dropped"));
   }
 
  private:
@@ -76,6 +97,7 @@ class Reactor final : public ServerReactor {
     loop_.Post([this] { HandleCancel(); });
   }
   void OnDone() override {
+    context_.Forget();
     loop_.Post([this] { HandleDone(); });
   }
 
@@ -126,10 +148,23 @@ class Reactor final : public ServerReactor {
   void FinishNow(const absl::Status& status) {
     state_ = State::kFinished;
     writes_.Drop();
+    if (!linger_->is_set()) Linger();
     Finish(ToGrpc(status));
   }
 
+  // The status goes behind the message in flight, and that waits for flow control: a client that
+  // does not read would keep the stream for ever.
+  void Linger() {
+    linger_->Start(linger_time_, [this] {
+      context_.TryCancel();
+      if (state_ == State::kFinishing) FinishNow(*final_status_);
+    });
+  }
+
   net::EventLoop& loop_;
+  CallContext context_;
+  const Duration linger_time_;
+  std::shared_ptr<void> held_;
   Stream::Delegate* delegate_ = nullptr;
   Reactor** owner_ = nullptr;  // the owner's pointer to us, cleared before we go
   ByteBuffer incoming_;
@@ -163,6 +198,9 @@ class ServerStream final : public Stream {
   void Finish(absl::Status status) override {
     if (reactor_ != nullptr) reactor_->FinishAfterWrites(status);
   }
+  void HoldUntilDone(std::shared_ptr<void> what) override {
+    if (reactor_ != nullptr) reactor_->Hold(std::move(what));
+  }
 
  private:
   Reactor* reactor_;
@@ -170,9 +208,10 @@ class ServerStream final : public Stream {
 
 }  // namespace
 
-ServerReactor* AcceptServerStream(net::EventLoop& loop,
+ServerReactor* AcceptServerStream(net::EventLoop& loop, grpc::CallbackServerContext& context,
+                                  Duration linger,
                                   absl::AnyInvocable<void(std::unique_ptr<Stream>) &&> adopt) {
-  auto* reactor = new Reactor(loop);
+  auto* reactor = new Reactor(loop, context, linger);
   // First in the queue: every reaction of this stream is handled after it.
   loop.Post([reactor, adopt = std::move(adopt)]() mutable {
     reactor->Adopt();

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
+#include "base/clock.h"
 #include "net/event_loop.h"
 #include "rpc/stream.h"
 
@@ -15,9 +16,11 @@ namespace culvert::rpc {
 
 using ServerReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-// Makes the reactor that a gRPC method returns, and posts `adopt` with the stream to the loop.
-// Called on gRPC's threads.
-ServerReactor* AcceptServerStream(net::EventLoop& loop,
+// Makes the reactor that a gRPC method returns, and posts `adopt` with the stream to the loop. A
+// stream that is over but for a client that does not read is cancelled after `linger`. Called on
+// gRPC's threads.
+ServerReactor* AcceptServerStream(net::EventLoop& loop, grpc::CallbackServerContext& context,
+                                  Duration linger,
                                   absl::AnyInvocable<void(std::unique_ptr<Stream>) &&> adopt);
 
 }  // namespace culvert::rpc

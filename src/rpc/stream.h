@@ -2,6 +2,7 @@
 // library's threads and a loop.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -48,6 +49,9 @@ class Stream {
   // Client: finishes writing after the queued frames; the server ends the RPC. Server: ends the RPC
   // with `status` after the queued frames.
   virtual void Finish(absl::Status status) = 0;
+  // Keeps `what` until gRPC holds nothing of the stream any more, which may be long after Finish
+  // and the destructor: limits count it until then. Destroyed on the loop. Once.
+  virtual void HoldUntilDone(std::shared_ptr<void> what) = 0;
 };
 
 }  // namespace culvert::rpc

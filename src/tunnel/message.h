@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "base/bytes.h"
@@ -54,8 +55,11 @@ inline constexpr size_t kMaxLegacyDataBytes = size_t{1024} * 1024 - 4096;
 // Longest text of an Error that is sent or kept.
 inline constexpr size_t kMaxErrorText = 512;
 
-// `text`, cut to that between two characters: protobuf refuses a string that is not UTF-8.
-std::string CutErrorText(std::string text);
+// `text` made UTF-8 and cut to `max_bytes` between two characters: protobuf and HTTP headers refuse
+// other strings. Each byte that is not part of a character becomes '?'.
+std::string CutText(std::string_view text, size_t max_bytes);
+// To kMaxErrorText.
+std::string CutErrorText(std::string_view text);
 
 // "Data 5 (1024 bytes, end of stream)", for traces and test output; never payload.
 std::string DebugString(const Message& message);
@@ -64,5 +68,7 @@ std::string DebugString(const Message& message);
 // announces none is legacy: docs/protocol.md, "Capabilities and legacy peers".
 inline constexpr uint64_t kCapExactTcp = 1u << 1;  // culvert.v1.CAPABILITY_BASE
 inline constexpr uint64_t kOwnCapabilities = kCapExactTcp;
+// Whether who announced `capabilities` is more than a legacy peer.
+inline bool IsCapable(uint64_t capabilities) { return (capabilities & kCapExactTcp) != 0; }
 
 }  // namespace culvert::tunnel

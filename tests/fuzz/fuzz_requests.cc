@@ -17,12 +17,12 @@ constexpr char kRegion[] = "here";
 
 void CheckKey(const ProviderKey& key, culvert::rpc::StreamInfo::Version version) {
   CULVERT_CHECK(key.project.rfind("projects/", 0) == 0 && key.project.size() <= 9 + 128);
-  CULVERT_CHECK(key.region == kRegion);
+  CULVERT_CHECK(key.region.size() <= 128);
   CULVERT_CHECK(!key.name.empty() && key.name.size() <= 128 && key.service_domain.size() <= 128);
   if (version == culvert::rpc::StreamInfo::Version::kV1Alpha2)
     CULVERT_CHECK(key.service_domain.empty());
   // They are written into logs as they are.
-  for (const std::string& part : {key.project, key.name, key.service_domain})
+  for (const std::string& part : {key.project, key.region, key.name, key.service_domain})
     CULVERT_CHECK(culvert::Printable(part) == part);
 }
 
@@ -53,22 +53,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       CheckKey(open->provider, version);
       CULVERT_CHECK(!open->service.empty() && open->arg.size() <= kMaxArgBytes);
       for (const char c : open->consumer) CULVERT_CHECK(c > ' ' && c < 0x7f);
-    } else {
-      CheckKey(std::get<ResumeChannel>(*opening).provider, version);
     }
   } else if (data[0] % 3 == 1) {
     const auto opening = ParseListenOpening(version, wire, kRegion);
     if (!opening.ok()) {
       CheckStatus(opening.status());
     } else {
-      std::visit([&](const auto& any) { CheckKey(any.provider, version); }, *opening);
+      CheckKey(opening->provider, version);
+      CULVERT_CHECK(opening->provider.region == kRegion);
     }
   } else {
     const auto accept = ParseAcceptOpening(version, wire, kRegion);
-    if (accept.ok()) {
-      CheckKey(accept->provider, version);
-    } else {
+    if (!accept.ok()) {
       CheckStatus(accept.status());
+    } else if (!accept->resume) {
+      CheckKey(accept->provider, version);
     }
   }
   return 0;

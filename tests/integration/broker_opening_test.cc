@@ -151,7 +151,7 @@ TEST_CASE("Broker carries capabilities and windows to the other end", "[broker]"
   CHECK(channel.offer.caps() == kCapable);
   CHECK(channel.offer.window() == kWindow);
   CHECK(channel.offer.attempt() == 1);
-  CHECK(channel.offer.consumer().address() == "a-consumer");
+  CHECK(channel.offer.consumer().address().rfind("127.0.0.1:", 0) == 0);
   CHECK(channel.opened.open_response().caps() == kCapable);
   CHECK(channel.opened.open_response().window() == kWindow);
   CHECK(channel.opened.open_response().channel_id() == channel.offer.channel_id());

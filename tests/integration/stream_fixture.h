@@ -97,19 +97,20 @@ struct StreamFixture {
   std::unique_ptr<Connection> connection;       // on the client's loop
   std::vector<std::unique_ptr<Stream>> others;  // streams after the first; on the server's loop
 
-  explicit StreamFixture(bool server_reads = true) {
-    auto started =
-        Server::Start(server.thread.loop(), Credentials::Insecure(),
-                      [this, server_reads](const StreamInfo&, std::unique_ptr<Stream> stream) {
-                        if (server.stream != nullptr) {
-                          stream->SetDelegate(&unread_);
-                          others.push_back(std::move(stream));
-                          return;
-                        }
-                        server.Own(std::move(stream));
-                        server.stream->SetDelegate(&server.log);
-                        if (server_reads) server.stream->Read();
-                      });
+  explicit StreamFixture(bool server_reads = true, const ServerOptions& options = {}) {
+    auto started = Server::Start(
+        server.thread.loop(), Credentials::Insecure(),
+        [this, server_reads](const StreamInfo&, std::unique_ptr<Stream> stream) {
+          if (server.stream != nullptr) {
+            stream->SetDelegate(&unread_);
+            others.push_back(std::move(stream));
+            return;
+          }
+          server.Own(std::move(stream));
+          server.stream->SetDelegate(&server.log);
+          if (server_reads) server.stream->Read();
+        },
+        options);
     REQUIRE(started.ok());
     grpc_server = *std::move(started);
     std::string address;

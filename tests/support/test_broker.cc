@@ -10,17 +10,19 @@ namespace culvert::test {
 
 using broker::Broker;
 
-TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port) {
-  thread_.Run([&] { broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits); });
-  auto server =
-      rpc::Server::Start(thread_.loop(), rpc::Credentials::Insecure(),
-                         [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
-                           if (drops_ > 0) {
-                             --drops_;
-                             return;
-                           }
-                           broker_->AddStream(info, std::move(stream));
-                         });
+TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port, const Broker::Times& times,
+                       const rpc::ServerOptions& server_options) {
+  thread_.Run([&] { broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits, times); });
+  auto server = rpc::Server::Start(
+      thread_.loop(), rpc::Credentials::Insecure(),
+      [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+        if (drops_ > 0) {
+          --drops_;
+          return;
+        }
+        broker_->AddStream(info, std::move(stream));
+      },
+      server_options);
   REQUIRE(server.ok());
   server_ = *std::move(server);
   absl::Status bound;
@@ -52,7 +54,9 @@ void TestBroker::Run(absl::AnyInvocable<void(Broker&) &&> task) {
   thread_.Run([&] { std::move(task)(*broker_); });
 }
 
-bool TestBroker::WaitForChannels(size_t count) { return WaitFor(&Broker::channels, count); }
+bool TestBroker::WaitForChannels(size_t count, Duration limit) {
+  return WaitFor(&Broker::channels, count, limit);
+}
 
 bool TestBroker::WaitForSessions(size_t count) { return WaitFor(&Broker::sessions, count); }
 
@@ -60,12 +64,14 @@ bool TestBroker::WaitForSilentStreams(size_t count) {
   return WaitFor(&Broker::silent_streams, count);
 }
 
-bool TestBroker::WaitFor(size_t (Broker::*number)() const, size_t count) {
-  return Eventually([&] {
-    size_t now = 0;
-    Run([&](Broker& broker) { now = (broker.*number)(); });
-    return now == count;
-  });
+bool TestBroker::WaitFor(size_t (Broker::*number)() const, size_t count, Duration limit) {
+  return Eventually(
+      [&] {
+        size_t now = 0;
+        Run([&](Broker& broker) { now = (broker.*number)(); });
+        return now == count;
+      },
+      limit);
 }
 
 }  // namespace culvert::test

@@ -19,7 +19,10 @@ class TestBroker {
   static constexpr char kRegion[] = "here";
 
   // Port 0: the kernel chooses. Another one is bound again, for a broker that comes back.
-  explicit TestBroker(const broker::Broker::Limits& limits = {}, uint16_t port = 0);
+  // Unlike a real one it says "unknown" at once, see Broker::Times.
+  explicit TestBroker(const broker::Broker::Limits& limits = {}, uint16_t port = 0,
+                      const broker::Broker::Times& times = {.start_wait = Duration::zero()},
+                      const rpc::ServerOptions& server_options = {});
   ~TestBroker() { Stop(); }
   TestBroker(const TestBroker&) = delete;
   TestBroker& operator=(const TestBroker&) = delete;
@@ -33,13 +36,14 @@ class TestBroker {
   void Stop();
   // Runs `task` with the broker on its loop and waits.
   void Run(absl::AnyInvocable<void(broker::Broker&) &&> task);
-  // Waits, at most 5 s, until the broker holds this many of them.
-  bool WaitForChannels(size_t count);
+  // Waits, at most 5 s or `limit`, until the broker holds this many of them.
+  bool WaitForChannels(size_t count, Duration limit = std::chrono::seconds(5));
   bool WaitForSessions(size_t count);
   bool WaitForSilentStreams(size_t count);
 
  private:
-  bool WaitFor(size_t (broker::Broker::*number)() const, size_t count);
+  bool WaitFor(size_t (broker::Broker::*number)() const, size_t count,
+               Duration limit = std::chrono::seconds(5));
 
   net::LoopThread thread_;
   std::unique_ptr<broker::Broker> broker_;  // on the loop

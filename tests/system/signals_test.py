@@ -299,6 +299,14 @@ class Reload(SystemTest):
             self.reload(broker, " info configuration reloaded")
             self.assertTrue(echo_through(port, payload(1000)))
 
+    def test_broker_says_what_needs_a_restart(self):
+        config = self.write("broker.toml", "")
+        broker = self.broker("--config", config)
+        self.reload(broker, "configuration reloaded")
+        self.assertEqual(0, broker.stderr.count("restart"))
+        self.write("broker.toml", "region = 'eu'\nmemory_limit = '2GiB'\n")
+        self.reload(broker, "a change of region, memory_limit needs a restart")
+
     def test_reload_in_a_storm_of_connections(self):
         echo = self.echo_server()
         config = self.write("agent.toml", f"allow = ['{HOST}:*']\n")
@@ -347,6 +355,18 @@ class Ready(SystemTest):
         self.assertEqual({"event": "forwarding", "agent": "edge-1", "target": "127.0.0.1:22"},
                          {key: value for key, value in first.items() if key != "listen"})
         self.assertEqual("db.lan:5432", second["target"])
+
+    def test_lines_of_the_broker_as_json(self):
+        broker = self.start([binary("culvert-broker"), "serve", "--insecure", "--json", "--listen",
+                             f"{HOST}:0", "--listen", "[::1]:0"])
+        broker.stdout.expect("::1")
+        first, second = (json.loads(line) for line in broker.stdout.lines)
+        self.assertEqual({"event": "listening"}, {k: first[k] for k in first if k != "address"})
+        self.assertRegex(first["address"], r"^127\.0\.0\.1:[1-9]\d*$")
+        self.assertRegex(second["address"], r"^\[::1\]:[1-9]\d*$")
+        for row in (first, second):
+            host, port = row["address"].rsplit(":", 1)
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
     def test_ipv6_bind_carries(self):
         echo = self.echo_server()

@@ -12,7 +12,7 @@ using Args = std::vector<std::string>;
 
 TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve has safe defaults", "[broker_config]") {
   const BrokerConfig config = *ParseBrokerCommand({"serve"}, environment)->config;
-  CHECK(config.listen.ToString() == "127.0.0.1:7400");
+  CHECK(config.listen == std::vector<Endpoint>{{"127.0.0.1", 7400}});
   CHECK(config.region.empty());
   CHECK(config.max_connections_per_address == 4096);
   CHECK(config.max_streams_per_address == 16384);
@@ -22,7 +22,8 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve has safe defaults", "[brok
   CHECK(config.common.config_file.empty());
   CHECK(config.common.log_level == LogLevel::kInfo);
   CHECK_FALSE(config.common.insecure);
-  CHECK(config.common.memory_limit == 256U << 20);
+  CHECK_FALSE(config.json);
+  CHECK(config.common.memory_limit == 1024U << 20);
   CHECK(config.common.grace == std::chrono::seconds(30));
 }
 
@@ -30,6 +31,9 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes its settings from fl
                  "[broker_config]") {
   const Args args = {"serve",
                      "--listen=[::1]:0",
+                     "--listen",
+                     "127.0.0.1:7000",
+                     "--json",
                      "--region",
                      "eu",
                      "--state-dir",
@@ -46,11 +50,12 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes its settings from fl
                      "--log-level",
                      "trace",
                      "--memory-limit",
-                     "1GiB",
+                     "2GiB",
                      "--grace",
                      "500ms"};
   const BrokerConfig config = *ParseBrokerCommand(args, environment)->config;
-  CHECK(config.listen.ToString() == "[::1]:0");
+  CHECK(config.listen == std::vector<Endpoint>{{"::1", 0}, {"127.0.0.1", 7000}});
+  CHECK(config.json);
   CHECK(config.region == "eu");
   CHECK(config.max_connections_per_address == 1);
   CHECK(config.max_streams_per_address == 2);
@@ -59,7 +64,7 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes its settings from fl
   CHECK(config.common.state_dir == "/s");
   CHECK(config.common.insecure);
   CHECK(config.common.log_level == LogLevel::kTrace);
-  CHECK(config.common.memory_limit == 1U << 30);
+  CHECK(config.common.memory_limit == 2U << 30);
   CHECK(config.common.grace == std::chrono::milliseconds(500));
 }
 
@@ -86,6 +91,24 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve names the flag that is wro
   Args all = {"serve"};
   all.insert(all.end(), args.begin(), args.end());
   CHECK(MessageOf(ParseBrokerCommand(all, environment)) == message);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve needs an address to listen on",
+                 "[broker_config]") {
+  environment.root = true;
+  Write("etc/culvert/broker.toml", "listen = []");
+  for (const Args& args : {Args{"serve"}, Args{"serve", "--check-config"}}) {
+    CHECK(MessageOf(ParseBrokerCommand(args, environment)) ==
+          "listen: at least one address is needed");
+  }
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve --insecure checks every address",
+                 "[broker_config]") {
+  const Args args = {"serve",    "--insecure", "--listen",      "127.0.0.1:0",
+                     "--listen", "0.0.0.0:0",  "--check-config"};
+  CHECK(MessageOf(ParseBrokerCommand(args, environment)).find("0.0.0.0:0 is not loopback") !=
+        std::string::npos);
 }
 
 TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve uses root's directories for root",

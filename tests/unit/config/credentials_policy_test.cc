@@ -26,15 +26,15 @@ TEST_CASE("CheckCredentials lets an insecure broker listen on loopback only", "[
   BrokerConfig config;
   config.common.insecure = true;
   for (const char* host : {"127.0.0.1", "127.1.1.1", "::1"}) {
-    config.listen = {host, 7400};
+    config.listen = {{host, 7400}};
     CHECK(CheckCredentials(config).ok());
   }
   for (const char* host : {"0.0.0.0", "::", "192.168.1.1", "*"}) {
     CAPTURE(host);
-    config.listen = {host, 7400};
+    config.listen = {{host, 7400}};
     CHECK(CheckCredentials(config).code() == absl::StatusCode::kInvalidArgument);
   }
-  config.listen = {"0.0.0.0", 7400};
+  config.listen = {{"0.0.0.0", 7400}};
   CHECK(CheckCredentials(config).message() ==
         "--insecure is for loopback only, and 0.0.0.0:7400 is not loopback");
 }
@@ -66,7 +66,7 @@ TEST_CASE("CheckCredentials lets an insecure agent dial a broker on loopback onl
 
 TEST_CASE("CheckInsecureBinds has nothing to say without --insecure", "[credentials]") {
   BrokerConfig config;
-  config.listen = {"*", 7400};
+  config.listen = {{"*", 7400}};
   CHECK(CheckInsecureBinds(config).ok());
 }
 

@@ -121,6 +121,16 @@ TEST_CASE("Codec keeps the payload in the memory of the message", "[codec]") {
   CHECK(data.bytes.data() + data.bytes.size() == wire.data() + wire.size());
 }
 
+TEST_CASE("Codec counts the user's bytes of a Data alone", "[codec]") {
+  const Frame frame = EncodeMessage(EnvelopeType::kConnectRequest,
+                                    tunnel::Data{7, Bytes(std::string(1000, 'x')), true, true});
+  const auto envelope = ParseEnvelope(EnvelopeType::kConnectRequest,
+                                      Bytes(frame.head + std::string(frame.body.view())));
+  REQUIRE(envelope.ok());
+  CHECK(PayloadSize(envelope->body) == 1000);
+  CHECK(PayloadSize(Bytes()) == 0);
+}
+
 TEST_CASE("Codec skips fields that it does not know", "[codec]") {
   ForEachMember([&](EnvelopeType type, Kind kind, Message& envelope, const auto& field) {
     if (!IsChannelKind(kind)) return;

@@ -58,5 +58,14 @@ TEST_CASE("ToGrpc cuts a message that would not fit into a header", "[grpc_conve
   CHECK(ToGrpc(absl::InternalError(std::string(5000, 'x'))).error_message().size() == 1024);
 }
 
+TEST_CASE("ToGrpc makes a message UTF-8 that is not", "[grpc_convert]") {
+  CHECK(ToGrpc(absl::InternalError("a\xFF"
+                                   "b\xC3\xA9"))
+            .error_message() == "a?b\xC3\xA9");
+  const std::string long_text = std::string(1023, 'x') + "\xC3\xA9";
+  CHECK(ToGrpc(MakeStatus(absl::StatusCode::kInternal, long_text)).error_message() ==
+        std::string(1023, 'x'));
+}
+
 }  // namespace
 }  // namespace culvert::rpc

@@ -42,7 +42,24 @@ TEST_CASE("The text of an Error is cut to its limit between characters", "[messa
 }
 
 TEST_CASE("The text of an Error that is not UTF-8 at all is cut as well", "[message]") {
-  CHECK(CutErrorText(std::string(2 * kMaxErrorText, '\x80')).size() <= kMaxErrorText);
+  CHECK(CutErrorText(std::string(2 * kMaxErrorText, '\x80')) == std::string(kMaxErrorText, '?'));
+}
+
+TEST_CASE("What is not UTF-8 in a text is replaced byte for byte", "[message]") {
+  const auto row = GENERATE(table<std::string, std::string>({
+      {"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80", "\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"},
+      {"a\x80z", "a?z"},
+      {"a\xC3z", "a?z"},
+      {"a\xC3", "a?"},
+      {"\xC0\x80", "??"},       // over-long
+      {"\xE0\x80\x80", "???"},  // over-long
+      {"\xF0\x80\x80\x80", "????"},
+      {"\xED\xA0\x80", "???"},       // a surrogate
+      {"\xF4\x90\x80\x80", "????"},  // above U+10FFFF
+      {"\xF5", "?"},
+      {"\xE2\x82z", "??z"},
+  }));
+  CHECK(CutErrorText(std::get<0>(row)) == std::get<1>(row));
 }
 
 }  // namespace

@@ -1,0 +1,40 @@
+// Where the openings are found: by the provider that they wait for, by the session that they were
+// offered to, by the id of their channel.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "broker/provider_key.h"
+#include "broker/relay.h"
+
+namespace culvert::broker {
+
+// Owns no relay; Forget before one goes. Confined to the control loop.
+class Openings {
+ public:
+  // A random id that no channel has.
+  uint64_t DrawChannelId() const;
+
+  void AddWaiting(Relay& relay);
+  // To be called before the relay knows of it (Relay::OfferedTo).
+  void AddOffered(Relay& relay, uint64_t session_id, uint64_t channel_id);
+  // The relay was accepted: from now on only its channel id counts.
+  void SetOpen(Relay& relay);
+  void Forget(Relay& relay);
+
+  std::vector<Relay*> WaitingFor(const ProviderKey& provider) const;
+  std::vector<Relay*> OfferedTo(uint64_t session_id) const;
+  // Offered or open; null if there is none.
+  Relay* FindChannel(uint64_t channel_id) const;
+
+ private:
+  std::map<ProviderKey, std::unordered_set<Relay*>> waiting_;
+  std::unordered_map<uint64_t, std::unordered_set<Relay*>> offered_;
+  std::unordered_map<uint64_t, Relay*> by_channel_;
+};
+
+}  // namespace culvert::broker
