@@ -15,6 +15,10 @@ namespace {
 
 absl::Status ShuttingDown() { return absl::UnavailableError("broker is shutting down"); }
 
+bool BeginsSomething(rpc::StreamInfo::Method method) {
+  return method == rpc::StreamInfo::Method::kConnect || method == rpc::StreamInfo::Method::kListen;
+}
+
 }  // namespace
 
 Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times)
@@ -32,7 +36,7 @@ void Broker::SetLimits(const Limits& limits) { admission_.SetLimits(limits); }
 void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
   loop_.AssertOnThread();
   // The provider of an opening that is under way may still accept it.
-  if (draining_ && info.method != rpc::StreamInfo::Method::kAccept) {
+  if (draining_ && BeginsSomething(info.method)) {
     admission_.Refuse(info, std::move(stream), ShuttingDown());
     return;
   }

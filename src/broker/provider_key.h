@@ -14,7 +14,11 @@ struct ProviderKey {
   std::string service_domain;
   std::string name;
 
-  friend auto operator<=>(const ProviderKey&, const ProviderKey&) = default;
+  friend bool operator==(const ProviderKey&, const ProviderKey&) = default;
+  friend bool operator<(const ProviderKey& a, const ProviderKey& b) {
+    return std::tie(a.project, a.region, a.service_domain, a.name) <
+           std::tie(b.project, b.region, b.service_domain, b.name);
+  }
 
   // For logs: "projects/default/edge-1".
   std::string ToString() const {

@@ -73,5 +73,12 @@ TEST_CASE_METHOD(DrainFixture, "Draining broker begins nothing new", "[broker]")
   CHECK(broker.sessions() == 1);
 }
 
+TEST_CASE_METHOD(DrainFixture, "Draining broker's health is NOT_SERVING", "[broker]") {
+  Drain();
+  Add(Method::kHealthCheck, consumer, "");
+  CHECK(consumer.writing.back() == "\x08\x02");
+  CHECK(consumer.finished->ok());
+}
+
 }  // namespace
 }  // namespace culvert::test

@@ -292,6 +292,9 @@ class Reload(SystemTest):
             self.reload(broker, "configuration reloaded")
             self.assertEqual("reset", fate(port))
             forwarder.stderr.expect("ended after .*too many streams from 127.0.0.1")
+            broker.stderr.expect(r" warning too many streams from 127.0.0.1 \(limit 3\)$")
+            # The forwarder tries again at least twice in its first second.
+            self.assertLess(broker.stderr.count(" warning too many"), 3)
             round_trip(open_before)
             self.write("broker.toml", "max_streams_per_address = 'many'\n")
             self.reload(broker, " error configuration not reloaded: .*broker.toml")
