@@ -172,7 +172,13 @@ absl::StatusOr<Envelope> ParseEnvelope(EnvelopeType type, const Bytes& message) 
     if (field->number > kMaxMember || field->type != WireReader::Type::kDelimited) continue;
     if (found) return absl::InvalidArgumentError("more than one message in an envelope");
     const Kind kind = KindOf(type, static_cast<int>(field->number));
-    found = Envelope{kind, kind == Kind::kControl ? message : std::move(field->content)};
+    found.emplace();
+    found->kind = kind;
+    if (kind == Kind::kControl) {
+      found->body = message;
+    } else {
+      found->body = std::move(field->content);
+    }
   }
   if (reader.failed()) return Unparsable();
   if (!found) return absl::InvalidArgumentError("empty message");
