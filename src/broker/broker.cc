@@ -98,8 +98,14 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
   if (draining_) return ShuttingDown();
   CULVERT_ASSIGN_OR_RETURN(ConnectOpening opening,
                            ParseConnectOpening(pending.info().version, message, region_));
-  if (std::holds_alternative<ResumeChannel>(opening)) {
-    return absl::OutOfRangeError("this broker does not hold the channel");
+  if (const auto* resume = std::get_if<ResumeChannel>(&opening)) {
+    if (!resume->return_not_available) {
+      return absl::OutOfRangeError("this broker does not hold the channel");
+    }
+    const std::unique_ptr<rpc::Stream> stream = pending.TakeStream();
+    stream->Write(NotAvailableLocally());
+    stream->Finish(absl::OkStatus());
+    return absl::OkStatus();
   }
   OpenRelay(pending, std::get<OpenChannel>(std::move(opening)));
   return absl::OkStatus();
@@ -191,6 +197,10 @@ void Broker::OnRelayTimeout(Relay& relay) {
 }
 
 void Broker::OnRelayEnded(Relay& relay) {
+  if (openings_.IsOffered(relay)) {
+    Session* const session = registry_.Find(relay.open().provider);
+    if (session != nullptr && session->id() == relay.session_id()) session->TakeBack(relay.id());
+  }
   openings_.Forget(relay);
   done_relays_.push_back(&relay);
   sweep_.Schedule();
@@ -253,6 +263,7 @@ void Broker::OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorC
     Offer(*relay, session);  // under another id
     return;
   }
+  openings_.Forget(*relay);  // the offer is answered
   relay->Refuse(code, message);
 }
 

@@ -47,6 +47,11 @@ void Openings::Forget(Relay& relay) {
   if (FindChannel(relay.id()) == &relay) by_channel_.erase(relay.id());
 }
 
+bool Openings::IsOffered(Relay& relay) const {
+  const auto found = offered_.find(relay.session_id());
+  return found != offered_.end() && found->second.contains(&relay);
+}
+
 std::vector<Relay*> Openings::WaitingFor(const ProviderKey& provider) const {
   return ListOf(waiting_, provider);
 }

@@ -25,6 +25,8 @@ class Openings {
   // The relay was accepted: from now on only its channel id counts.
   void SetOpen(Relay& relay);
   void Forget(Relay& relay);
+  // Whether the relay's provider has an offer that it has not answered.
+  bool IsOffered(Relay& relay) const;
 
   std::vector<Relay*> WaitingFor(const ProviderKey& provider) const;
   std::vector<Relay*> OfferedTo(uint64_t session_id) const;

@@ -112,16 +112,21 @@ void Relay::Refuse(tunnel::ErrorCode code, const std::string& message) {
 }
 
 void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline) {
+  CULVERT_LOG(kInfo, "[channel {:x}] {}: failed: {}", id_, Who(), MessageOf(status));
+  if (open_.return_not_available && absl::IsNotFound(status)) {
+    consumer_.stream->Write(NotAvailableLocally());
+    End(absl::OkStatus(), absl::OkStatus());
+    return;
+  }
   if (OpenedCapable(consumer_)) {
     pb::ConnectResponse response;
     auto& error = *response.mutable_channel_open_error();
     error.set_message(std::string(MessageOf(status)));
     error.set_code(static_cast<culvert::v1::ErrorCode>(code));
-    error.set_offline_ms(static_cast<uint32_t>(
+    error.set_offline_ms(static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(offline).count()));
     consumer_.stream->Write(rpc::FrameOf(response));
   }
-  CULVERT_LOG(kInfo, "[channel {:x}] {}: failed: {}", id_, Who(), MessageOf(status));
   End(status, absl::OkStatus());
 }
 

@@ -84,6 +84,8 @@ absl::StatusOr<OpenChannel> ReadOpen(Version version,
   open.arg = request.arg();
   open.capabilities = request.caps();
   open.window = request.window();
+  // v1alpha2 has no such field.
+  open.return_not_available = version == Version::kV1 && request.return_not_available();
   CULVERT_RETURN_IF_ERROR(CheckTarget(open));
   return open;
 }
@@ -107,6 +109,12 @@ absl::Status NotAnOpening() {
 
 }  // namespace
 
+rpc::Frame NotAvailableLocally() {
+  pb::ConnectResponse response;
+  response.mutable_not_available_locally();
+  return rpc::FrameOf(response);
+}
+
 absl::Status RegionNotServed(const std::string& region) {
   return absl::NotFoundError(fmt::format("region \"{}\" is not served here", Printable(region)));
 }
@@ -120,7 +128,9 @@ absl::StatusOr<ConnectOpening> ParseConnectOpening(Version version, const Bytes&
     return ConnectOpening(std::move(open));
   }
   if (!request.has_resume_request()) return NotAnOpening();
-  return ConnectOpening(ResumeChannel{});
+  const bool not_available =
+      version == Version::kV1 && request.resume_request().return_not_available();
+  return ConnectOpening(ResumeChannel{not_available});
 }
 
 absl::StatusOr<OpenSession> ParseListenOpening(Version version, const Bytes& message,

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "broker/provider_key.h"
 #include "rpc/server.h"
+#include "rpc/stream.h"
 
 namespace culvert::broker {
 
@@ -23,10 +24,13 @@ struct OpenChannel {
   std::string arg;
   uint64_t capabilities = 0;  // 0: legacy
   uint64_t window = 0;
+  bool return_not_available = false;  // instead of NOT_FOUND
 };
 
 // This broker keeps no channel that lost a half: nothing of it is needed.
-struct ResumeChannel {};
+struct ResumeChannel {
+  bool return_not_available = false;  // instead of OUT_OF_RANGE
+};
 
 // Also what a resume asks for: this broker keeps no session that is lost, and the new id says so.
 struct OpenSession {
@@ -43,6 +47,9 @@ struct AcceptChannel {
   uint64_t window = 0;
   bool resume = false;
 };
+
+// The answer to who asked to hear this instead of NOT_FOUND or OUT_OF_RANGE.
+rpc::Frame NotAvailableLocally();
 
 // NOT_FOUND, in the words for people.
 absl::Status RegionNotServed(const std::string& region);

@@ -47,13 +47,28 @@ absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
     offer.set_attempt(1);
     offer.mutable_consumer()->set_address(consumer_address);
   }
-  CountTaken();
   rpc::Frame frame = rpc::FrameOf(response);
-  if (unread_bytes_ + frame.head.size() > kMaxUnreadBytes) {
+  if (!HasRoomFor(frame)) {
     return absl::ResourceExhaustedError("agent does not keep up with openings");
   }
   Write(std::move(frame));
   return absl::OkStatus();
+}
+
+void Session::TakeBack(uint64_t channel_id) {
+  if (stream_ == nullptr || !capable()) return;
+  pb::ListenResponse response;
+  auto& cut = *response.mutable_notice()->mutable_cut();
+  cut.set_channel_id(channel_id);
+  cut.set_code(culvert::v1::ERROR_CODE_RESET);
+  cut.set_message("consumer went away");
+  rpc::Frame frame = rpc::FrameOf(response);
+  if (HasRoomFor(frame)) Write(std::move(frame));
+}
+
+bool Session::HasRoomFor(const rpc::Frame& frame) {
+  CountTaken();
+  return unread_bytes_ + frame.head.size() <= kMaxUnreadBytes;
 }
 
 void Session::Write(rpc::Frame frame) {

@@ -49,6 +49,9 @@ class Session final : private rpc::Stream::Delegate {
   // RESOURCE_EXHAUSTED when it does not read its offers.
   absl::Status Offer(uint64_t channel_id, const OpenChannel& open,
                      const std::string& consumer_address);
+  // Takes the offer of `channel_id` back: nobody waits for it any more. A legacy provider finds out
+  // when it accepts.
+  void TakeBack(uint64_t channel_id);
   // Ends the stream with `why`; OnSessionLost is not called for it.
   void End(const absl::Status& why);
 
@@ -59,6 +62,7 @@ class Session final : private rpc::Stream::Delegate {
   void OnEnd(absl::Status status) override;
   void HandleControl(const Bytes& message);
   void Write(rpc::Frame frame);
+  bool HasRoomFor(const rpc::Frame& frame);
   void CountTaken();
   void WatchReading();
   void Lose(const absl::Status& why);

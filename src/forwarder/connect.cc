@@ -16,6 +16,7 @@
 #include "forwarder/stdio_outlet.h"
 #include "net/signal_watcher.h"
 #include "net/stdio_stream.h"
+#include "net/timer.h"
 #include "sdk/client_core.h"
 
 namespace culvert::forwarder {
@@ -27,6 +28,9 @@ struct CallEnd {
   std::string line;
 };
 
+// From a hang-up on, both directions have this long to end in order.
+constexpr Duration kHangUpTime = std::chrono::seconds(2);
+
 // Lives on the loop.
 class StdioCall {
  public:
@@ -34,11 +38,11 @@ class StdioCall {
       : loop_(client.core().loop()),
         done_(done),
         consumer_(client),
-        // A signal ends the call at once, without draining: SIGHUP is how ssh ends its
-        // ProxyCommand.
+        hang_up_timer_(loop_),
+        // A signal ends the call at once, without draining.
         terminate_(loop_, SIGTERM, [this] { Interrupt("interrupted"); }),
         interrupt_(loop_, SIGINT, [this] { Interrupt("interrupted"); }),
-        hang_up_(loop_, SIGHUP, [this] { Interrupt(""); }) {
+        hang_up_(loop_, SIGHUP, [this] { HangUp(); }) {
     absl::StatusOr<std::unique_ptr<net::ByteStream>> stdio = net::OpenStdio(loop_);
     if (!stdio.ok()) {
       Finish({kExitTunnelFailed, std::string(MessageOf(stdio.status()))});
@@ -46,8 +50,7 @@ class StdioCall {
     }
     Consumer::Request request{config.connect.agent, "tcp", config.connect.target.ToString(),
                               config.open_timeout};
-    consumer_.Connect(std::move(request),
-                      std::make_unique<StdioOutlet>(*std::move(stdio), local_failure_),
+    consumer_.Connect(std::move(request), std::make_unique<StdioOutlet>(*std::move(stdio), local_),
                       [this](const ChannelReport& report) { HandleEnd(report); });
   }
 
@@ -59,12 +62,21 @@ class StdioCall {
       // What was sent is to arrive: the call is over when its last message is out.
       state_ = State::kDraining;
       consumer_.Drain([this] { Finish({}); });
-    } else if (local_failure_.ok()) {
+    } else if (local_.failure.ok()) {
       Finish({kExitTunnelFailed, report.reason});
-    } else if (MessageOf(local_failure_) == net::kReaderGone) {
+    } else if (MessageOf(local_.failure) == net::kReaderGone) {
       Finish({kExitTunnelFailed, ""});
     } else {
-      Finish({kExitTunnelFailed, std::string(MessageOf(local_failure_))});
+      Finish({kExitTunnelFailed, std::string(MessageOf(local_.failure))});
+    }
+  }
+
+  // How ssh ends its ProxyCommand, after it closed the pipes: what it said last is still in one.
+  void HangUp() {
+    if (state_ != State::kOpen || !local_.opened || hang_up_timer_.is_set()) {
+      Interrupt("");
+    } else {
+      hang_up_timer_.Start(kHangUpTime, [this] { Interrupt(""); });
     }
   }
 
@@ -82,8 +94,9 @@ class StdioCall {
   net::EventLoop& loop_;
   std::promise<CallEnd>& done_;
   State state_ = State::kOpen;
-  absl::Status local_failure_;  // of standard input or output
+  StdioOutlet::News local_;
   Consumer consumer_;
+  net::Timer hang_up_timer_;
   net::SignalWatcher terminate_;
   net::SignalWatcher interrupt_;
   net::SignalWatcher hang_up_;

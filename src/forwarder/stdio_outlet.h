@@ -14,13 +14,20 @@ namespace culvert::forwarder {
 // stream's loop.
 class StdioOutlet final : public Outlet {
  public:
-  // `failure` outlives the outlet and is OK until the stream breaks.
-  StdioOutlet(std::unique_ptr<net::ByteStream> stream, absl::Status& failure)
-      : failure_(failure), stream_(std::move(stream), [this](absl::Status why) {
+  // What whoever made the outlet wants to know of it.
+  struct News {
+    bool opened = false;
+    absl::Status failure;  // OK until the stream breaks
+  };
+
+  // `news` outlives the outlet.
+  StdioOutlet(std::unique_ptr<net::ByteStream> stream, News& news)
+      : news_(news), stream_(std::move(stream), [this](absl::Status why) {
           Note(why);
           Break(std::move(why));
         }) {}
 
+  void Opened() override { news_.opened = true; }
   void Send(Bytes bytes, TakenCallback taken) override {
     stream_.Send(std::move(bytes), Noting(std::move(taken)));
   }
@@ -34,7 +41,7 @@ class StdioOutlet final : public Outlet {
   void Close(const absl::Status& why) override { stream_.Close(why); }
 
  private:
-  void Note(const absl::Status& status) { failure_.Update(status); }
+  void Note(const absl::Status& status) { news_.failure.Update(status); }
   TakenCallback Noting(TakenCallback taken) {
     return [this, taken = std::move(taken)](absl::Status status) mutable {
       Note(status);
@@ -42,7 +49,7 @@ class StdioOutlet final : public Outlet {
     };
   }
 
-  absl::Status& failure_;
+  News& news_;
   StreamEndpoint stream_;
 };
 

@@ -15,6 +15,7 @@
 #include "net/deferred.h"
 #include "net/stdio_end.h"
 #include "net/stream_core.h"
+#include "net/timer.h"
 #include "net/uv_error.h"
 
 namespace culvert::net {
@@ -34,12 +35,14 @@ bool HasErrorOrHangUp(int fd) {
 
 class Core final : public StreamCore {
  public:
-  Core(EventLoop& loop, int out_fd)
+  Core(EventLoop& loop, int out_fd, Duration end_time)
       : StreamCore(loop),
         out_original_(out_fd),
+        end_time_(end_time),
         in_(std::in_place, loop, [this](unsigned) { Run([this] { Read(); }); }),
         out_(std::in_place, loop, [this](unsigned) { Run([this] { HandleOutput(); }); }),
-        resume_(std::in_place, loop, [this] { Run([this] { TakeHeld(); }); }) {}
+        resume_(std::in_place, loop, [this] { Run([this] { TakeHeld(); }); }),
+        reader_gone_(std::in_place, loop) {}
 
   absl::Status Open(int in_fd) {
     const int in_flags = fcntl(in_fd, F_GETFL);
@@ -96,11 +99,13 @@ class Core final : public StreamCore {
   void HandleOutput() {
     if (wants_to_write()) {
       Flush();
-    } else if (HasErrorOrHangUp(out_->fd())) {
-      Break(absl::AbortedError(kReaderGone));
-    } else {
-      watch_reader_ = false;  // urgent data, which would wake every turn; the next write will tell
+      return;
     }
+    // Urgent data would wake every turn. The next write will tell if there is no reader.
+    watch_reader_ = false;
+    if (!HasErrorOrHangUp(out_->fd())) return;
+    reader_gone_->Start(end_time_,
+                        [this] { Run([this] { Break(absl::AbortedError(kReaderGone)); }); });
   }
 
   absl::Status FlushTo(WriteQueue& queue) override {
@@ -115,6 +120,7 @@ class Core final : public StreamCore {
         },
         [this] {
           watch_reader_ = false;  // a socket of which both directions have ended hangs up as well
+          reader_gone_->Cancel();
           return out_->FinishWriting(out_original_);
         });
     return error == 0 ? absl::OkStatus() : WriteError(error);
@@ -150,21 +156,25 @@ class Core final : public StreamCore {
 
   void Release() override {
     resume_.reset();
+    reader_gone_.reset();
     in_.reset();
     out_.reset();
   }
 
   const int out_original_;
+  const Duration end_time_;
   bool watch_reader_ = true;  // while there is nothing to write, which would tell as well
   std::optional<Held> held_;
   std::optional<StdioEnd> in_;
   std::optional<StdioEnd> out_;
   std::optional<Deferred> resume_;
+  std::optional<Timer> reader_gone_;
 };
 
 class StdioStream final : public ByteStream {
  public:
-  StdioStream(EventLoop& loop, int out_fd) : loop_(loop), core_(new Core(loop, out_fd)) {}
+  StdioStream(EventLoop& loop, int out_fd, Duration end_time)
+      : loop_(loop), core_(new Core(loop, out_fd, end_time)) {}
   ~StdioStream() override {
     loop_.AssertOnThread();
     core_->Close();
@@ -201,9 +211,10 @@ class StdioStream final : public ByteStream {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd, int out_fd) {
+absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd, int out_fd,
+                                                      Duration end_time) {
   loop.AssertOnThread();
-  auto stream = std::make_unique<StdioStream>(loop, out_fd);
+  auto stream = std::make_unique<StdioStream>(loop, out_fd, end_time);
   CULVERT_RETURN_IF_ERROR(stream->Open(in_fd));
   return stream;
 }

@@ -19,9 +19,11 @@ inline constexpr char kReaderGone[] = "nobody reads standard output any more";
 // FinishWriting lets the reader see the end of the file: a socket is shut down, a pipe is closed,
 // and for that `out_fd` itself becomes /dev/null (not free, or the next descriptor opened would be
 // stdout). The reader of a pipe, socket or terminal that goes away is noticed although nothing is
-// written: OnBroken, ABORTED with kReaderGone. SIGPIPE must be ignored (RaiseProcessLimits).
-// SetResetOnClose has no effect.
+// written: OnBroken, ABORTED with kReaderGone, at the next write or after `end_time`. Until then
+// both directions may still end in order, as they do when a program that ends closes its pipes.
+// SIGPIPE must be ignored (RaiseProcessLimits). SetResetOnClose has no effect.
 absl::StatusOr<std::unique_ptr<ByteStream>> OpenStdio(EventLoop& loop, int in_fd = 0,
-                                                      int out_fd = 1);
+                                                      int out_fd = 1,
+                                                      Duration end_time = std::chrono::seconds(2));
 
 }  // namespace culvert::net

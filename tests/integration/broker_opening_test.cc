@@ -25,6 +25,58 @@ TEMPLATE_TEST_CASE("Broker says NOT_FOUND when the provider is unknown", "[broke
   }
 }
 
+TEST_CASE("Broker answers NotAvailableLocally to who asked for it", "[broker]") {
+  TestBroker broker;
+  RawClient<V1> client(broker.address());
+  auto call = client.Connect();
+  auto request = RawClient<V1>::OpenRequest("nobody", GENERATE(kLegacy, kCapable));
+  SECTION("for an unknown provider") {
+    request.mutable_open_request()->set_return_not_available(true);
+  }
+  SECTION("for a channel to resume") {
+    request.mutable_resume_request()->set_project(kProject);
+    request.mutable_resume_request()->set_return_not_available(true);
+  }
+  call.Send(request);
+  CHECK(call.Next().has_not_available_locally());
+  CHECK(call.End().ok());
+}
+
+TEST_CASE("Broker takes an offer back when the consumer goes away", "[broker]") {
+  TestBroker broker;
+  RawClient<V1> client(broker.address());
+  RawProvider<V1> provider(client, "edge-1", kCapable);
+  std::optional<RawClient<V1>::ConnectCall> gone(client.Open("edge-1", kCapable));
+  const uint64_t channel = provider.Offer().channel_id();
+  gone->Cancel();
+  const auto cut = provider.listen.Next();
+  REQUIRE(cut.notice().has_cut());
+  CHECK(cut.notice().cut().channel_id() == channel);
+  CHECK(broker.WaitForChannels(0));
+}
+
+TEST_CASE("Broker takes no offer back that was answered, or that the provider cannot know",
+          "[broker]") {
+  TestBroker broker;
+  RawClient<V1> client(broker.address());
+  const uint64_t caps = GENERATE(kLegacy, kCapable);
+  RawProvider<V1> provider(client, "edge-1", caps);
+  auto first = client.Open("edge-1", kCapable);
+  const uint64_t channel = provider.Offer().channel_id();
+  if (caps == kLegacy) {
+    first.Cancel();
+    REQUIRE(broker.WaitForChannels(0));
+  } else {
+    V1::ListenRequest refusal;
+    refusal.mutable_channel_open_error()->set_channel_id(channel);
+    provider.listen.Send(refusal);
+    REQUIRE(first.Next().has_channel_open_error());
+  }
+  // What comes next is the next offer.
+  auto second = client.Open("edge-1", kCapable);
+  provider.Offer();
+}
+
 TEST_CASE("Broker says since when a known provider is away once 5 s are over", "[broker][slow]") {
   TestBroker broker;
   RawClient<V1> client(broker.address());

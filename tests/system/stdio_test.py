@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 from harness import (AGENT, HOST, PATIENCE, SystemTest, binary, echo_through, eventually,
-                     how_it_ends, payload, read_exactly)
+                     how_it_ends, payload, read_all, read_exactly)
 
 FAILURE, USAGE, TUNNEL_FAILED = 1, 2, 255
 
@@ -178,7 +178,7 @@ class ConnectEnds(SystemTest):
         return child
 
     def check_end(self, child):
-        """It ends at once and without a word, and the target learns that this was no end."""
+        """It ends soon and without a word, and the target learns that this was no end."""
         self.assertEqual(TUNNEL_FAILED, child.wait(PATIENCE))
         self.assertEqual(b"", child.stderr.read())
         self.assertEqual("reset", self.server.result())
@@ -187,6 +187,24 @@ class ConnectEnds(SystemTest):
         child = self.under_way()
         child.send_signal(signal.SIGHUP)
         self.check_end(child)
+
+    def test_end_of_the_parent(self):
+        """Like ssh: it says its last words, closes the pipes, and hangs up."""
+        def handler(stream):
+            stream.sendall(read_exactly(stream, 5))
+            return read_all(stream)
+
+        server = self.serve(handler)
+        self.argv = self.connect_command(self.their_broker, f"{AGENT}:{server.port}")
+        child = self.under_way()
+        data = payload(400_000)
+        child.stdin.write(data)
+        child.stdin.close()
+        child.stdout.close()
+        child.send_signal(signal.SIGHUP)
+        self.assertEqual(data, server.result())
+        self.assertEqual(0, child.wait(PATIENCE))
+        self.assertEqual(b"", child.stderr.read())
 
     def test_hang_up_while_it_opens(self):
         self.their_broker.signal(signal.SIGSTOP)

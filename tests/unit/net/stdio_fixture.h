@@ -68,10 +68,12 @@ struct StdioFixture {
   std::unique_ptr<ByteStream> stream;
   const Fd null = DevNull();
 
+  Duration end_time = 20ms;
+
   StdioFixture() { std::signal(SIGPIPE, SIG_IGN); }
 
   void Open(int in_fd, int out_fd) {
-    auto opened = OpenStdio(loop, in_fd, out_fd);
+    auto opened = OpenStdio(loop, in_fd, out_fd, end_time);
     REQUIRE(opened.ok());
     stream = *std::move(opened);
     stream->SetDelegate(&seen);

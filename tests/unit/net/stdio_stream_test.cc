@@ -5,6 +5,8 @@
 
 #include "tests/unit/net/stdio_fixture.h"
 
+#include <optional>
+
 namespace culvert::net {
 namespace {
 
@@ -175,6 +177,40 @@ TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while noth
   stream->Write(Bytes::Copy("anybody?"), [&](absl::Status status) { written = status; });
   CHECK(Until([&] { return !written.ok(); }));
   CHECK(seen.breaks == 1);
+}
+
+TEST_CASE_METHOD(StdioFixture, "Stdio ends in order although its reader is gone already",
+                 "[stdio_stream]") {
+  end_time = 5s;
+  Pipe in;
+  Pipe out;
+  Open(in.read_end.get(), out.write_end.get());
+  out.read_end.Close();
+  CHECK(Settle() < kManyTurns);
+  WriteAll(in.write_end.get(), "last words");
+  in.write_end.Close();
+  stream->SetReading(true);
+  CHECK(Until([&] { return seen.ends == 1; }));
+  CHECK(seen.bytes == "last words");
+  std::optional<absl::Status> finished;
+  stream->FinishWriting([&](absl::Status status) { finished = status; });
+  CHECK(Until([&] { return finished.has_value(); }));
+  CHECK(finished->ok());
+  CHECK(seen.breaks == 0);
+}
+
+TEST_CASE_METHOD(StdioFixture, "Stdio breaks at once when it writes to a reader that is gone",
+                 "[stdio_stream]") {
+  end_time = 1h;
+  Pipe in;
+  Pipe out;
+  Open(in.read_end.get(), out.write_end.get());
+  out.read_end.Close();
+  CHECK(Settle() < kManyTurns);
+  absl::Status written;
+  stream->Write(Bytes::Copy("anybody?"), [&](absl::Status status) { written = status; });
+  CHECK(Until([&] { return seen.breaks == 1; }));
+  CHECK(written.message() == kReaderGone);
 }
 
 TEST_CASE_METHOD(StdioFixture, "Stdio has no reader to miss once it has ended its output",
