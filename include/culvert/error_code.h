@@ -44,6 +44,9 @@ enum class ErrorCode : uint32_t {
 
 // The words for people: "connection refused". "error" for numbers that this version does not know.
 std::string_view ErrorCodeText(ErrorCode code);
+// What to tell people: "denied: 10.0.0.1:22 is not on …". The words of the code are left out where
+// `message` has them already. Unprintable bytes of `message` are escaped.
+std::string DescribeError(ErrorCode code, std::string_view message);
 // The code of a number off the wire; unknown numbers (a newer peer) are kUnspecified.
 ErrorCode ErrorCodeFromNumber(uint32_t number);
 

@@ -18,7 +18,8 @@ namespace culvert {
 struct ServiceRequest {
   std::string service;
   std::string arg;       // the service's own; at most 4096 bytes of anything
-  std::string consumer;  // who asks, as the broker names it; may be empty
+  std::string consumer;  // the address of who asks, "127.0.0.1:40022", as the broker sees it; may
+                         // be empty
   uint64_t channel_id = 0;
 };
 

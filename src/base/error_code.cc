@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "absl/strings/cord.h"
+#include "base/log.h"
 #include "base/status.h"
 
 namespace culvert {
@@ -86,6 +87,14 @@ std::string_view ErrorCodeText(ErrorCode code) {
 #undef CULVERT_X
   }
   return "error";
+}
+
+std::string DescribeError(ErrorCode code, std::string_view message) {
+  const std::string_view words = ErrorCodeText(code);
+  if (message.empty()) return std::string(words);
+  const bool said = message.find(words) != std::string_view::npos;
+  if (said || code == ErrorCode::kUnspecified) return Printable(message);
+  return fmt::format("{}: {}", words, Printable(message));
 }
 
 ErrorCode ErrorCodeFromNumber(uint32_t number) {

@@ -31,8 +31,9 @@ absl::Status ConnectionTable::Admit(const std::string& address, int fd, Monotoni
   if (total_ >= limit_) {
     return absl::ResourceExhaustedError(fmt::format("too many connections (limit {})", limit_));
   }
-  std::vector<Entry>& entries = by_address_[address];
-  if (entries.size() >= limit_per_address_) Sweep(entries);
+  Address& of_address = by_address_[address];
+  std::vector<Entry>& entries = of_address.entries;
+  if (entries.size() >= limit_per_address_ && IsDue(of_address.last_sweep, now)) Sweep(entries);
   if (entries.size() >= limit_per_address_) {
     return absl::ResourceExhaustedError(
         fmt::format("too many connections from {} (limit {})", address, limit_per_address_));
@@ -42,17 +43,22 @@ absl::Status ConnectionTable::Admit(const std::string& address, int fd, Monotoni
   return absl::OkStatus();
 }
 
+bool ConnectionTable::IsDue(std::optional<MonotonicTime>& last_sweep, MonotonicTime now) {
+  if (last_sweep && now - *last_sweep < kSweepInterval) return false;
+  last_sweep = now;
+  return true;
+}
+
 void ConnectionTable::Sweep(std::vector<Entry>& entries) {
   total_ -=
       std::erase_if(entries, [](const Entry& entry) { return CookieOf(entry.fd) != entry.cookie; });
 }
 
 void ConnectionTable::SweepAll(MonotonicTime now) {
-  if (last_sweep_ && now - *last_sweep_ < kSweepInterval) return;
-  last_sweep_ = now;
+  if (!IsDue(last_sweep_, now)) return;
   for (auto it = by_address_.begin(); it != by_address_.end();) {
-    Sweep(it->second);
-    it = it->second.empty() ? by_address_.erase(it) : std::next(it);
+    Sweep(it->second.entries);
+    it = it->second.entries.empty() ? by_address_.erase(it) : std::next(it);
   }
   sweep_all_at_ = std::max<size_t>(kFirstSweep, by_address_.size() * 2);
 }

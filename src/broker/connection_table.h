@@ -35,6 +35,11 @@ class ConnectionTable {
     int fd;
     uint64_t cookie;
   };
+  struct Address {
+    std::vector<Entry> entries;
+    std::optional<MonotonicTime> last_sweep;
+  };
+  static bool IsDue(std::optional<MonotonicTime>& last_sweep, MonotonicTime now);
   void Sweep(std::vector<Entry>& entries);
   void SweepAll(MonotonicTime now);
 
@@ -43,10 +48,10 @@ class ConnectionTable {
   uint64_t limit_per_address_ = 0;
   uint64_t limit_ = 0;
   uint64_t total_ = 0;
-  std::unordered_map<std::string, std::vector<Entry>> by_address_;
+  std::unordered_map<std::string, Address> by_address_;
   // When so many addresses are known, those that never came back are forgotten.
   size_t sweep_all_at_ = kFirstSweep;
-  std::optional<MonotonicTime> last_sweep_;
+  std::optional<MonotonicTime> last_sweep_;  // of all
 };
 
 }  // namespace culvert::broker

@@ -5,15 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <future>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,6 +21,7 @@
 #include "broker/log_throttle.h"
 #include "config/credentials_policy.h"
 #include "config/main.h"
+#include "config/reload.h"
 #include "config/service_manager.h"
 #include "net/listener.h"
 #include "net/loop_thread.h"
@@ -35,7 +33,7 @@ namespace {
 
 constexpr char kProgram[] = "culvert-broker";
 
-using ParseAgain = std::function<absl::StatusOr<config::Parsed<config::BrokerConfig>>()>;
+using ParseAgain = config::ParseAgain<config::BrokerConfig>;
 
 Broker::Limits LimitsOf(const config::BrokerConfig& config) {
   return {config.max_streams_per_address, config.max_pending_per_address};
@@ -111,9 +109,7 @@ class Serving {
                             : fmt::format("listening on {}", address);
       lines += '\n';
     }
-    if (std::fputs(lines.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return absl::OkStatus();
-    return absl::UnavailableError(
-        fmt::format("standard output: {}", std::generic_category().message(errno)));
+    return config::PrintResult(lines);
   }
 
   std::string StatusLine() const {
@@ -149,16 +145,9 @@ class Serving {
   }
 
   void Reload() {
-    config::NotifyReloading();
-    absl::StatusOr<config::Parsed<config::BrokerConfig>> parsed = parse_();
-    if (parsed.ok() && !parsed->config) parsed = absl::InvalidArgumentError("nothing to run");
-    absl::Status usable = parsed.ok() ? config::CheckCredentials(*parsed->config) : parsed.status();
-    if (usable.ok()) {
-      Apply(*parsed->config);
-    } else {
-      CULVERT_LOG(kError, "configuration not reloaded: {}", MessageOf(usable));
-    }
-    config::NotifyReady(StatusLine());
+    config::Reload(
+        parse_, [this](const config::BrokerConfig& next) { Apply(next); },
+        [this] { return StatusLine(); });
   }
 
   void Apply(const config::BrokerConfig& next) {
@@ -167,7 +156,9 @@ class Serving {
     SetLogLevel(next.common.log_level);
     signals_->set_grace(next.common.grace);
     const std::string restart = NeedsRestart(config_, next);
-    if (!restart.empty()) CULVERT_LOG(kWarning, "a change of {} needs a restart", restart);
+    if (!restart.empty()) {
+      CULVERT_LOG(kWarning, "changed, but used from the next start only: {}", restart);
+    }
     CULVERT_LOG(kInfo, "configuration reloaded");
   }
 

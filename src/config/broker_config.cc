@@ -55,7 +55,7 @@ absl::Status CheckListen(const BrokerConfig& config) {
 
 absl::Status Check(const BrokerConfig& config) {
   CULVERT_RETURN_IF_ERROR(CheckListen(config));
-  return CheckInsecureBinds(config);
+  return CheckCredentials(config);
 }
 
 }  // namespace

@@ -28,14 +28,9 @@ absl::Status CheckLoopback(const std::vector<Endpoint>& endpoints) {
 
 }  // namespace
 
-absl::Status CheckInsecureBinds(const BrokerConfig& config) {
-  if (!config.common.insecure) return absl::OkStatus();
-  return CheckLoopback(config.listen);
-}
-
 absl::Status CheckCredentials(const BrokerConfig& config) {
   CULVERT_RETURN_IF_ERROR(CheckIdentity(config.common));
-  return CheckInsecureBinds(config);
+  return CheckLoopback(config.listen);
 }
 
 absl::Status CheckCredentials(const AgentConfig& config) {

@@ -16,9 +16,6 @@ absl::Status CheckCredentials(const BrokerConfig& config);
 absl::Status CheckCredentials(const AgentConfig& config);
 absl::Status CheckCredentials(const ForwarderConfig& config);
 
-// The INVALID_ARGUMENT part alone: OK without --insecure.
-absl::Status CheckInsecureBinds(const BrokerConfig& config);
-
 // For the address that a broker's name resolved to, before dialling it without credentials.
 // PERMISSION_DENIED beyond loopback.
 absl::Status CheckInsecurePeer(const net::Address& peer);

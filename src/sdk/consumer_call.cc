@@ -96,7 +96,7 @@ void ConsumerCall::TryOpen() {
   open.set_window(own_window_);
   stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect);
   stream_->SetDelegate(this);
-  stream_->Write(rpc::Frame{request.SerializeAsString(), Bytes()});
+  stream_->Write(rpc::FrameOf(request));
   stream_->Read();
 }
 

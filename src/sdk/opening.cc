@@ -34,7 +34,10 @@ ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, Monoto
   ChannelReport report;
   report.channel_id = channel_id;
   report.status = why;
-  report.reason = fmt::format("{}: {}", ErrorCodeText(ErrorCodeOf(why)), Printable(MessageOf(why)));
+  // gRPC's own failures have no code of ours, and say enough.
+  const bool has_code = why == ErrorStatus(ErrorCodeOf(why), std::string(MessageOf(why)));
+  report.reason =
+      DescribeError(has_code ? ErrorCodeOf(why) : ErrorCode::kUnspecified, MessageOf(why));
   report.duration = MonotonicNow() - started;
   return report;
 }

@@ -125,7 +125,7 @@ void ProviderChannel::Accept() {
   open.set_caps(tunnel::kOwnCapabilities);
   open.set_window(options_.own_window);
   std::unique_ptr<rpc::Stream> stream = connection_.Start(rpc::Method::kAccept);
-  stream->Write(rpc::Frame{request.SerializeAsString(), Bytes()});
+  stream->Write(rpc::FrameOf(request));
   driver_->Start(std::make_unique<rpc::StreamPath>(
                      std::move(stream), rpc::EnvelopeType::kAcceptRequest,
                      rpc::EnvelopeType::kAcceptResponse, driver_->path_delegate()),

@@ -16,10 +16,6 @@ namespace {
 
 namespace pb = ntt::proxies::v1;
 
-rpc::Frame FrameOf(const google::protobuf::MessageLite& message) {
-  return rpc::Frame{message.SerializeAsString(), Bytes()};
-}
-
 std::string_view StateName(ProviderSession::State state) {
   switch (state) {
     case ProviderSession::State::kConnecting:
@@ -57,7 +53,7 @@ void ProviderSession::Connect() {
   open.set_caps(tunnel::kOwnCapabilities);
   open.set_incarnation(incarnation_);
   for (const auto& [name, factory] : options_.services) open.add_services(name);
-  stream_->Write(FrameOf(request));
+  stream_->Write(rpc::FrameOf(request));
   stream_->Read();
   timer_.Start(kRegisterTime,
                [this] { Lose(absl::DeadlineExceededError("broker does not answer")); });
@@ -160,7 +156,7 @@ void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why) 
   error.set_channel_id(channel_id);
   error.set_message(tunnel::CutErrorText(std::string(MessageOf(why))));
   error.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
-  stream_->Write(FrameOf(request));
+  stream_->Write(rpc::FrameOf(request));
 }
 
 void ProviderSession::OnChannelReport(const ServiceRequest& request, const ChannelReport& report) {

@@ -38,11 +38,7 @@ std::string_view StateName(Channel::State state) {
   return "unknown";
 }
 
-std::string Outcome::ToString() const {
-  if (clean) return "closed";
-  if (message.empty()) return std::string(ErrorCodeText(code));
-  return fmt::format("{}: {}", ErrorCodeText(code), Printable(message));
-}
+std::string Outcome::ToString() const { return clean ? "closed" : DescribeError(code, message); }
 
 Channel::Channel(const Options& options, MemoryBudget& budget)
     : options_(options),

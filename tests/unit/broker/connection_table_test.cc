@@ -19,7 +19,9 @@ TEST_CASE("Connection table counts sockets until they are closed", "[connection_
   CHECK(absl::IsResourceExhausted(table.Admit("127.0.0.1", second.get(), kStart)));
   CHECK(table.Admit("127.0.0.2", second_peer.get(), kStart).ok());
   first.Close();
-  CHECK(table.Admit("127.0.0.1", second.get(), kStart).ok());
+  const MonotonicTime next = kStart + ConnectionTable::kSweepInterval;
+  CHECK(absl::IsResourceExhausted(table.Admit("127.0.0.1", second.get(), next - 1ms)));
+  CHECK(table.Admit("127.0.0.1", second.get(), next).ok());
 }
 
 TEST_CASE("Connection table looks at all sockets at most once in its interval",

@@ -64,12 +64,6 @@ TEST_CASE("CheckCredentials lets an insecure agent dial a broker on loopback onl
             "--insecure is for loopback only, and 192.0.2.1:1 is not loopback"));
 }
 
-TEST_CASE("CheckInsecureBinds has nothing to say without --insecure", "[credentials]") {
-  BrokerConfig config;
-  config.listen = {{"*", 7400}};
-  CHECK(CheckInsecureBinds(config).ok());
-}
-
 TEST_CASE("CheckInsecurePeer refuses a peer beyond loopback", "[credentials]") {
   CHECK(CheckInsecurePeer(*net::Address::FromLiteral("127.0.0.1", 7400)).ok());
   CHECK(CheckInsecurePeer(*net::Address::FromLiteral("::1", 7400)).ok());

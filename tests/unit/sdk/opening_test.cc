@@ -35,6 +35,17 @@ TEST_CASE("ExplainStreamEnd keeps the broker's own words and the code", "[openin
   CHECK(absl::IsAborted(ExplainStreamEnd(absl::AbortedError("x"), "127.0.0.1:7400")));
 }
 
+TEST_CASE("FailedOpening says nothing twice", "[opening]") {
+  const auto reason = [](const absl::Status& why) {
+    return FailedOpening(0, why, MonotonicNow()).reason;
+  };
+  CHECK(reason(ErrorStatus(ErrorCode::kRefused, "dial 127.0.0.1:1: connection refused")) ==
+        "dial 127.0.0.1:1: connection refused");
+  CHECK(reason(absl::UnavailableError("cannot reach broker 127.0.0.1:1: connection refused")) ==
+        "cannot reach broker 127.0.0.1:1: connection refused");
+  CHECK(reason(ErrorStatus(ErrorCode::kTimeout, "")) == "timed out");
+}
+
 TEST_CASE("FailedOpening reports the code in words and nothing unprintable", "[opening]") {
   const ChannelReport report =
       FailedOpening(7, ErrorStatus(ErrorCode::kDenied, "no\nway"), MonotonicNow());
