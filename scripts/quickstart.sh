@@ -65,7 +65,7 @@ build() {
   # A tree that was never configured needs nothing of the tests. One that was is left as it is.
   [[ -e build/release/CMakeCache.txt ]] || options=(-DCULVERT_BUILD_TESTS=OFF)
   cmake --preset release "${options[@]}" &&
-    cmake --build --preset release --target culvert culvert-agent culvert-broker
+    cmake --build --preset release --target culvert culvert-agent culvert-broker man
 }
 
 # start NAME COMMAND...: in the background, its output in $work/NAME.log.
@@ -95,7 +95,7 @@ said() {
 
 echo "Culvert quickstart: everything on loopback, without identities (--insecure)."
 do_step 'install the packages that the build needs' install_packages "${culvert_build_packages[@]}"
-do_step 'build the three programs (some minutes the first time)' build
+do_step 'build the three programs and their man pages (some minutes the first time)' build
 
 mkdir "$work/www"
 head -c $((16 << 20)) /dev/urandom >"$work/www/data"
@@ -135,9 +135,9 @@ Try next, with an ssh server on this machine, each line in its own terminal, in 
   $bin/culvert-broker serve --insecure
   $bin/culvert-agent run --insecure --broker 127.0.0.1:7400 --name edge-1 --allow 127.0.0.1:22
   $bin/culvert forward --insecure --broker 127.0.0.1:7400 -L 2222:edge-1:22
-  ssh -p 2222 127.0.0.1
+  ssh -p 2222 USER@127.0.0.1
 or, in place of the last two:
-  ssh -o ProxyCommand='$bin/culvert connect --insecure %h:%p' edge-1
+  ssh -o ProxyCommand='$bin/culvert connect --insecure %h:%p' USER@edge-1
 Every option: $bin/culvert forward --help. Every test: scripts/test.sh
 END
 if [[ $keep == yes ]]; then

@@ -1,6 +1,6 @@
 // Sends "PING" to the service "ping" of a provider, prints the answer, and ends the channel.
 //
-//   ping-consumer --broker 127.0.0.1:7000 --provider my-first-provider --insecure
+//   ping-consumer --broker 127.0.0.1:7400 --provider my-first-provider --insecure
 #include <cstdio>
 #include <future>
 #include <memory>

@@ -1,6 +1,6 @@
 // Offers the service "ping": answers each message "PING" with "PONG".
 //
-//   ping-provider --broker 127.0.0.1:7000 --name my-first-provider --insecure
+//   ping-provider --broker 127.0.0.1:7400 --name my-first-provider --insecure
 #include <csignal>
 #include <cstdio>
 #include <memory>

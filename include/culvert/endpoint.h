@@ -38,9 +38,9 @@ class EndpointListener {
 // the loop thread of the Client and must not block. The callbacks that they are given belong to
 // that thread too; they may be called inside the function or later, and are ignored once the
 // channel is over. A channel owns its endpoint and destroys it after Close, in a later turn. Only a
-// Service whose channel was never opened is destroyed without Close: its Start failed, or whoever
-// asked for it went away first. None of these functions may destroy the Client, Provider or
-// Consumer that called it.
+// Service whose channel was never opened is destroyed without Close: its Start failed, whoever
+// asked for it went away first, or the Provider did. None of these functions may destroy the
+// Client, Provider or Consumer that called it.
 class Endpoint {
  public:
   using TakenCallback = absl::AnyInvocable<void(absl::Status) &&>;

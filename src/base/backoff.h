@@ -1,4 +1,4 @@
-// How long to wait before the next try: exponential with full jitter, so that a fleet which lost
+// How long to wait before the next try: exponential with jitter, so that a fleet which lost
 // its broker does not come back in one wave.
 #pragma once
 
@@ -21,8 +21,8 @@ class Backoff {
   Backoff() : Backoff(Options()) {}
   explicit Backoff(Options options) : options_(options) {}
 
-  // How long to wait after the n-th failure since the Reset: a random time in [cap/2, cap] where cap
-  // is initial * factor^(n-1), at most max.
+  // How long to wait after the n-th failure since the Reset: a random time in [cap/2, cap] where
+  // cap is initial * factor^(n-1), at most max.
   Duration Next();
   void Reset();
 

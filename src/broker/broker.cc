@@ -146,7 +146,7 @@ void Broker::Wait(Relay& relay) {
 void Broker::Offer(Relay& relay, Session& session) {
   const uint64_t id = openings_.DrawChannelId();
   if (absl::Status offered = session.Offer(id, relay.open(), relay.peer()); !offered.ok()) {
-    relay.Fail(offered, tunnel::ErrorCode::kLimit, Duration::zero());
+    relay.Fail(offered, tunnel::ErrorCode::kBusy, Duration::zero());
     return;
   }
   openings_.AddOffered(relay, session.id(), id);
@@ -199,7 +199,8 @@ void Broker::OnRelayTimeout(Relay& relay) {
 void Broker::OnRelayEnded(Relay& relay) {
   if (openings_.IsOffered(relay)) {
     Session* const session = registry_.Find(relay.open().provider);
-    if (session != nullptr && session->id() == relay.session_id()) session->TakeBack(relay.id());
+    if (session != nullptr && session->id() == relay.session_id())
+      session->TakeBack(relay.id(), relay.end_status());
   }
   openings_.Forget(relay);
   done_relays_.push_back(&relay);
@@ -224,8 +225,9 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
       std::make_unique<Session>(loop_, crypto::RandomId(), std::move(open), pending.info().peer,
                                 pending.TakeStream(), times_.unread, *this);
   Session& added = *session;
-  CULVERT_LOG(kInfo, "[session {:x}] agent {} registered from {}", added.id(),
-              added.provider().ToString(), added.peer());
+  sessions_log_.Log(LogLevel::kInfo, loop_.Now(),
+                    fmt::format("[session {:x}] agent {} registered from {}", added.id(),
+                                added.provider().ToString(), added.peer()));
   if (std::unique_ptr<Session> replaced = registry_.Add(std::move(session))) {
     if (incarnation == 0 || replaced->incarnation() != incarnation) {
       takeovers_log_.Log(
@@ -259,17 +261,19 @@ void Broker::OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorC
   Relay* const relay = openings_.FindChannel(channel_id);
   if (relay == nullptr) return;  // the consumer has gone already
   if (relay->session_id() != session.id() || relay->state() != Relay::State::kOpening) return;
+  openings_.Forget(*relay);  // the offer is answered
   if (code == tunnel::ErrorCode::kAlreadyExists && relay->MayRedraw()) {
     Offer(*relay, session);  // under another id
-    return;
+  } else {
+    relay->Refuse(code, message);
   }
-  openings_.Forget(*relay);  // the offer is answered
-  relay->Refuse(code, message);
 }
 
 void Broker::OnSessionLost(Session& session, absl::Status why) {
-  CULVERT_LOG(kInfo, "[session {:x}] agent {} left: {}", session.id(),
-              session.provider().ToString(), why.ok() ? "finished" : MessageOf(why));
+  sessions_log_.Log(
+      LogLevel::kInfo, loop_.Now(),
+      fmt::format("[session {:x}] agent {} left: {}", session.id(), session.provider().ToString(),
+                  why.ok() ? "finished" : MessageOf(why)));
   if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
     RemoveSession(std::move(lost));
   }

@@ -95,6 +95,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   Admission admission_;
   LogThrottle refusals_log_;
   LogThrottle takeovers_log_;
+  LogThrottle sessions_log_{100};  // a fleet may come back at once, a loop of one agent may not
   Registry registry_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;

@@ -1,4 +1,4 @@
-// At most one line a second of a kind that peers can cause at will.
+// A few lines a second at most of a kind that peers can cause at will.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,6 +18,8 @@ class LogThrottle {
  public:
   static constexpr Duration kInterval = std::chrono::seconds(1);
 
+  explicit LogThrottle(uint64_t lines_per_interval = 1) : most_(lines_per_interval) {}
+
   // Logs `line` with the number of those that were left out before it, or leaves it out.
   void Log(LogLevel level, MonotonicTime now, std::string_view line) {
     if (!LogEnabled(level)) return;
@@ -29,16 +31,22 @@ class LogThrottle {
 
   // How many were left out since the last line; nothing if it is too early for the next one.
   std::optional<uint64_t> Pass(MonotonicTime now) {
-    if (last_ && now - *last_ < kInterval) {
+    if (!began_ || now - *began_ >= kInterval) {
+      began_ = now;
+      lines_ = 0;
+    }
+    if (lines_ >= most_) {
       ++left_out_;
       return std::nullopt;
     }
-    last_ = now;
+    ++lines_;
     return std::exchange(left_out_, 0);
   }
 
  private:
-  std::optional<MonotonicTime> last_;
+  const uint64_t most_;
+  std::optional<MonotonicTime> began_;  // the interval
+  uint64_t lines_ = 0;                  // in it
   uint64_t left_out_ = 0;
 };
 

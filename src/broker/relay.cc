@@ -228,6 +228,7 @@ bool Relay::OpenedCapable(const Half& half) const {
 void Relay::End(const absl::Status& consumer, const absl::Status& provider) {
   if (state_ == State::kEnded) return;
   SetState(State::kEnded);
+  end_status_ = consumer;
   timer_.Cancel();
   opening_ = SlotCounter::Slot();
   // The streams write what they still have, then finish.

@@ -65,6 +65,8 @@ class Relay {
   const OpenChannel& open() const { return open_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
+  // Once kEnded: what the consumer's half ended with.
+  const absl::Status& end_status() const { return end_status_; }
 
   // The provider is away: waits until OfferedTo, at most `limit`.
   void WaitForProvider(Duration limit);
@@ -129,6 +131,7 @@ class Relay {
   uint64_t session_id_ = 0;
   uint64_t provider_capabilities_ = 0;
   int redraws_ = 0;
+  absl::Status end_status_;
   const MonotonicTime started_;
   const MonotonicTime opening_deadline_;
 };

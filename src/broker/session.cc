@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "culvert/error_code.h"
 #include "ntt/proxies/v1/broker.pb.h"
 #include "rpc/codec.h"
 #include "tunnel/message.h"
@@ -55,13 +56,13 @@ absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
   return absl::OkStatus();
 }
 
-void Session::TakeBack(uint64_t channel_id) {
+void Session::TakeBack(uint64_t channel_id, const absl::Status& why) {
   if (stream_ == nullptr || !capable()) return;
   pb::ListenResponse response;
   auto& cut = *response.mutable_notice()->mutable_cut();
   cut.set_channel_id(channel_id);
-  cut.set_code(culvert::v1::ERROR_CODE_RESET);
-  cut.set_message("consumer went away");
+  cut.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
+  cut.set_message(std::string(MessageOf(why)));
   rpc::Frame frame = rpc::FrameOf(response);
   if (HasRoomFor(frame)) Write(std::move(frame));
 }

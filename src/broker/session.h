@@ -49,9 +49,9 @@ class Session final : private rpc::Stream::Delegate {
   // RESOURCE_EXHAUSTED when it does not read its offers.
   absl::Status Offer(uint64_t channel_id, const OpenChannel& open,
                      const std::string& consumer_address);
-  // Takes the offer of `channel_id` back: nobody waits for it any more. A legacy provider finds out
-  // when it accepts.
-  void TakeBack(uint64_t channel_id);
+  // Takes the offer of `channel_id` back: nobody waits for it any more, because of `why`. A legacy
+  // provider finds out when it accepts.
+  void TakeBack(uint64_t channel_id, const absl::Status& why);
   // Ends the stream with `why`; OnSessionLost is not called for it.
   void End(const absl::Status& why);
 

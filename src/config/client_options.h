@@ -36,6 +36,8 @@ std::string ChangedForNextStart(const Config& now, const Config& next) {
   note("region", now.region != next.region);
   note("service_domain", now.service_domain != next.service_domain);
   note("memory_limit", now.common.memory_limit != next.common.memory_limit);
+  note("state_dir", now.common.state_dir != next.common.state_dir);
+  if constexpr (requires { now.json; }) note("json", now.json != next.json);
   return keys;
 }
 

@@ -1,21 +1,25 @@
 #include "config/config_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <system_error>
 
 #include "base/log.h"
 #include "base/status.h"
+#include "net/unique_fd.h"
 
 namespace culvert::config {
 namespace {
 
 constexpr size_t kMaxFileBytes = size_t{1} << 20;
+// How long a pipe may keep a reload, and with it the loop, waiting for its next bytes.
+constexpr int kPipePatienceMs = 1'000;
 
 std::string Where(std::string_view path, const toml::source_position& at) {
   return fmt::format("{}:{}:{}", path, at.line, at.column);
@@ -97,10 +101,6 @@ absl::Status ReadFailure(const std::string& path, int error) {
                                       std::generic_category().message(error)));
 }
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 }  // namespace
 
 const FileValue* FileValue::Find(std::string_view name) const {
@@ -119,13 +119,22 @@ absl::StatusOr<FileValue> ParseConfigText(std::string_view content, std::string_
 }
 
 absl::StatusOr<FileValue> ReadConfigFile(const std::string& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rce"));
-  if (file == nullptr) return ReadFailure(path, errno);
-  std::string content(kMaxFileBytes + 1, '\0');
-  content.resize(std::fread(content.data(), 1, content.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return ReadFailure(path, errno);
-  if (content.size() > kMaxFileBytes) return ReadFailure(path, EFBIG);
-  return ParseConfigText(content, path);
+  // Without O_NONBLOCK a FIFO that nobody writes to would hold up the open.
+  const net::UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open()) return ReadFailure(path, errno);
+  std::string content;
+  while (true) {
+    pollfd ready{.fd = file.get(), .events = POLLIN, .revents = 0};
+    const int polled = poll(&ready, 1, kPipePatienceMs);
+    if (polled == 0) return ReadFailure(path, ETIMEDOUT);
+    const size_t size = content.size();
+    content.resize(kMaxFileBytes + 1);
+    const ssize_t got = read(file.get(), content.data() + size, content.size() - size);
+    if (got < 0 && errno != EINTR && errno != EAGAIN) return ReadFailure(path, errno);
+    content.resize(size + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    if (content.size() > kMaxFileBytes) return ReadFailure(path, EFBIG);
+    if (got == 0) return ParseConfigText(content, path);
+  }
 }
 
 }  // namespace culvert::config

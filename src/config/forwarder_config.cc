@@ -27,8 +27,10 @@ absl::StatusOr<ForwardSpec> ForwardFromTable(const FileValue& table) {
     }
     const bool is_port = value.type == FileValue::Type::kInteger && value.key != "agent";
     if (value.type != FileValue::Type::kString && !is_port) {
-      return absl::InvalidArgumentError(fmt::format("{}: {}: expected a string, found {}",
-                                                    value.where, value.key, value.type_name));
+      const std::string_view expected =
+          value.key == "agent" ? "a string" : "a string or an integer";
+      return absl::InvalidArgumentError(fmt::format("{}: {}: expected {}, found {}", value.where,
+                                                    value.key, expected, value.type_name));
     }
   }
   std::array<std::string_view, 3> texts;
@@ -200,7 +202,10 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   program.summary = "Reaches ports at machines that nobody can dial, through a culvert broker.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
-  program.check = [&config] { return CheckCredentials(config); };
+  program.check = [&config] {
+    if (!config.brokers.empty()) return CheckCredentials(config);
+    return absl::InvalidArgumentError("broker: at least one is needed");
+  };
   program.commands = {ForwardCommand(config), ConnectCommand(config)};
   return ReadInto(program, config, args, environment);
 }

@@ -21,11 +21,9 @@ absl::Status PrintResult(const std::string& text) {
       fmt::format("write to standard output: {}", std::generic_category().message(errno)));
 }
 
-std::vector<std::string> StartProcess(int argc, char** argv) {
+absl::StatusOr<std::vector<std::string>> StartProcess(int argc, char** argv) {
   OpenStandardDescriptors();
-  if (absl::Status limits = net::RaiseProcessLimits(); !limits.ok()) {
-    CULVERT_LOG(kWarning, "limits: {}", MessageOf(limits));
-  }
+  CULVERT_RETURN_IF_ERROR(net::RaiseProcessLimits());
   return std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc);
 }
 

@@ -23,8 +23,9 @@ void PrintError(const std::string& program, const absl::Status& status);
 // it must not take a part for the whole.
 absl::Status PrintResult(const std::string& text);
 
-// Sets the process up and returns its arguments without the program's name.
-std::vector<std::string> StartProcess(int argc, char** argv);
+// Sets the process up and returns its arguments without the program's name. An error if the process
+// has too little to run with.
+absl::StatusOr<std::vector<std::string>> StartProcess(int argc, char** argv);
 
 // Runs `run` and turns an exception that a library let through into an error line and kExitFailure.
 int CatchAll(const std::string& program, absl::FunctionRef<int()> run);
@@ -38,9 +39,13 @@ using ParseAgain = std::function<absl::StatusOr<Parsed<Config>>()>;
 template <class Config, class Parse, class Run>
 int Main(const std::string& program, int argc, char** argv, Parse parse, Run run) {
   return CatchAll(program, [&]() -> int {
-    const std::vector<std::string> args = StartProcess(argc, argv);
+    const absl::StatusOr<std::vector<std::string>> args = StartProcess(argc, argv);
+    if (!args.ok()) {
+      PrintError(program, args.status());
+      return kExitFailure;
+    }
     const Environment environment = CurrentEnvironment();
-    const ParseAgain<Config> parse_again = [&] { return parse(args, environment); };
+    const ParseAgain<Config> parse_again = [&] { return parse(*args, environment); };
     absl::StatusOr<Parsed<Config>> parsed = parse_again();
     if (!parsed.ok()) {
       PrintError(program, parsed.status());

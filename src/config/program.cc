@@ -165,6 +165,8 @@ absl::StatusOr<std::string> ReadProgram(const Program& program,
     return ProgramHelp(program);
   }
   if (name == "help") {
+    if (args[1] == "help" || args[1] == "version" || args[1] == "--help")
+      return ProgramHelp(program);
     if (FindCommand(program, args[1]) == nullptr) return UnknownCommand(program, args[1]);
     return ReadProgram(program, {args[1], "--help"}, environment);
   }

@@ -16,6 +16,7 @@ bool IsAnswer(const absl::Status& status) {
     case ErrorCode::kReset:  // by the local application
     case ErrorCode::kShutdown:
     case ErrorCode::kTimeout:  // of the agent's dial, but also of the whole opening
+    case ErrorCode::kBusy:     // of the broker or the agent, but also of the queue in front of both
     case ErrorCode::kUnspecified:
       return false;
     default:

@@ -62,6 +62,8 @@ class StdioCall {
       // What was sent is to arrive: the call is over when its last message is out.
       state_ = State::kDraining;
       consumer_.Drain([this] { Finish({}); });
+    } else if (hang_up_timer_.is_set()) {
+      Finish({kExitTunnelFailed, ""});
     } else if (local_.failure.ok()) {
       Finish({kExitTunnelFailed, report.reason});
     } else if (MessageOf(local_.failure) == net::kReaderGone) {

@@ -1,5 +1,6 @@
 #include "net/limits.h"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -12,12 +13,18 @@
 namespace culvert::net {
 
 absl::Status RaiseProcessLimits() {
-  // A write to a closed pipe or socket is to be an error of that write.
+  // A write to a closed pipe, or to a file beyond RLIMIT_FSIZE, is to be an error of that write.
   if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return ErrnoStatus(errno, "ignore SIGPIPE");
+  if (std::signal(SIGXFSZ, SIG_IGN) == SIG_ERR) return ErrnoStatus(errno, "ignore SIGXFSZ");
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus(errno, "read RLIMIT_NOFILE");
   limit.rlim_cur = limit.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus(errno, "raise RLIMIT_NOFILE");
+  if (limit.rlim_max < kFewestDescriptors) {
+    return absl::ResourceExhaustedError(
+        fmt::format("at most {} file descriptors (ulimit -n): {} are needed at least",
+                    limit.rlim_max, kFewestDescriptors));
+  }
   return absl::OkStatus();
 }
 

@@ -42,6 +42,11 @@ absl::Status SetStreamOptions(int fd) {
   return absl::OkStatus();
 }
 
+void ProbeLate(int fd) {
+  constexpr int kTwoHours = 2 * 60 * 60;
+  SetSocketOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kTwoHours);
+}
+
 void SetResetOnClose(int fd, bool on) {
   const linger value{.l_onoff = on ? 1 : 0, .l_linger = 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof(value));

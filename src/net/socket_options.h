@@ -12,6 +12,10 @@ int SetSocketOption(int fd, int level, int name, int value);
 
 // What every TCP stream has (see TcpStream).
 absl::Status SetStreamOptions(int fd);
+// The peer has ended its direction, maybe by closing for good. Linux forgets such a socket after
+// 60 s and answers our probe with a reset, which would drop what it said last on its way to a slow
+// reader. So the probes begin as late as Linux's own default, 2 h.
+void ProbeLate(int fd);
 
 // SO_LINGER {1, 0}: closing, also by the end of the process, sends RST. Failure is ignored: the
 // option exists on every TCP socket.

@@ -62,6 +62,7 @@ class TcpStream::Core final : public StreamCore {
     if (got > 0) {
       Deliver({buffer.data(), static_cast<size_t>(got)});
     } else if (got == 0) {
+      ProbeLate(fd_.get());
       DeliverEnd();
     } else if (errno != EAGAIN && errno != EINTR) {
       Break(BrokenStatus(errno));

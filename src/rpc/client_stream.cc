@@ -39,16 +39,17 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   }
 
   void Write(const Frame& frame) {
-    if (state_ != State::kOpen || finish_requested_ || writes_broken_) return;
+    if (state_ != State::kOpen || writing_ != Writing::kOpen) return;
     writes_.Push(frame);
     PumpWrites();
   }
 
-  size_t pending_writes() const { return writes_.size(); }
+  // What is written after a failure would be lost: one frame is pending for good then.
+  size_t pending_writes() const { return writing_ == Writing::kBroken ? 1 : writes_.size(); }
 
   void FinishWriting() {
-    if (finish_requested_) return;
-    finish_requested_ = true;
+    if (writing_ == Writing::kOpen) writing_ = Writing::kFinishing;
+    reads_on_ = true;
     PumpWrites();
     Read();  // the status comes only after all messages were read
   }
@@ -63,6 +64,12 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
 
  private:
   enum class State { kOpen, kEnding, kDone };
+  enum class Writing {
+    kOpen,
+    kFinishing,  // after the queued frames
+    kFinished,
+    kBroken,  // the server has ended the call
+  };
 
   void OnReadDone(bool ok) override {
     loop_.Post([this, ok] { HandleReadDone(ok); });
@@ -84,17 +91,19 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
     Bytes message = ToBytes(incoming_);
     incoming_.Clear();
     if (delegate_ == nullptr) return;
-    if (finish_requested_) Read();
+    if (reads_on_) Read();
     delegate_->OnMessage(std::move(message));
   }
 
   void HandleWriteDone(bool ok) {
     writes_.Written();
     if (!ok) {
-      // The server has ended the call. Reading goes on: its last messages come first, and gRPC
-      // tells the status only once they were read.
-      writes_broken_ = true;
+      // The server has ended the call. Its last messages are here already, and gRPC tells the
+      // status only once they were read: whoever holds the reading back would not hear of the end.
+      writing_ = Writing::kBroken;
       writes_.Drop();
+      reads_on_ = true;
+      Read();
       return;
     }
     PumpWrites();
@@ -110,11 +119,11 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   }
 
   void PumpWrites() {
-    if (state_ != State::kOpen || writes_broken_) return;
+    if (state_ != State::kOpen || writing_ == Writing::kBroken) return;
     if (const ByteBuffer* next = writes_.StartNext()) {
       StartWrite(next);
-    } else if (finish_requested_ && writes_.empty() && !writes_done_) {
-      writes_done_ = true;
+    } else if (writing_ == Writing::kFinishing && writes_.empty()) {
+      writing_ = Writing::kFinished;
       StartWritesDone();
     }
   }
@@ -140,9 +149,8 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   WriteQueue writes_;
   State state_ = State::kOpen;
   bool reading_ = false;
-  bool finish_requested_ = false;
-  bool writes_done_ = false;
-  bool writes_broken_ = false;
+  Writing writing_ = Writing::kOpen;
+  bool reads_on_ = false;  // by itself, until the status comes
 };
 
 class ClientStream final : public Stream {

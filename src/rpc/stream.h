@@ -40,7 +40,9 @@ class Stream {
 
   // Once, before anything else; the delegate outlives the stream.
   virtual void SetDelegate(Delegate* delegate) = 0;
-  // Asks for one message. At most one Read is outstanding; a second one is ignored.
+  // Asks for one message. At most one Read is outstanding; a second one is ignored. A client's
+  // stream that the server has ended delivers what is left without being asked: at most what gRPC
+  // reads ahead.
   virtual void Read() = 0;
   // Frames go out in order, one in flight. The caller bounds what it queues.
   virtual void Write(Frame frame) = 0;

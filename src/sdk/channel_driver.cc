@@ -35,6 +35,7 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
 }
 
 ChannelDriver::~ChannelDriver() {
+  alive_.reset();
   if (endpoint_ == nullptr) return;
   attachment_.reset();
   endpoint_->Close(ErrorStatus(ErrorCode::kShutdown, "program is ending"));
@@ -229,6 +230,7 @@ void ChannelDriver::CloseEndpoint() {
   const tunnel::Outcome& outcome = channel_.outcome();
   final_status_ = channel_.clean() ? absl::OkStatus() : ErrorStatus(outcome.code, outcome.message);
   residue_ = Bytes();
+  alive_.reset();  // what it answers inside Close counts no more
   attachment_.reset();
   std::unique_ptr<Endpoint> endpoint = std::move(endpoint_);
   endpoint->Close(final_status_);

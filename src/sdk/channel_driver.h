@@ -115,7 +115,7 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   bool pumping_ = false;
   bool pump_again_ = false;
   std::optional<MonotonicTime> timer_at_;
-  // Callbacks that an endpoint keeps beyond our life find this gone.
+  // While the endpoint is open: callbacks that it keeps or calls after that find this gone.
   std::shared_ptr<ChannelDriver*> alive_;
 };
 

@@ -1,8 +1,16 @@
 #include "sdk/client_core.h"
 
+#include <malloc.h>
+
 #include <utility>
 
 namespace culvert {
+namespace {
+
+// It walks all of the heap: milliseconds.
+constexpr Duration kReturnInterval = std::chrono::seconds(10);
+
+}  // namespace
 
 ClientCore::ClientCore(const ClientOptions& options,
                        const std::vector<std::string>& broker_addresses,
@@ -14,6 +22,13 @@ ClientCore::ClientCore(const ClientOptions& options,
 
 ClientCore::~ClientCore() {
   thread_.Run([this] { brokers_.reset(); });
+}
+
+void ClientCore::ReturnFreeMemory() {
+  const MonotonicTime now = loop().Now();
+  if (memory_returned_ && now - *memory_returned_ < kReturnInterval) return;
+  memory_returned_ = now;
+  malloc_trim(0);
 }
 
 void ClientCore::RunOnLoop(net::EventLoop::Task task) {

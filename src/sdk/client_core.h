@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "culvert/client.h"
 #include "net/loop_thread.h"
 #include "sdk/broker_list.h"
@@ -29,11 +31,15 @@ class ClientCore {
   BrokerList& brokers() { return *brokers_; }
   tunnel::MemoryBudget& budget() { return budget_; }
   OpeningQueue& openings() { return openings_; }
+  // The last channel has gone: what the allocator keeps of a peak goes back to the system, now and
+  // then.
+  void ReturnFreeMemory();
 
  private:
   const ClientOptions options_;
   tunnel::MemoryBudget budget_;
   OpeningQueue openings_;
+  std::optional<MonotonicTime> memory_returned_;
   net::LoopThread thread_;
   std::unique_ptr<BrokerList> brokers_;
 };

@@ -16,6 +16,11 @@ class Consumer::Impl final : private ConsumerCall::Owner {
   explicit Impl(ClientCore& core)
       : core_(core), remove_done_(core.loop(), [this] { RemoveDone(); }) {}
 
+  ~Impl() {
+    // Whoever leaves the queue starts the next: none of those that are about to go.
+    for (const auto& [call, owned] : calls_) call->StopWaiting();
+  }
+
   void Connect(Request request, std::unique_ptr<Outlet> outlet, OnEnd on_end) {
     auto call =
         std::make_unique<ConsumerCall>(core_, std::move(request), std::move(outlet),
@@ -37,7 +42,9 @@ class Consumer::Impl final : private ConsumerCall::Owner {
   }
 
   void RemoveDone() {
-    for (ConsumerCall* call : std::exchange(done_, {})) calls_.erase(call);
+    const std::vector<ConsumerCall*> done = std::exchange(done_, {});
+    for (ConsumerCall* call : done) calls_.erase(call);
+    if (calls_.empty() && !done.empty()) core_.ReturnFreeMemory();
     if (calls_.empty() && on_drained_) core_.loop().Post(std::exchange(on_drained_, nullptr));
   }
 

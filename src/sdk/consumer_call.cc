@@ -73,7 +73,8 @@ void ConsumerCall::HandleTimeUp() {
   } else if (place_ && place_->waits()) {
     FailOpening(ErrorStatus(ErrorCode::kBusy, "too many openings under way to the same target"));
   } else if (last_failure_.ok()) {
-    FailOpening(ErrorStatus(ErrorCode::kTimeout, "no answer from the broker"));
+    FailOpening(ErrorStatus(ErrorCode::kTimeout, fmt::format("not open within {:.1f} s",
+                                                             ToSeconds(request_.open_timeout))));
   } else {
     FailOpening(last_failure_);
   }

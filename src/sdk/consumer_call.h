@@ -37,6 +37,10 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   ~ConsumerCall();
 
   void Start();
+  // If its turn to open has not come, it will not.
+  void StopWaiting() {
+    if (place_) place_->StopWaiting();
+  }
 
  private:
   void TryOpen();

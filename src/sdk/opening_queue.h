@@ -1,7 +1,8 @@
 // Paces openings, so that a burst of local connections waits here instead of being refused.
 #pragma once
 
-#include <deque>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -25,13 +26,19 @@ class OpeningQueue {
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
 
-    bool waits() const { return start_ != nullptr; }
+    bool waits() const { return state_ == State::kWaiting; }
+    // Gives up waiting: its turn will not come. Nothing once it is under way.
+    void StopWaiting();
 
    private:
     friend class OpeningQueue;
+    enum class State { kWaiting, kUnderWay, kLeft };
+
     OpeningQueue& queue_;
     const std::string target_;
-    absl::AnyInvocable<void() &&> start_;  // null once it is under way
+    const uint64_t number_;
+    absl::AnyInvocable<void() &&> start_;
+    State state_ = State::kWaiting;
   };
 
   size_t targets() const { return lanes_.size(); }
@@ -39,11 +46,12 @@ class OpeningQueue {
  private:
   struct Lane {
     size_t under_way = 0;
-    std::deque<Place*> waiting;
+    std::map<uint64_t, Place*> waiting;  // by their numbers, which rise
   };
   void StartNext(Lane& lane);
 
   std::unordered_map<std::string, Lane> lanes_;
+  uint64_t next_number_ = 0;
 };
 
 }  // namespace culvert

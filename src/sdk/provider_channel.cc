@@ -56,9 +56,10 @@ void ProviderChannel::Start(const ServiceFactory* factory) {
   }
   service_ = *std::move(service);
   attachment_.emplace(*service_, static_cast<EndpointListener&>(*this));
-  service_->Start([this, alive = std::weak_ptr<ProviderChannel*>(alive_)](absl::Status status) {
-    if (alive.lock() != nullptr) PostStarted(status);
-  });
+  service_->Start(
+      [this, alive = std::weak_ptr<ProviderChannel*>(alive_)](const absl::Status& status) {
+        if (alive.lock() != nullptr) PostStarted(status);
+      });
 }
 
 // In a later turn: the answer may come inside Start, or from what is to be destroyed.
@@ -91,11 +92,12 @@ void ProviderChannel::Refuse(const absl::Status& why) {
 }
 
 void ProviderChannel::Cut(const absl::Status& why) {
-  if (state_ == State::kStarting) {
-    EndRefused(why);
-  } else if (state_ == State::kAccepted) {
-    driver_->OnEndpointStop(why);
-  }
+  if (state_ == State::kAccepted) driver_->OnEndpointStop(why);
+  CutIfStarting(why);
+}
+
+void ProviderChannel::CutIfStarting(const absl::Status& why) {
+  if (state_ == State::kStarting) EndRefused(why);
 }
 
 void ProviderChannel::EndRefused(const absl::Status& why) {

@@ -39,6 +39,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void Refuse(const absl::Status& why);
   // The broker has ended the channel, open or not: nobody needs to be told.
   void Cut(const absl::Status& why);
+  // The session is over: what is not accepted yet can be accepted no more.
+  void CutIfStarting(const absl::Status& why);
   uint64_t id() const { return request_.channel_id; }
 
  private:

@@ -115,6 +115,7 @@ void ProviderSession::OnEnd(absl::Status status) {
 void ProviderSession::Lose(const absl::Status& why) {
   stream_.reset();
   timer_.Cancel();
+  CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
   if (state_ == State::kDrained) return;
   WaitAndConnect(why.ok() ? absl::UnavailableError("broker ended the registration") : why);
 }
@@ -169,7 +170,9 @@ void ProviderSession::OnChannelDone(ProviderChannel& channel) {
 }
 
 void ProviderSession::RemoveDone() {
-  for (const uint64_t id : std::exchange(done_, {})) channels_.erase(id);
+  const std::vector<uint64_t> done = std::exchange(done_, {});
+  for (const uint64_t id : done) channels_.erase(id);
+  if (channels_.empty() && !done.empty()) core_.ReturnFreeMemory();
   CheckDrained();
 }
 
@@ -178,7 +181,13 @@ void ProviderSession::Drain(absl::AnyInvocable<void() &&> done) {
   SetState(State::kDrained);
   timer_.Cancel();
   if (stream_ != nullptr) stream_->Finish(absl::OkStatus());
+  CutStarting(ErrorStatus(ErrorCode::kShutdown, "the program is ending"));
   remove_done_.Schedule();
+}
+
+// The broker has taken back what was offered in this session.
+void ProviderSession::CutStarting(const absl::Status& why) {
+  for (const auto& [id, channel] : channels_) channel->CutIfStarting(why);
 }
 
 void ProviderSession::CheckDrained() {

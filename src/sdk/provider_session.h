@@ -47,6 +47,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void Connect();
   void Lose(const absl::Status& why);
   void WaitAndConnect(const absl::Status& why);
+  void CutStarting(const absl::Status& why);
   Duration WaitAfter(const absl::Status& why);
   void HandleListening(const ntt::proxies::v1::ListenResponse::Listening& listening);
   void HandleOffer(const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer);

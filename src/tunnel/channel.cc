@@ -99,8 +99,8 @@ Channel::PathVerdict Channel::OnMessage(uint32_t attempt, Message message, Monot
     case ReceiveWindow::Verdict::kNew:
       break;
   }
-  if (auto* error = std::get_if<Error>(&message)) {
-    HandleError(std::move(*error));
+  if (const auto* error = std::get_if<Error>(&message)) {
+    HandleError(*error);
   } else if (state_ == State::kAborting) {
     receive_.TakeWithoutDelivery();  // only ids matter now
   } else if (auto* data = std::get_if<Data>(&message)) {
@@ -128,6 +128,7 @@ void Channel::HandleData(Data data, MonotonicTime now) {
   }
   if (legacy_) data.end_of_stream = false;  // not a field that a legacy peer knows
   if (data.end_of_stream) peer_end_ = PeerEnd::kReceived;
+  probe_at_ = now + kProbeTime;
   receive_.Hold(std::move(data), now);
 }
 
@@ -157,10 +158,10 @@ void Channel::HandleClose() {
   SetState(State::kClosing);
 }
 
-void Channel::HandleError(Error error) {
+void Channel::HandleError(const Error& error) {
   peer_stop_ = PeerStop::kError;
   if (state_ != State::kAborting) {
-    outcome_ = Outcome{false, error.code, CutErrorText(std::move(error.message)), true};
+    outcome_ = Outcome{false, error.code, CutErrorText(error.message), true};
     SetState(State::kAborting);
   }
   receive_.Drop();
@@ -200,7 +201,12 @@ std::optional<Message> Channel::NextMessage(MonotonicTime now) {
     }
     return Message(*ack);
   }
-  if (peer_stop_ != PeerStop::kNone || !send_.HasNext()) return std::nullopt;
+  if (peer_stop_ != PeerStop::kNone) return std::nullopt;
+  if (ProbeIsDue(now)) {
+    probe_at_ = now + kProbeTime;
+    return Message(Ack{receive_.acked_id(), std::nullopt});
+  }
+  if (!send_.HasNext()) return std::nullopt;
   Message message = send_.TakeNext();
   UpdateBudget();
   // A legacy peer may never acknowledge its Close or Error.
@@ -209,9 +215,15 @@ std::optional<Message> Channel::NextMessage(MonotonicTime now) {
   return message;
 }
 
+bool Channel::ProbeIsDue(MonotonicTime now) const {
+  return state_ == State::kOpen && !WantsMessages() && now >= probe_at_;
+}
+
 std::optional<MonotonicTime> Channel::deadline() const {
   if (!attached_ || state_ == State::kEnded || !AcksAllowed()) return std::nullopt;
-  return receive_.ack_deadline();
+  const std::optional<MonotonicTime> ack = receive_.ack_deadline();
+  if (state_ != State::kOpen || WantsMessages() || peer_stop_ != PeerStop::kNone) return ack;
+  return ack ? std::min(*ack, probe_at_) : probe_at_;
 }
 
 // --- state ---

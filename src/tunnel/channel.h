@@ -74,6 +74,11 @@ class Channel {
   uint64_t last_received_id() const { return receive_.last_id(); }
   uint64_t window() const { return receive_.GrantBeyondLast(); }
 
+  // A legacy peer that is held is not read, so that its end would not be seen either. Every so
+  // often it is sent its last Ack again: a path that has ended does not take it, and its owner then
+  // reads what is left.
+  static constexpr Duration kProbeTime = std::chrono::seconds(5);
+
   enum class PathVerdict { kOk, kBreakPath };
   // A message that path `attempt` carried here; one of an older attempt is ignored. kBreakPath: the
   // path lost something; drop it and Detach.
@@ -84,7 +89,7 @@ class Channel {
   // The next message for the path, taken out: it counts as sent. Acks first, then the rest in
   // order.
   std::optional<Message> NextMessage(MonotonicTime now);
-  // When NextMessage may have something that it has not now (a delayed Ack).
+  // When NextMessage may have something that it has not now (a delayed Ack, a probe).
   std::optional<MonotonicTime> deadline() const;
 
   // --- the local side ---
@@ -149,11 +154,12 @@ class Channel {
   void Fail(ErrorCode code, std::string message);
   void HandleData(Data data, MonotonicTime now);
   void HandleClose();
-  void HandleError(Error error);
+  void HandleError(const Error& error);
   void HandleAck(const Ack& ack);
   void TakeSilently(MonotonicTime now);
   void AfterTaken();
   // After our Error nothing is sent, no ack either, but the ack of the peer's.
+  bool ProbeIsDue(MonotonicTime now) const;
   bool AcksAllowed() const { return state_ != State::kAborting || peer_stop_ == PeerStop::kError; }
   bool OwnDirectionDone() const;
   bool BothDirectionsKnown() const;
@@ -176,6 +182,7 @@ class Channel {
   uint64_t end_id_ = 0;  // our end_of_stream (0: none appended)
   PeerEnd peer_end_ = PeerEnd::kOpen;
   PeerStop peer_stop_ = PeerStop::kNone;
+  MonotonicTime probe_at_{};  // while a legacy peer is held
   uint64_t bytes_sent_ = 0;
   uint64_t bytes_delivered_ = 0;
 };

@@ -174,5 +174,21 @@ TEST_CASE("Broker refuses an envelope that does not parse", "[broker]") {
   CHECK(channel.accept.End().error_code() == StatusCode::UNAVAILABLE);
 }
 
+TEST_CASE("SDK notices that a legacy peer went away while nothing is taken of it", "[sdk][slow]") {
+  TestBroker broker;
+  TestProvider sdk(broker.address());
+  REQUIRE(sdk.WaitForRegistrations(1));
+  RawClient<V1> client(broker.address());
+  auto call = client.Open("edge-1", kLegacy);
+  auto probe = sdk.Service(0);
+  probe->take = false;
+  REQUIRE(call.Next().has_open_response());
+  for (uint64_t id = 1; id <= 4; ++id)
+    call.Send(DataMessage<V1::ConnectRequest>(id, std::string(100'000, 'x')));
+  REQUIRE(probe->Wait([](const Probe& seen) { return !seen.received.empty(); }));
+  call.Cancel();
+  CHECK(ErrorCodeOf(probe->WaitForClose()) == ErrorCode::kPathLost);
+}
+
 }  // namespace
 }  // namespace culvert::test

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "sdk/provider_session.h"
+#include "tests/integration/broker_fixture.h"
 #include "tests/integration/sdk_fixture.h"
 #include "tests/support/played_broker.h"
 
@@ -62,19 +63,22 @@ std::map<std::string, ServiceFactory> FickleServices(const absl::Status& stop) {
 }
 
 TEST_CASE("Provider waits longer and longer for a broker that drops its registrations", "[sdk]") {
-  std::atomic<int> registrations = 0;
+  std::mutex mutex;
+  std::vector<std::chrono::steady_clock::time_point> registrations;
   PlayedBroker broker([&](ListenStream& stream) {
     PlayedBroker::Register(stream);
-    ++registrations;
+    const std::lock_guard lock(mutex);
+    registrations.push_back(std::chrono::steady_clock::now());
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "dropped");
   });
   TestProvider provider(broker.address());
-  REQUIRE(provider.WaitForRegistrations(1));
-  // At least 25 + 50 + 100 + 200 + 400 ms lie before the sixth.
-  const auto until = std::chrono::steady_clock::now() + 700ms;
-  CHECK_FALSE(
-      Eventually([&] { return registrations > 5; }, until - std::chrono::steady_clock::now()));
-  CHECK(registrations >= 2);
+  REQUIRE(Eventually([&] {
+    const std::lock_guard lock(mutex);
+    return registrations.size() >= 5;
+  }));
+  // Each wait is at least half of 50, 100, 200, 400 ms.
+  const std::lock_guard lock(mutex);
+  CHECK(registrations[4] - registrations[0] >= 370ms);
 }
 
 TEST_CASE("Provider starts a bounded number of services at a time", "[sdk]") {
@@ -130,6 +134,27 @@ TEST_CASE("Provider gives up what it is starting when the broker cuts it", "[sdk
   CHECK(Eventually([&] { return cut && alive == 0; }));
   REQUIRE(provider.WaitForReports(1));
   CHECK_FALSE(provider.reports[0].status.ok());
+}
+
+TEST_CASE("Provider gives up what it is starting when its session is over", "[sdk]") {
+  std::atomic<int> alive = 0;
+  std::atomic<bool> first = true;
+  const bool lost = GENERATE(true, false);
+  PlayedBroker broker([&](ListenStream& stream) {
+    PlayedBroker::Register(stream);
+    const bool offer = first.exchange(false);
+    if (offer) PlayedBroker::Offer(stream, 1, "undecided");
+    while (offer && lost && alive == 0) std::this_thread::yield();
+    pb::ListenRequest request;
+    if (!offer || !lost) stream.Read(&request);  // until the provider goes
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "lost");
+  });
+  TestProvider provider(broker.address(), UndecidedServices(alive));
+  if (!lost) REQUIRE(Eventually([&] { return alive == 1; }));
+  if (!lost) CHECK(DrainNow(*provider.provider));
+  REQUIRE(provider.WaitForReports(1));
+  CHECK(ErrorCodeOf(provider.reports[0].status) ==
+        (lost ? ErrorCode::kPathLost : ErrorCode::kShutdown));
 }
 
 TEST_CASE("Provider refuses a channel whose service breaks before it is accepted", "[sdk]") {
@@ -191,6 +216,22 @@ TEST_CASE("Consumer opens many more channels at once than are let through at a t
     outlet->SayEnd();
   }
   CHECK(sdk.consumer.WaitForReports(outlets.size()));
+}
+
+TEST_CASE("Consumer that is destroyed starts none of the openings that wait", "[sdk]") {
+  TestBroker broker;
+  RawClient<V1> client(broker.address());
+  RawProvider<V1> provider(client, "edge-1", kCapable);  // accepts nothing
+  TestConsumer consumer(broker.address());
+  for (size_t i = 0; i < OpeningQueue::kMaxPerTarget * 2; ++i) consumer.Connect("echo");
+  for (size_t i = 0; i < OpeningQueue::kMaxPerTarget; ++i) provider.Offer();
+  consumer.consumer.reset();
+  // What follows the offers is that they are taken back, and no other one.
+  for (size_t i = 0; i < OpeningQueue::kMaxPerTarget; ++i)
+    REQUIRE(provider.listen.Next().notice().has_cut());
+  consumer.consumer.emplace(*consumer.client);
+  consumer.Connect("last");
+  CHECK(provider.Offer().service() == "last");
 }
 
 }  // namespace

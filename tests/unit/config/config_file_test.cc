@@ -1,6 +1,10 @@
 #include "config/config_file.h"
 
+#include <unistd.h>
+
+#include <cstring>
 #include <string>
+#include <thread>
 
 #include "tests/unit/config/config_fixture.h"
 
@@ -71,6 +75,29 @@ TEST_CASE_METHOD(ConfigFixture, "ReadConfigFile tells a missing file from one it
         absl::InvalidArgumentError("read config file " + directory + ": Is a directory"));
   const std::string below = Write("file", "") + "/none.toml";
   CHECK(ReadConfigFile(below).status().code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "ReadConfigFile reads a pipe, and does not wait for one for ever",
+                 "[config_file]") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const std::string path = "/dev/fd/" + std::to_string(ends[0]);
+  SECTION("that is written") {
+    std::thread writer([&] {
+      for (const char* part : {"name = ", "'a'\n"}) REQUIRE(write(ends[1], part, strlen(part)) > 0);
+      close(ends[1]);
+    });
+    const auto file = ReadConfigFile(path);
+    writer.join();
+    REQUIRE(file.ok());
+    CHECK(file->children.at(0).text == "a");
+  }
+  SECTION("that is not") {
+    CHECK(std::string(ReadConfigFile(path).status().message()).find("timed out") !=
+          std::string::npos);
+    close(ends[1]);
+  }
+  close(ends[0]);
 }
 
 TEST_CASE_METHOD(ConfigFixture, "ReadConfigFile reads files of up to 1 MiB", "[config_file]") {

@@ -77,7 +77,8 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward tells which [[forward]] is wron
       {"\n[[forward]]\nlocal = '1'\ntarget = '1'", ":2:1: [[forward]] has no agent"},
       {"[[forward]]", ":1:1: [[forward]] has no local"},
       {"[[forward]]\nlocl = '1'", ":2:8: unknown key \"locl\" in [[forward]]"},
-      {"[[forward]]\nlocal = true", ":2:9: local: expected a string, found a boolean"},
+      {"[[forward]]\nlocal = true",
+       ":2:9: local: expected a string or an integer, found a boolean"},
       {"[[forward]]\nagent = 1", ":2:9: agent: expected a string, found an integer"},
       {"[[forward]]\nlocal = 'x:1'\nagent = 'e'\ntarget = '1'",
        ":1:1: [[forward]]: bind address \"x\": expected an IP address (IPv6 in brackets), "

@@ -42,7 +42,8 @@ TEST_CASE("BrokerWatch does not take what ends an opening here for an answer", "
   CHECK(watch.OnEnd(Failed(absl::UnavailableError("broker: no")), {}) == News::kAway);
   for (const absl::Status& own :
        {ErrorStatus(ErrorCode::kReset, "connection reset by peer"),
-        ErrorStatus(ErrorCode::kTimeout, "no answer from the broker"),
+        ErrorStatus(ErrorCode::kTimeout, "not open within 10.0 s"),
+        ErrorStatus(ErrorCode::kBusy, "too many openings under way to the same target"),
         ErrorStatus(ErrorCode::kShutdown, "program is ending"), absl::CancelledError("ended")}) {
     CHECK(watch.OnEnd(Failed(own), {}) == News::kNone);
   }

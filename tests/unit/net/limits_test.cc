@@ -16,18 +16,20 @@ struct LimitFixture {
   ~LimitFixture() { setrlimit(RLIMIT_NOFILE, &before); }
 };
 
-TEST_CASE_METHOD(LimitFixture, "RaiseProcessLimits raises the soft limit and ignores SIGPIPE",
+TEST_CASE_METHOD(LimitFixture, "RaiseProcessLimits raises the soft limit and ignores two signals",
                  "[limits]") {
   rlimit low = before;
   low.rlim_cur = 64;
   REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
   std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_DFL);
 
   CHECK(RaiseProcessLimits().ok());
   rlimit after{};
   REQUIRE(getrlimit(RLIMIT_NOFILE, &after) == 0);
   CHECK(after.rlim_cur == after.rlim_max);
   CHECK(std::signal(SIGPIPE, SIG_IGN) == SIG_IGN);
+  CHECK(std::signal(SIGXFSZ, SIG_IGN) == SIG_IGN);
 }
 
 TEST_CASE_METHOD(LimitFixture, "DescriptorRefusalThreshold is 90 % of the limit", "[limits]") {

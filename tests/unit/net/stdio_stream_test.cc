@@ -3,9 +3,9 @@
 #include <pty.h>
 #include <sys/socket.h>
 
-#include "tests/unit/net/stdio_fixture.h"
-
 #include <optional>
+
+#include "tests/unit/net/stdio_fixture.h"
 
 namespace culvert::net {
 namespace {
@@ -129,117 +129,6 @@ TEST_CASE_METHOD(StdioFixture, "Stdio works on a terminal", "[stdio_stream]") {
   CHECK_FALSE(IsNonBlocking(terminal.get()));
 }
 
-TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while nothing is written",
-                 "[stdio_stream]") {
-  Pipe in;
-  SECTION("of a pipe") {
-    Pipe out;
-    Open(in.read_end.get(), out.write_end.get());
-    CHECK(Settle() < kManyTurns);
-    CHECK(seen.breaks == 0);
-    out.read_end.Close();
-    CHECK(Until([&] { return seen.breaks == 1; }));
-  }
-  SECTION("of a pipe, before the stream was opened") {
-    Pipe out;
-    out.read_end.Close();
-    Open(in.read_end.get(), out.write_end.get());
-    CHECK(Until([&] { return seen.breaks == 1; }));
-  }
-  SECTION("of a socket, and not one that only ends its direction") {
-    int ends[2];
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    const Fd ours(ends[0]);
-    Fd theirs(ends[1]);
-    Open(in.read_end.get(), ours.get());
-    shutdown(theirs.get(), SHUT_WR);
-    CHECK(Settle() < kManyTurns);
-    CHECK(seen.breaks == 0);
-    theirs.Close();
-    CHECK(Until([&] { return seen.breaks == 1; }));
-  }
-  SECTION("of a terminal") {
-    int primary = -1;
-    int secondary = -1;
-    REQUIRE(openpty(&primary, &secondary, nullptr, nullptr, nullptr) == 0);
-    Fd screen(primary);
-    const Fd terminal(secondary);
-    Open(in.read_end.get(), terminal.get());
-    CHECK(Settle() < kManyTurns);
-    CHECK(seen.breaks == 0);
-    screen.Close();
-    CHECK(Until([&] { return seen.breaks == 1; }));
-  }
-  CHECK(absl::IsAborted(seen.why));
-  CHECK(seen.why.message() == kReaderGone);
-  CHECK(Settle() < kManyTurns);
-  absl::Status written;
-  stream->Write(Bytes::Copy("anybody?"), [&](absl::Status status) { written = status; });
-  CHECK(Until([&] { return !written.ok(); }));
-  CHECK(seen.breaks == 1);
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio ends in order although its reader is gone already",
-                 "[stdio_stream]") {
-  end_time = 5s;
-  Pipe in;
-  Pipe out;
-  Open(in.read_end.get(), out.write_end.get());
-  out.read_end.Close();
-  CHECK(Settle() < kManyTurns);
-  WriteAll(in.write_end.get(), "last words");
-  in.write_end.Close();
-  stream->SetReading(true);
-  CHECK(Until([&] { return seen.ends == 1; }));
-  CHECK(seen.bytes == "last words");
-  std::optional<absl::Status> finished;
-  stream->FinishWriting([&](absl::Status status) { finished = status; });
-  CHECK(Until([&] { return finished.has_value(); }));
-  CHECK(finished->ok());
-  CHECK(seen.breaks == 0);
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio breaks at once when it writes to a reader that is gone",
-                 "[stdio_stream]") {
-  end_time = 1h;
-  Pipe in;
-  Pipe out;
-  Open(in.read_end.get(), out.write_end.get());
-  out.read_end.Close();
-  CHECK(Settle() < kManyTurns);
-  absl::Status written;
-  stream->Write(Bytes::Copy("anybody?"), [&](absl::Status status) { written = status; });
-  CHECK(Until([&] { return seen.breaks == 1; }));
-  CHECK(written.message() == kReaderGone);
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio has no reader to miss once it has ended its output",
-                 "[stdio_stream]") {
-  Pipe in;
-  Pipe out;
-  Open(in.read_end.get(), out.write_end.get());
-  stream->FinishWriting([](absl::Status) {});
-  CHECK(Until([&] { return ReadPipe(out.read_end.get()).eof; }));
-  out.read_end.Close();
-  CHECK(Settle() < kManyTurns);
-  CHECK(seen.breaks == 0);
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while a write waits for it",
-                 "[stdio_stream]") {
-  Pipe in;
-  Pipe out;
-  Open(in.read_end.get(), out.write_end.get());
-  absl::Status written;
-  stream->Write(Bytes(std::string(1 << 20, 'x')), [&](absl::Status status) { written = status; });
-  CHECK(Settle() < kManyTurns);
-  CHECK(written.ok());
-  out.read_end.Close();
-  CHECK(Until([&] { return seen.breaks == 1; }));
-  CHECK(absl::IsAborted(written));
-  CHECK(written.message() == kReaderGone);
-}
-
 TEST_CASE_METHOD(StdioFixture, "Stdio may be destroyed in each callback and with all pending",
                  "[stdio_stream]") {
   Pipe in;
@@ -286,15 +175,6 @@ TEST_CASE_METHOD(StdioFixture, "Stdio may be destroyed in each callback and with
     CHECK(completed == 0);
     CHECK(seen.reads + seen.ends + seen.breaks == 0);
   }
-}
-
-TEST_CASE_METHOD(StdioFixture, "Stdio does not take urgent data for a reader that is gone",
-                 "[stdio_stream]") {
-  const auto [ours, theirs] = test::ConnectedPair();
-  Open(ours.get(), ours.get());
-  REQUIRE(send(theirs.get(), "!", 1, MSG_OOB) == 1);
-  CHECK(Settle() < kManyTurns);
-  CHECK(seen.breaks == 0);
 }
 
 TEST_CASE("Stdio refuses a descriptor that is not open", "[stdio_stream]") {

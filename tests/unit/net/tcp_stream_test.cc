@@ -85,6 +85,20 @@ TEST_CASE_METHOD(StreamFixture, "TcpStream reports FIN once, after the bytes bef
   CHECK(seen.breaks == 0);
 }
 
+TEST_CASE("TcpStream does not provoke a peer that has closed", "[tcp_stream]") {
+  EventLoop loop;
+  RecordingDelegate seen;
+  auto [ours, theirs] = test::ConnectedPair();
+  const int fd = ours.Release();
+  const auto stream = TcpStream::FromFd(loop, fd);
+  REQUIRE(stream.ok());
+  (*stream)->SetDelegate(&seen);
+  (*stream)->SetReading(true);
+  theirs.Close();
+  CHECK(loop.RunUntil([&] { return seen.ends == 1; }, 5s));
+  CHECK(OptionOf(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 7200);
+}
+
 TEST_CASE_METHOD(StreamFixture, "TcpStream goes on writing after the peer has finished",
                  "[tcp_stream]") {
   stream->SetReading(true);

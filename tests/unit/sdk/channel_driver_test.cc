@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "culvert/error_code.h"
 #include "net/event_loop.h"
 #include "tests/support/catch.h"
 #include "tunnel/memory_budget.h"
@@ -47,6 +48,7 @@ class FakePath final : public tunnel::Path {
 // What happens at an endpoint, and what it says.
 struct EndpointLog {
   std::deque<Chunk> chunks;  // its answers, given as soon as they are asked for
+  int closes = 0;
   std::optional<absl::Status> closed;
   absl::AnyInvocable<void()> finish;
 };
@@ -58,15 +60,23 @@ class FakeEndpoint final : public Outlet {
   }
   void Send(Bytes, TakenCallback taken) override { std::move(taken)(absl::OkStatus()); }
   void Recv(ReceivedCallback received) override {
-    if (log_.chunks.empty()) return;
+    if (log_.chunks.empty()) {
+      received_ = std::move(received);
+      return;
+    }
     Chunk chunk = std::move(log_.chunks.front());
     log_.chunks.pop_front();
     std::move(received)(std::move(chunk));
   }
-  void Close(const absl::Status& why) override { log_.closed = why; }
+  void Close(const absl::Status& why) override {
+    ++log_.closes;
+    log_.closed = why;
+    if (received_) std::move(received_)(absl::AbortedError("closed"));
+  }
 
  private:
   EndpointLog& log_;
+  ReceivedCallback received_;
 };
 
 // A driver whose path and endpoint are the test.
@@ -188,6 +198,29 @@ TEST_CASE("ChannelDriver takes an endpoint's word before its path is there", "[c
     driven.Start();
     CHECK(driven.Sent<tunnel::Error>(0) != nullptr);
   }
+}
+
+TEST_CASE("ChannelDriver closes an endpoint once, though it answers while it is closed",
+          "[channel_driver]") {
+  EndpointLog endpoint;
+  SECTION("by the end of the channel") {
+    Driven driven;
+    driven.Start();
+    driven.driver->OnEndpointStop(ErrorStatus(ErrorCode::kRefused, "broken"));
+    CHECK(driven.ended == 1);
+    endpoint = std::move(driven.endpoint);
+    CHECK(ErrorCodeOf(*endpoint.closed) == ErrorCode::kRefused);
+  }
+  SECTION("by the end of the driver") {
+    Driven driven;
+    driven.Start();
+    driven.driver.reset();
+    CHECK(driven.ended == 0);
+    CHECK(driven.done == 0);
+    endpoint = std::move(driven.endpoint);
+    CHECK(ErrorCodeOf(*endpoint.closed) == ErrorCode::kShutdown);
+  }
+  CHECK(endpoint.closes == 1);
 }
 
 TEST_CASE("ChannelDriver calls an end clean only once a legacy peer was sent everything",

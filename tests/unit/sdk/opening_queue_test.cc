@@ -59,6 +59,19 @@ TEST_CASE("OpeningQueue forgets an opening that leaves before its turn", "[openi
   CHECK(openings.started.back() == gone + 1);
 }
 
+TEST_CASE("OpeningQueue starts nothing that has stopped waiting", "[opening_queue]") {
+  Openings openings;
+  openings.Fill("a");
+  openings.Enter("a");
+  openings.places.back()->StopWaiting();
+  CHECK_FALSE(openings.places.back()->waits());
+  openings.places[0].reset();
+  CHECK(openings.started.size() == OpeningQueue::kMaxPerTarget);
+  openings.places[1]->StopWaiting();  // it is under way
+  openings.Enter("a");
+  CHECK_FALSE(openings.places.back()->waits());
+}
+
 TEST_CASE("OpeningQueue holds no target up because of another one", "[opening_queue]") {
   Openings openings;
   openings.Fill("a");

@@ -208,5 +208,52 @@ TEST_CASE("A capable peer may send messages of up to 256 KiB", "[channel]") {
   }
 }
 
+TEST_CASE("A legacy peer that is held hears its last ack again and again", "[channel][legacy]") {
+  OpenEnd end(Legacy());
+  (void)end.From(DataOf(1, "taken"));
+  CHECK(end.Take() == "taken");
+  end.now += milliseconds(200);
+  CHECK(end.Sent() == Lines{"Ack 1"});
+  (void)end.From(DataOf(2, "not taken"));
+  REQUIRE_FALSE(end.channel.WantsMessages());
+  REQUIRE(end.channel.deadline() == end.now + Channel::kProbeTime);
+  end.now += Channel::kProbeTime - milliseconds(1);
+  CHECK(end.Sent() == Lines{});
+  for (int i = 0; i < 3; ++i) {
+    end.now += Channel::kProbeTime;
+    CHECK(end.Sent() == Lines{"Ack 1"});
+  }
+  // Not one that keeps up, nor one that has closed.
+  CHECK(end.Take() == "not taken");
+  end.now += Channel::kProbeTime;
+  CHECK(end.Sent() == Lines{"Ack 2"});
+  CHECK_FALSE(end.channel.deadline().has_value());
+  (void)end.From(Close{3});
+  end.now += Channel::kProbeTime;
+  CHECK(end.Sent() == Lines{});
+}
+
+TEST_CASE("A legacy peer that left while it was held ends as its last messages say",
+          "[channel][legacy]") {
+  OpenEnd end(Legacy());
+  (void)end.From(DataOf(1, "held "));
+  // Its owner reads on once the path has ended.
+  (void)end.From(DataOf(2, "too"));
+  SECTION("without Close: lost") {
+    end.channel.Detach();
+    end.channel.GiveUp(ErrorCode::kPathLost, "gone");
+    CHECK(end.channel.state() == State::kEnded);
+    CHECK_FALSE(end.channel.outcome().clean);
+  }
+  SECTION("with Close: once all is taken") {
+    (void)end.From(Close{3});
+    end.channel.Detach();
+    end.channel.GiveUp(ErrorCode::kPathLost, "gone");
+    CHECK(end.channel.state() == State::kOpen);
+    CHECK(end.Take() == "held ,too,|");
+    CHECK(end.channel.outcome().clean);
+  }
+}
+
 }  // namespace
 }  // namespace culvert::tunnel::testing
