@@ -3,9 +3,9 @@
 # Stops at the first step that fails. The last line is "N passed, N failed": all tests of all steps.
 set -euo pipefail
 
-# Together under 45 minutes on two cores. `tidy` is run by name: scripts/test.sh tidy.
-steps=(install release includes package asan tsan fuzz)
-known=("${steps[@]}" tidy)
+# Together about half an hour on two cores.
+steps=(install release includes package tidy asan tsan fuzz)
+known=("${steps[@]}")
 usage="usage: $0 [STEP...]
 
 Runs these steps, or only those named:
