@@ -4,8 +4,7 @@
 set -euo pipefail
 
 # Together about half an hour on two cores.
-steps=(install release includes package tidy asan tsan fuzz)
-known=("${steps[@]}")
+known=(install release includes package tidy asan tsan fuzz)
 usage="usage: $0 [STEP...]
 
 Runs these steps, or only those named:
@@ -13,10 +12,10 @@ Runs these steps, or only those named:
   release   hardened build, and all tests of it
   includes  which folder may include which
   package   the .deb packages: build, install here, use, purge (as root)
+  tidy      clang with thread-safety analysis, and clang-tidy
   asan      AddressSanitizer and UBSan: all tests but the system tests, of those CULVERT_ASAN_SYSTEM
   tsan      ThreadSanitizer: the unit tests of what links no gRPC
   fuzz      each fuzz target, CULVERT_FUZZ_SECONDS long, two at a time
-  tidy      clang with thread-safety analysis, and clang-tidy
 
 environment:
   CULVERT_FUZZ_SECONDS  how long to run each fuzz target (30)
@@ -29,7 +28,8 @@ for argument in "$@"; do
     *) [[ " ${known[*]} " == *" $argument "* ]] || { echo "$usage" >&2 && exit 2; } ;;
   esac
 done
-(($# == 0)) || steps=("$@")
+steps=("$@")
+(($# > 0)) || steps=("${known[@]}")
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh

@@ -8,12 +8,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/health.h"
-#include "crypto/random.h"
 
 namespace culvert::broker {
 namespace {
-
-absl::Status ShuttingDown() { return absl::UnavailableError("broker is shutting down"); }
 
 bool BeginsSomething(rpc::StreamInfo::Method method) {
   return method == rpc::StreamInfo::Method::kConnect || method == rpc::StreamInfo::Method::kListen;
@@ -30,6 +27,8 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
+
+absl::Status Broker::ShuttingDown() { return absl::UnavailableError("broker is shutting down"); }
 
 void Broker::SetLimits(const Limits& limits) { admission_.SetLimits(limits); }
 
@@ -153,27 +152,6 @@ void Broker::Offer(Relay& relay, Session& session) {
   relay.OfferedTo(session.id(), id);
 }
 
-void Broker::OfferWaiting(Session& session) {
-  for (Relay* relay : openings_.WaitingFor(session.provider())) Offer(*relay, session);
-}
-
-void Broker::TakeBackOffers(const Session& session) {
-  Session* const instead = registry_.Find(session.provider());
-  for (Relay* relay : openings_.OfferedTo(session.id())) {
-    if (instead != nullptr) {
-      Offer(*relay, *instead);
-    } else {
-      Wait(*relay);
-    }
-  }
-}
-
-void Broker::RemoveSession(std::unique_ptr<Session> session) {
-  TakeBackOffers(*session);
-  done_sessions_.push_back(std::move(session));
-  sweep_.Schedule();
-}
-
 void Broker::FailAway(Relay& relay) {
   const std::optional<MonotonicTime> since = registry_.AwaySince(relay.open().provider);
   if (!since) {
@@ -212,71 +190,6 @@ void Broker::Sweep() {
   for (Relay* relay : std::exchange(done_relays_, {})) relays_.erase(relay);
   done_sessions_.clear();
   if (draining_ && relays_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
-}
-
-// --- providers ---
-
-absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
-  if (draining_) return ShuttingDown();
-  CULVERT_ASSIGN_OR_RETURN(OpenSession open,
-                           ParseListenOpening(pending.info().version, message, region_));
-  const uint64_t incarnation = open.incarnation;
-  auto session =
-      std::make_unique<Session>(loop_, crypto::RandomId(), std::move(open), pending.info().peer,
-                                pending.TakeStream(), times_.unread, *this);
-  Session& added = *session;
-  sessions_log_.Log(LogLevel::kInfo, loop_.Now(),
-                    fmt::format("[session {:x}] agent {} registered from {}", added.id(),
-                                added.provider().ToString(), added.peer()));
-  if (std::unique_ptr<Session> replaced = registry_.Add(std::move(session))) {
-    if (incarnation == 0 || replaced->incarnation() != incarnation) {
-      takeovers_log_.Log(
-          LogLevel::kWarning, loop_.Now(),
-          fmt::format("[session {:x}] agent {} at {} taken over by {}", replaced->id(),
-                      replaced->provider().ToString(), replaced->peer(), added.peer()));
-    }
-    replaced->End(absl::AbortedError(fmt::format("taken over by {}", added.peer())));
-    RemoveSession(std::move(replaced));
-  }
-  OfferWaiting(added);
-  return absl::OkStatus();
-}
-
-absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
-  CULVERT_ASSIGN_OR_RETURN(const AcceptChannel accept,
-                           ParseAcceptOpening(pending.info().version, message, region_));
-  if (accept.resume) return absl::OutOfRangeError("this broker does not hold the channel");
-  Relay* const relay = openings_.FindChannel(accept.channel_id);
-  if (relay == nullptr || relay->state() != Relay::State::kOpening ||
-      relay->session_id() != accept.session_id || relay->open().provider != accept.provider) {
-    return absl::NotFoundError("no such channel is waiting to be accepted");
-  }
-  openings_.SetOpen(*relay);
-  relay->Accept(accept, pending.TakeStream());
-  return absl::OkStatus();
-}
-
-void Broker::OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,
-                           const std::string& message) {
-  Relay* const relay = openings_.FindChannel(channel_id);
-  if (relay == nullptr) return;  // the consumer has gone already
-  if (relay->session_id() != session.id() || relay->state() != Relay::State::kOpening) return;
-  openings_.Forget(*relay);  // the offer is answered
-  if (code == tunnel::ErrorCode::kAlreadyExists && relay->MayRedraw()) {
-    Offer(*relay, session);  // under another id
-  } else {
-    relay->Refuse(code, message);
-  }
-}
-
-void Broker::OnSessionLost(Session& session, absl::Status why) {
-  sessions_log_.Log(
-      LogLevel::kInfo, loop_.Now(),
-      fmt::format("[session {:x}] agent {} left: {}", session.id(), session.provider().ToString(),
-                  why.ok() ? "finished" : MessageOf(why)));
-  if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
-    RemoveSession(std::move(lost));
-  }
 }
 
 // --- the end ---

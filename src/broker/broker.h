@@ -66,6 +66,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
  private:
   absl::Status AnswerHealth(PendingStream& pending, const Bytes& message);
+  // To streams that are refused or ended: their client is to try again, elsewhere or later.
+  static absl::Status ShuttingDown();
   void HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message);
   absl::Status BeginConnect(PendingStream& pending, const Bytes& message);
   absl::Status BeginListen(PendingStream& pending, const Bytes& message);
