@@ -1,4 +1,4 @@
-// A few lines a second at most of a kind that peers can cause at will.
+// A bounded number of lines a second of a kind that peers can cause at will.
 #pragma once
 
 #include <fmt/format.h>

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "net/unique_fd.h"
@@ -18,8 +19,9 @@ namespace culvert::config {
 namespace {
 
 constexpr size_t kMaxFileBytes = size_t{1} << 20;
-// How long a pipe may keep a reload, and with it the loop, waiting for its next bytes.
-constexpr int kPipePatienceMs = 1'000;
+// For a pipe as a whole: somebody may be decrypting at its other end, but a reload must not hold up
+// the loop for ever.
+constexpr Duration kPipePatience = std::chrono::seconds(5);
 
 std::string Where(std::string_view path, const toml::source_position& at) {
   return fmt::format("{}:{}:{}", path, at.line, at.column);
@@ -123,10 +125,13 @@ absl::StatusOr<FileValue> ReadConfigFile(const std::string& path) {
   const net::UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open()) return ReadFailure(path, errno);
   std::string content;
+  const MonotonicTime deadline = MonotonicNow() + kPipePatience;
   while (true) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - MonotonicNow());
     pollfd ready{.fd = file.get(), .events = POLLIN, .revents = 0};
-    const int polled = poll(&ready, 1, kPipePatienceMs);
-    if (polled == 0) return ReadFailure(path, ETIMEDOUT);
+    if (left.count() <= 0 || poll(&ready, 1, static_cast<int>(left.count())) == 0)
+      return ReadFailure(path, ETIMEDOUT);
     const size_t size = content.size();
     content.resize(kMaxFileBytes + 1);
     const ssize_t got = read(file.get(), content.data() + size, content.size() - size);

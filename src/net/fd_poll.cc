@@ -18,6 +18,7 @@ int ToUv(unsigned events) {
   // for nothing. Priority data is what else to ask for: unlike UV_DISCONNECT it does not wake for a
   // FIN.
   if (events & FdPoll::kBroken) bits |= UV_PRIORITIZED;
+  if (events & FdPoll::kPeerFinished) bits |= UV_DISCONNECT;
   return bits;
 }
 
@@ -27,6 +28,7 @@ unsigned FromUv(int bits) {
   if (bits & UV_WRITABLE) events |= FdPoll::kWritable;
   // A lone hang-up is turned by libuv into what was asked for.
   if (bits & UV_PRIORITIZED) events |= FdPoll::kBroken;
+  if (bits & UV_DISCONNECT) events |= FdPoll::kPeerFinished;
   return events;
 }
 

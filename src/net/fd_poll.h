@@ -19,6 +19,8 @@ class FdPoll {
   // The descriptor has an error or both directions are closed, and, rarely, urgent data. To watch
   // this alone leaves out what a peer does in good order: data and FIN.
   static constexpr unsigned kBroken = 4;
+  // The peer of a socket has ended its direction, whether or not what it sent before was read.
+  static constexpr unsigned kPeerFinished = 8;
 
   // `ready` gets what is there; an error comes as kBroken whatever is watched, and ends the watch.
   FdPoll(EventLoop& loop, absl::AnyInvocable<void(unsigned)> ready);

@@ -46,6 +46,7 @@ class TcpStream::Core final : public StreamCore {
 
  private:
   void HandleReady(unsigned events) {
+    if (events & FdPoll::kPeerFinished) NoteFinish();
     // Reading that was switched off stays watched until it fires: see Rewatch.
     if ((events & FdPoll::kReadable) && !is_reading()) poll_->Watch(Wanted());
     if (is_reading() && (events & (FdPoll::kReadable | FdPoll::kBroken))) {
@@ -62,11 +63,17 @@ class TcpStream::Core final : public StreamCore {
     if (got > 0) {
       Deliver({buffer.data(), static_cast<size_t>(got)});
     } else if (got == 0) {
-      ProbeLate(fd_.get());
+      NoteFinish();
       DeliverEnd();
     } else if (errno != EAGAIN && errno != EINTR) {
       Break(BrokenStatus(errno));
     }
+  }
+
+  // Also while what was sent before is not read, which may take its time.
+  void NoteFinish() {
+    if (!peer_finished_) ProbeLate(fd_.get());
+    peer_finished_ = true;
   }
 
   void CheckError() {
@@ -96,17 +103,19 @@ class TcpStream::Core final : public StreamCore {
     unsigned wanted = 0;
     if (is_reading()) wanted |= FdPoll::kReadable;
     if (wants_to_write()) wanted |= FdPoll::kWritable;
-    if (wanted != 0) return wanted;  // errors come with anything that is watched
+    // Errors come with anything that is watched.
     const bool quiet = quiet_ && quiet_->is_set();
-    return quiet ? 0 : FdPoll::kBroken;
+    if (wanted == 0 && !quiet) wanted = FdPoll::kBroken;
+    if (wanted != 0 && !is_reading() && !peer_finished_) wanted |= FdPoll::kPeerFinished;
+    return wanted;
   }
 
   // Each change costs two epoll_ctl calls, so reading that was switched off stays watched until it
   // fires: mostly it is switched on again before.
   void Rewatch() override {
     const unsigned wanted = Wanted();
-    const bool only_reading_is_left =
-        poll_->watched() == FdPoll::kReadable && wanted == FdPoll::kBroken;
+    const bool only_reading_is_left = poll_->watched() == FdPoll::kReadable &&
+                                      (wanted & ~FdPoll::kPeerFinished) == FdPoll::kBroken;
     if (!only_reading_is_left) poll_->Watch(wanted);
   }
 
@@ -120,6 +129,7 @@ class TcpStream::Core final : public StreamCore {
   const std::string peer_name_;
   std::optional<FdPoll> poll_;  // after `fd_`, before which it must go
   std::optional<Timer> quiet_;
+  bool peer_finished_ = false;
 };
 
 absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::FromFd(EventLoop& loop, int fd) {

@@ -11,9 +11,10 @@
 namespace culvert::net {
 
 // TCP_NODELAY and SO_KEEPALIVE (60 s idle, 10 s apart, 6 probes: a peer that vanished is noticed in
-// 2 min) are set, and SO_OOBINLINE, so that urgent bytes stay in the stream. TCP_USER_TIMEOUT is
-// never set: it also kills a live peer that is not reading. A reset is noticed while not reading
-// too: the socket is then watched for errors alone, so that neither data nor FIN wakes the loop.
+// 2 min; once it has sent FIN the first probe waits for 2 h, see ProbeLate) are set, and
+// SO_OOBINLINE, so that urgent bytes stay in the stream. TCP_USER_TIMEOUT is never set: it also
+// kills a live peer that is not reading. A reset is noticed while not reading too: the socket is
+// then watched for errors alone, so that neither data nor FIN wakes the loop.
 class TcpStream final : public ByteStream {
  public:
   // Adopts a connected socket and makes it non-blocking. Closes it on failure, for example when the

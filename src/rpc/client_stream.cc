@@ -45,7 +45,10 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   }
 
   // What is written after a failure would be lost: one frame is pending for good then.
-  size_t pending_writes() const { return writing_ == Writing::kBroken ? 1 : writes_.size(); }
+  size_t pending_writes() const {
+    const bool writable = state_ == State::kOpen && writing_ != Writing::kBroken;
+    return writable ? writes_.size() : 1;
+  }
 
   void FinishWriting() {
     if (writing_ == Writing::kOpen) writing_ = Writing::kFinishing;

@@ -96,11 +96,11 @@ void ProviderChannel::Cut(const absl::Status& why) {
   CutIfStarting(why);
 }
 
-void ProviderChannel::CutIfStarting(const absl::Status& why) {
-  if (state_ == State::kStarting) EndRefused(why);
-}
+void ProviderChannel::CutIfStarting(const absl::Status& why) { EndRefused(why); }
 
+// The owner may have ended it already: a refusal that cannot be sent ends the session.
 void ProviderChannel::EndRefused(const absl::Status& why) {
+  if (state_ != State::kStarting) return;
   LeaveStarting(State::kRefused);
   owner_.OnChannelReport(request_, FailedOpening(request_.channel_id, why, started_));
   owner_.OnChannelDone(*this);

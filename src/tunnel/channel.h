@@ -158,8 +158,8 @@ class Channel {
   void HandleAck(const Ack& ack);
   void TakeSilently(MonotonicTime now);
   void AfterTaken();
-  // After our Error nothing is sent, no ack either, but the ack of the peer's.
   bool ProbeIsDue(MonotonicTime now) const;
+  // After our Error nothing is sent, no ack either, but the ack of the peer's.
   bool AcksAllowed() const { return state_ != State::kAborting || peer_stop_ == PeerStop::kError; }
   bool OwnDirectionDone() const;
   bool BothDirectionsKnown() const;

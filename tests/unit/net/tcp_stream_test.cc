@@ -93,10 +93,28 @@ TEST_CASE("TcpStream does not provoke a peer that has closed", "[tcp_stream]") {
   const auto stream = TcpStream::FromFd(loop, fd);
   REQUIRE(stream.ok());
   (*stream)->SetDelegate(&seen);
-  (*stream)->SetReading(true);
-  theirs.Close();
-  CHECK(loop.RunUntil([&] { return seen.ends == 1; }, 5s));
-  CHECK(OptionOf(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 7200);
+  SECTION("when all was read") {
+    (*stream)->SetReading(true);
+    theirs.Close();
+    CHECK(loop.RunUntil([&] { return seen.ends == 1; }, 5s));
+  }
+  SECTION("when nothing was read") {
+    SendAll(theirs.get(), "waits");
+    theirs.Close();
+  }
+  SECTION("when reading was switched off") {
+    (*stream)->SetReading(true);
+    SendAll(theirs.get(), "read");
+    CHECK(loop.RunUntil([&] { return seen.bytes == "read"; }, 5s));
+    (*stream)->SetReading(false);
+    SendAll(theirs.get(), "waits");
+    theirs.Close();
+  }
+  CHECK(loop.RunUntil([&] { return OptionOf(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 7200; }, 5s));
+  int turns = 0;
+  loop.RunUntil([&turns] { return ++turns < 0; }, 30ms);
+  CHECK(turns < kManyTurns);
+  CHECK(seen.breaks == 0);
 }
 
 TEST_CASE_METHOD(StreamFixture, "TcpStream goes on writing after the peer has finished",

@@ -109,7 +109,10 @@ class Driven final : private ChannelDriver::Owner {
 
  private:
   void OnChannelEnded(ChannelDriver&) override { ++ended; }
-  void OnDriverDone(ChannelDriver&) override { ++done; }
+  void OnDriverDone(ChannelDriver&) override {
+    CHECK(ended == 1);
+    ++done;
+  }
 };
 
 TEST_CASE("ChannelDriver is done in time with a peer that confirms nothing", "[channel_driver]") {
