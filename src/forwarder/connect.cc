@@ -62,12 +62,10 @@ class StdioCall {
       // What was sent is to arrive: the call is over when its last message is out.
       state_ = State::kDraining;
       consumer_.Drain([this] { Finish({}); });
-    } else if (hang_up_timer_.is_set()) {
+    } else if (hang_up_timer_.is_set() || MessageOf(local_.failure) == net::kReaderGone) {
       Finish({kExitTunnelFailed, ""});
     } else if (local_.failure.ok()) {
       Finish({kExitTunnelFailed, report.reason});
-    } else if (MessageOf(local_.failure) == net::kReaderGone) {
-      Finish({kExitTunnelFailed, ""});
     } else {
       Finish({kExitTunnelFailed, std::string(MessageOf(local_.failure))});
     }
