@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/status.h"
 #include "config/credentials_policy.h"
 #include "config/names.h"
 #include "config/program.h"
@@ -122,6 +123,12 @@ Settings SharedSettings(ForwarderConfig& config) {
   return settings;
 }
 
+// A list in the file replaces the default, also an empty one.
+absl::Status CheckBrokers(const ForwarderConfig& config) {
+  if (!config.brokers.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError("broker: at least one is needed");
+}
+
 // Each local port once, but for 0: every one of those is another port.
 absl::Status CheckPorts(const std::vector<ForwardSpec>& forwards) {
   std::set<std::pair<std::string, uint16_t>> seen;
@@ -149,6 +156,7 @@ config::Command ForwardCommand(ForwarderConfig& config) {
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
   command.settings.push_back(IgnoredSwitch());
   command.finish = [&config]() -> absl::Status {
+    CULVERT_RETURN_IF_ERROR(CheckBrokers(config));
     if (!config.forwards.empty()) return CheckPorts(config.forwards);
     return absl::InvalidArgumentError(
         "nothing to forward: give -L [bind_address:]port:agent:[host:]hostport or [[forward]] in "
@@ -185,7 +193,7 @@ config::Command ConnectCommand(ForwarderConfig& config) {
   command.finish = [&config] {
     config.command = Command::kConnect;
     config.forwards.clear();
-    return absl::OkStatus();
+    return CheckBrokers(config);
   };
   return command;
 }
@@ -202,10 +210,7 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   program.summary = "Reaches ports at machines that nobody can dial, through a culvert broker.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
-  program.check = [&config] {
-    if (!config.brokers.empty()) return CheckCredentials(config);
-    return absl::InvalidArgumentError("broker: at least one is needed");
-  };
+  program.check = [&config] { return CheckCredentials(config); };
   program.commands = {ForwardCommand(config), ConnectCommand(config)};
   return ReadInto(program, config, args, environment);
 }

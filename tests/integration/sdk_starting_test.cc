@@ -144,7 +144,7 @@ TEST_CASE("Provider gives up what it is starting when its session is over", "[sd
     PlayedBroker::Register(stream);
     const bool offer = first.exchange(false);
     if (offer) PlayedBroker::Offer(stream, 1, "undecided");
-    while (offer && lost && alive == 0) std::this_thread::yield();
+    if (offer && lost) Eventually([&] { return alive == 1; });
     pb::ListenRequest request;
     if (!offer || !lost) stream.Read(&request);  // until the provider goes
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "lost");

@@ -70,6 +70,15 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward reads [[forward]]", "[forwarder
   CHECK(ParseForwarderCommand(overridden, environment)->config->forwards.size() == 1);
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert needs a broker, also with an empty list in the file",
+                 "[forwarder_config]") {
+  const std::string path = Write("forward.toml", "broker = []");
+  for (const Args& args : {Args{"forward", "--config", path, "-L", "1:e:1"},
+                           Args{"connect", "--config", path, "e:1"}}) {
+    CHECK(MessageOf(ParseForwarderCommand(args, environment)) == "broker: at least one is needed");
+  }
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert forward tells which [[forward]] is wrong",
                  "[forwarder_config]") {
   auto [content, message] = GENERATE(table<std::string, std::string>({
