@@ -7,29 +7,27 @@
 #include "base/check.h"
 
 namespace culvert::crypto {
-namespace {
 
-void Fill(char* out, size_t size) {
+void FillRandom(void* out, size_t size) {
+  char* at = static_cast<char*>(out);
   while (size > 0) {
-    const ssize_t got = getrandom(out, size, 0);
+    const ssize_t got = getrandom(at, size, 0);
     if (got < 0 && errno == EINTR) continue;
     CULVERT_CHECK(got > 0);
-    out += got;
+    at += got;
     size -= static_cast<size_t>(got);
   }
 }
 
-}  // namespace
-
 std::string RandomBytes(size_t size) {
   std::string bytes(size, '\0');
-  Fill(bytes.data(), size);
+  FillRandom(bytes.data(), size);
   return bytes;
 }
 
 uint64_t RandomUint64() {
   uint64_t value = 0;
-  Fill(reinterpret_cast<char*>(&value), sizeof(value));
+  FillRandom(&value, sizeof(value));
   return value;
 }
 

@@ -7,7 +7,8 @@
 
 namespace culvert::crypto {
 
-// Any thread. Aborts if the kernel gives no randomness: nothing safe could go on.
+// Any thread. All of these abort if the kernel gives no randomness: nothing safe could go on.
+void FillRandom(void* out, size_t size);
 uint64_t RandomUint64();
 // 63 bits and never 0: the form of session and channel ids.
 uint64_t RandomId();

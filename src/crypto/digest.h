@@ -1,0 +1,22 @@
+// SHA-256, the text forms of what it gives, and comparing secrets.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace culvert::crypto {
+
+inline constexpr size_t kSha256Bytes = 32;
+
+// FIPS 180-4. 32 bytes.
+std::string Sha256(std::string_view data);
+
+// RFC 4648 §6 in lower case without padding; what key ids are written in.
+std::string Base32(std::string_view bytes);
+// RFC 4648 §5 without padding; what JWKs and JWTs are written in.
+std::string Base64Url(std::string_view bytes);
+
+// Takes as long for strings of one size whatever is in them. Strings of different sizes differ.
+bool ConstantTimeEqual(std::string_view a, std::string_view b);
+
+}  // namespace culvert::crypto
