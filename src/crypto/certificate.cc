@@ -21,7 +21,7 @@ namespace {
 using CrtContext = Owned<mbedtls_x509_crt, mbedtls_x509_crt_init, mbedtls_x509_crt_free>;
 
 constexpr auto kLeeway = std::chrono::minutes(5);
-constexpr size_t kMostBytes = 16 * 1024;
+constexpr size_t kMostBytes = size_t{16} * 1024;
 constexpr unsigned char kUriTag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6;  // RFC 5280 §4.2.1.6
 constexpr char kPemBegin[] = "-----BEGIN CERTIFICATE-----\n";
 constexpr char kPemEnd[] = "-----END CERTIFICATE-----\n";

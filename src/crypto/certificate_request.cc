@@ -15,7 +15,7 @@ using CsrContext = Owned<mbedtls_x509_csr, mbedtls_x509_csr_init, mbedtls_x509_c
 using CsrWriter =
     Owned<mbedtls_x509write_csr, mbedtls_x509write_csr_init, mbedtls_x509write_csr_free>;
 
-constexpr size_t kMostBytes = 8 * 1024;
+constexpr size_t kMostBytes = size_t{8} * 1024;
 
 std::string_view View(const mbedtls_x509_buf& buffer) {
   return {reinterpret_cast<const char*>(buffer.MBEDTLS_PRIVATE(p)), buffer.MBEDTLS_PRIVATE(len)};
