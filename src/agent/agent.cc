@@ -107,10 +107,7 @@ class Agent {
 
   // Only what can change without touching channels.
   void Apply(const config::AgentConfig& next) {
-    const std::string later = config::ChangedForNextStart(config_, next);
-    if (!later.empty()) {
-      CULVERT_LOG(kWarning, "changed, but used from the next start only: {}", later);
-    }
+    config::ChangedForNextStart(config_, next).Log();
     allow_ = std::make_shared<const config::AllowList>(next.allow);
     dial_timeout_ = next.dial_timeout;
     SetLogLevel(next.common.log_level);

@@ -1,7 +1,6 @@
 #include "broker/serve.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "broker/broker.h"
 #include "broker/connection_table.h"
 #include "broker/log_throttle.h"
+#include "config/changed_keys.h"
 #include "config/credentials_policy.h"
 #include "config/main.h"
 #include "config/reload.h"
@@ -48,16 +47,16 @@ rpc::ServerOptions ServerOptionsOf(const config::BrokerConfig& config) {
   return options;
 }
 
-// What a reload cannot change: "listen, region"; empty if that is all the same.
-std::string NeedsRestart(const config::BrokerConfig& now, const config::BrokerConfig& next) {
-  std::vector<std::string_view> names;
-  if (next.listen != now.listen) names.emplace_back("listen");
-  if (next.region != now.region) names.emplace_back("region");
-  if (next.common.insecure != now.common.insecure) names.emplace_back("insecure");
-  if (next.common.memory_limit != now.common.memory_limit) names.emplace_back("memory_limit");
-  if (next.common.state_dir != now.common.state_dir) names.emplace_back("state_dir");
-  if (next.json != now.json) names.emplace_back("json");
-  return fmt::format("{}", fmt::join(names, ", "));
+config::ChangedKeys ChangedForNextStart(const config::BrokerConfig& now,
+                                        const config::BrokerConfig& next) {
+  config::ChangedKeys keys;
+  keys.Note("listen", now.listen, next.listen);
+  keys.Note("region", now.region, next.region);
+  keys.Note("insecure", now.common.insecure, next.common.insecure);
+  keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
+  keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
+  keys.Note("json", now.json, next.json);
+  return keys;
 }
 
 // Lives on the control loop, except for the server, whose start and end block.
@@ -155,10 +154,7 @@ class Serving {
     connections_.SetLimits(next.max_connections_per_address, next.max_connections);
     SetLogLevel(next.common.log_level);
     signals_->set_grace(next.common.grace);
-    const std::string restart = NeedsRestart(config_, next);
-    if (!restart.empty()) {
-      CULVERT_LOG(kWarning, "changed, but used from the next start only: {}", restart);
-    }
+    ChangedForNextStart(config_, next).Log();
     CULVERT_LOG(kInfo, "configuration reloaded");
   }
 

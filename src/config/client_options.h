@@ -1,8 +1,7 @@
 // What the agent and the forwarder have in common: how they come to the broker.
 #pragma once
 
-#include <string>
-
+#include "config/changed_keys.h"
 #include "config/endpoint.h"
 #include "culvert/client.h"
 
@@ -22,22 +21,18 @@ ClientOptions ClientOptionsOf(const Config& config) {
   return options;
 }
 
-// The keys of these that differ, "broker, name"; empty if none does. They count from the next
-// start.
+// What of these counts from the next start only.
 template <class Config>
-std::string ChangedForNextStart(const Config& now, const Config& next) {
-  std::string keys;
-  const auto note = [&keys](const char* key, bool differs) {
-    if (differs) keys += keys.empty() ? key : std::string(", ") + key;
-  };
-  note("broker", now.brokers != next.brokers);
-  note("name", now.name != next.name);
-  note("project", now.project != next.project);
-  note("region", now.region != next.region);
-  note("service_domain", now.service_domain != next.service_domain);
-  note("memory_limit", now.common.memory_limit != next.common.memory_limit);
-  note("state_dir", now.common.state_dir != next.common.state_dir);
-  if constexpr (requires { now.json; }) note("json", now.json != next.json);
+ChangedKeys ChangedForNextStart(const Config& now, const Config& next) {
+  ChangedKeys keys;
+  keys.Note("broker", now.brokers, next.brokers);
+  keys.Note("name", now.name, next.name);
+  keys.Note("project", now.project, next.project);
+  keys.Note("region", now.region, next.region);
+  keys.Note("service_domain", now.service_domain, next.service_domain);
+  keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
+  keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
+  if constexpr (requires { now.json; }) keys.Note("json", now.json, next.json);
   return keys;
 }
 

@@ -124,7 +124,8 @@ absl::StatusOr<FileValue> ReadConfigFile(const std::string& path) {
   // Without O_NONBLOCK a FIFO that nobody writes to would hold up the open.
   const net::UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open()) return ReadFailure(path, errno);
-  std::string content;
+  std::string content(kMaxFileBytes + 1, '\0');
+  size_t size = 0;
   const MonotonicTime deadline = MonotonicNow() + kPipePatience;
   while (true) {
     const auto left =
@@ -132,13 +133,11 @@ absl::StatusOr<FileValue> ReadConfigFile(const std::string& path) {
     pollfd ready{.fd = file.get(), .events = POLLIN, .revents = 0};
     if (left.count() <= 0 || poll(&ready, 1, static_cast<int>(left.count())) == 0)
       return ReadFailure(path, ETIMEDOUT);
-    const size_t size = content.size();
-    content.resize(kMaxFileBytes + 1);
     const ssize_t got = read(file.get(), content.data() + size, content.size() - size);
     if (got < 0 && errno != EINTR && errno != EAGAIN) return ReadFailure(path, errno);
-    content.resize(size + static_cast<size_t>(std::max<ssize_t>(got, 0)));
-    if (content.size() > kMaxFileBytes) return ReadFailure(path, EFBIG);
-    if (got == 0) return ParseConfigText(content, path);
+    size += static_cast<size_t>(std::max<ssize_t>(got, 0));
+    if (size > kMaxFileBytes) return ReadFailure(path, EFBIG);
+    if (got == 0) return ParseConfigText({content.data(), size}, path);
   }
 }
 

@@ -1,32 +1,20 @@
 #include "crypto/digest.h"
 
+extern "C" {  // which this header of 2.28 does not say itself
+#include <mbedtls/constant_time.h>
+}
 #include <mbedtls/md.h>
 
 #include <cstdint>
 
+#include "absl/strings/escaping.h"
 #include "base/check.h"
 #include "crypto/mbedtls.h"
 
 namespace culvert::crypto {
 namespace {
 
-// The bits of `bytes` in groups of `bits`, each as a character of `alphabet`.
-std::string Encode(std::string_view bytes, std::string_view alphabet, unsigned bits) {
-  std::string text;
-  text.reserve((bytes.size() * 8 + bits - 1) / bits);
-  uint32_t held = 0;
-  unsigned count = 0;
-  for (const char byte : bytes) {
-    held = (held << 8) | static_cast<unsigned char>(byte);
-    count += 8;
-    while (count >= bits) {
-      count -= bits;
-      text += alphabet[(held >> count) & (alphabet.size() - 1)];
-    }
-  }
-  if (count > 0) text += alphabet[(held << (bits - count)) & (alphabet.size() - 1)];
-  return text;
-}
+constexpr std::string_view kBase32Alphabet = "abcdefghijklmnopqrstuvwxyz234567";
 
 }  // namespace
 
@@ -39,21 +27,28 @@ std::string Sha256(std::string_view data) {
 }
 
 std::string Base32(std::string_view bytes) {
-  return Encode(bytes, "abcdefghijklmnopqrstuvwxyz234567", 5);
+  constexpr unsigned kBits = 5;
+  constexpr unsigned kMask = (1U << kBits) - 1;
+  std::string text;
+  uint32_t held = 0;
+  unsigned count = 0;
+  for (const char byte : bytes) {
+    held = (held << 8) | static_cast<unsigned char>(byte);
+    for (count += 8; count >= kBits;) {
+      count -= kBits;
+      text += kBase32Alphabet[(held >> count) & kMask];
+    }
+  }
+  if (count > 0) text += kBase32Alphabet[(held << (kBits - count)) & kMask];
+  return text;
 }
 
 std::string Base64Url(std::string_view bytes) {
-  return Encode(bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 6);
+  return absl::WebSafeBase64Escape({bytes.data(), bytes.size()});
 }
 
 bool ConstantTimeEqual(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  volatile unsigned char difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference = static_cast<unsigned char>(
-        difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
-  }
-  return difference == 0;
+  return a.size() == b.size() && mbedtls_ct_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace culvert::crypto

@@ -144,10 +144,7 @@ class Forwarder {
   }
 
   void Apply(const config::ForwarderConfig& next) {
-    const std::string later = config::ChangedForNextStart(config_, next);
-    if (!later.empty()) {
-      CULVERT_LOG(kWarning, "changed, but used from the next start only: {}", later);
-    }
+    config::ChangedForNextStart(config_, next).Log();
     config_.open_timeout = next.open_timeout;
     const size_t failed = ReplaceForwards(next.forwards);
     SetLogLevel(next.common.log_level);

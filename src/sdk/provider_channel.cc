@@ -88,7 +88,7 @@ void ProviderChannel::HandleStarted(absl::Status status) {
 void ProviderChannel::Refuse(const absl::Status& why) {
   if (state_ != State::kStarting) return;
   owner_.OnChannelRefused(*this, why);
-  EndRefused(why);
+  CutIfStarting(why);
 }
 
 void ProviderChannel::Cut(const absl::Status& why) {
@@ -96,10 +96,9 @@ void ProviderChannel::Cut(const absl::Status& why) {
   CutIfStarting(why);
 }
 
-void ProviderChannel::CutIfStarting(const absl::Status& why) { EndRefused(why); }
-
-// The owner may have ended it already: a refusal that cannot be sent ends the session.
-void ProviderChannel::EndRefused(const absl::Status& why) {
+// Also the second half of a refusal: one that cannot be sent has ended the session, and this with
+// it.
+void ProviderChannel::CutIfStarting(const absl::Status& why) {
   if (state_ != State::kStarting) return;
   LeaveStarting(State::kRefused);
   owner_.OnChannelReport(request_, FailedOpening(request_.channel_id, why, started_));

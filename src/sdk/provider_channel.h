@@ -54,7 +54,6 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void PostStarted(const absl::Status& status);
   void Accept();
   void LeaveStarting(State to);
-  void EndRefused(const absl::Status& why);
   void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;

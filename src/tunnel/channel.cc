@@ -202,7 +202,7 @@ std::optional<Message> Channel::NextMessage(MonotonicTime now) {
     return Message(*ack);
   }
   if (peer_stop_ != PeerStop::kNone) return std::nullopt;
-  if (ProbeIsDue(now)) {
+  if (HoldsLegacyPeer() && now >= probe_at_) {
     probe_at_ = now + kProbeTime;
     return Message(Ack{receive_.acked_id(), std::nullopt});
   }
@@ -215,14 +215,14 @@ std::optional<Message> Channel::NextMessage(MonotonicTime now) {
   return message;
 }
 
-bool Channel::ProbeIsDue(MonotonicTime now) const {
-  return state_ == State::kOpen && !WantsMessages() && now >= probe_at_;
+bool Channel::HoldsLegacyPeer() const {
+  return state_ == State::kOpen && peer_stop_ == PeerStop::kNone && !WantsMessages();
 }
 
 std::optional<MonotonicTime> Channel::deadline() const {
   if (!attached_ || state_ == State::kEnded || !AcksAllowed()) return std::nullopt;
   const std::optional<MonotonicTime> ack = receive_.ack_deadline();
-  if (state_ != State::kOpen || WantsMessages() || peer_stop_ != PeerStop::kNone) return ack;
+  if (!HoldsLegacyPeer()) return ack;
   return ack ? std::min(*ack, probe_at_) : probe_at_;
 }
 

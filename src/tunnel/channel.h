@@ -158,7 +158,7 @@ class Channel {
   void HandleAck(const Ack& ack);
   void TakeSilently(MonotonicTime now);
   void AfterTaken();
-  bool ProbeIsDue(MonotonicTime now) const;
+  bool HoldsLegacyPeer() const;
   // After our Error nothing is sent, no ack either, but the ack of the peer's.
   bool AcksAllowed() const { return state_ != State::kAborting || peer_stop_ == PeerStop::kError; }
   bool OwnDirectionDone() const;

@@ -32,6 +32,13 @@ class ManyTest(SystemTest):
         note(f"descriptors before {base}, after {self.t.descriptors()}")
         self.assertTrue(back)
 
+    def end_all(self, streams):
+        for stream in streams:
+            stream.shutdown(socket.SHUT_WR)
+        for stream in streams:
+            self.assertEqual(b"", stream.recv(1))
+            stream.close()
+
     def assert_all_ended(self, count):
         """Each program has a line for the end of each connection, and none for a bad one."""
         for name, program in self.t.programs.items():
@@ -65,11 +72,7 @@ class AtOnce(ManyTest):
         for stream, text in zip(streams, reversed(texts)):
             self.assertEqual(text, read_exactly(stream, len(text)))
 
-        for stream in streams:
-            stream.shutdown(socket.SHUT_WR)
-        for stream in streams:
-            self.assertEqual(b"", stream.recv(1))
-            stream.close()
+        self.end_all(streams)
         self.assert_descriptors_are_back(base)
         self.assertTrue(eventually(lambda: self.echo.open == 0))
         self.assert_all_ended(self.COUNT + 1)
@@ -89,11 +92,7 @@ class Burst(ManyTest):
         for number, stream in enumerate(streams):
             self.assertEqual(b"%05d" % number, read_exactly(stream, 5))
         note(f"{self.COUNT} in one burst in {time.monotonic() - began:.1f} s")
-        for stream in streams:
-            stream.shutdown(socket.SHUT_WR)
-        for stream in streams:
-            self.assertEqual(b"", stream.recv(1))
-            stream.close()
+        self.end_all(streams)
         self.assert_descriptors_are_back(base)
         self.assert_all_ended(self.COUNT + 1)
 

@@ -30,15 +30,15 @@ TEST_CASE("ChangedForNextStart names what a reload does not take over", "[client
   const ForwarderConfig now;
   ForwarderConfig next = now;
   next.open_timeout *= 2;
-  CHECK(ChangedForNextStart(now, next).empty());
+  CHECK(ChangedForNextStart(now, next).text().empty());
   next.name = "other";
-  CHECK(ChangedForNextStart(now, next) == "name");
+  CHECK(ChangedForNextStart(now, next).text() == "name");
   next.brokers.push_back({"::1", 1});
   next.project += "x";
   next.region = "eu";
   next.service_domain = "d";
   next.common.memory_limit = 1;
-  CHECK(ChangedForNextStart(now, next) ==
+  CHECK(ChangedForNextStart(now, next).text() ==
         "broker, name, project, region, service_domain, memory_limit");
 }
 
