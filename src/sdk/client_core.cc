@@ -10,6 +10,14 @@ namespace {
 // It walks all of the heap: milliseconds.
 constexpr Duration kReturnInterval = std::chrono::seconds(10);
 
+// AddressSanitizer brings its own allocator. glibc's is never set up then, and two loops that trim
+// it at the same time would both try to.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kGlibcAllocates = false;
+#else
+constexpr bool kGlibcAllocates = true;
+#endif
+
 }  // namespace
 
 ClientCore::ClientCore(const ClientOptions& options,
@@ -28,7 +36,7 @@ void ClientCore::ReturnFreeMemory() {
   const MonotonicTime now = loop().Now();
   if (memory_returned_ && now - *memory_returned_ < kReturnInterval) return;
   memory_returned_ = now;
-  malloc_trim(0);
+  if (kGlibcAllocates) malloc_trim(0);
 }
 
 void ClientCore::RunOnLoop(net::EventLoop::Task task) {
