@@ -18,10 +18,12 @@ bool BeginsSomething(rpc::StreamInfo::Method method) {
 
 }  // namespace
 
-Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times)
+Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times,
+               const Access& access)
     : loop_(loop),
       region_(std::move(region)),
       times_(times),
+      access_(access),
       born_(loop.Now()),
       admission_(limits),
       sweep_(loop, [this] { Sweep(); }) {}
@@ -55,21 +57,7 @@ void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream>
 
 void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message) {
   if (message) {
-    absl::Status begun = absl::OkStatus();
-    switch (pending.info().method) {
-      case rpc::StreamInfo::Method::kConnect:
-        begun = BeginConnect(pending, *message);
-        break;
-      case rpc::StreamInfo::Method::kListen:
-        begun = BeginListen(pending, *message);
-        break;
-      case rpc::StreamInfo::Method::kAccept:
-        begun = BeginAccept(pending, *message);
-        break;
-      case rpc::StreamInfo::Method::kHealthCheck:
-        begun = AnswerHealth(pending, *message);
-        break;
-    }
+    const absl::Status begun = Begin(pending, *message);
     if (!begun.ok()) {
       refusals_log_.Log(
           LogLevel::kInfo, loop_.Now(),
@@ -79,6 +67,31 @@ void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Byte
   }
   done_pending_.push_back(&pending);
   sweep_.Schedule();
+}
+
+absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
+  using Method = rpc::StreamInfo::Method;
+  switch (pending.info().method) {
+    case Method::kConnect:
+      return BeginConnect(pending, message);
+    case Method::kListen:
+      return BeginListen(pending, message);
+    case Method::kAccept:
+      return BeginAccept(pending, message);
+    case Method::kHealthCheck:
+      return AnswerHealth(pending, message);
+    case Method::kEnroll:
+    case Method::kLogin:
+    case Method::kRenew:
+    case Method::kWhoAmI:
+    case Method::kListAgents:
+      break;
+  }
+  CULVERT_ASSIGN_OR_RETURN(rpc::Frame answer, AnswerCall(pending.info(), message));
+  const std::unique_ptr<rpc::Stream> stream = pending.TakeStream();
+  stream->Write(std::move(answer));
+  stream->Finish(absl::OkStatus());
+  return absl::OkStatus();
 }
 
 absl::Status Broker::AnswerHealth(PendingStream& pending, const Bytes& message) {
@@ -95,6 +108,7 @@ absl::Status Broker::AnswerHealth(PendingStream& pending, const Bytes& message) 
 
 absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) {
   if (draining_) return ShuttingDown();
+  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending.info()));
   CULVERT_ASSIGN_OR_RETURN(ConnectOpening opening,
                            ParseConnectOpening(pending.info().version, message, region_));
   if (const auto* resume = std::get_if<ResumeChannel>(&opening)) {
@@ -106,7 +120,10 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
     stream->Finish(absl::OkStatus());
     return absl::OkStatus();
   }
-  OpenRelay(pending, std::get<OpenChannel>(std::move(opening)));
+  OpenChannel& open = std::get<OpenChannel>(opening);
+  open.principal = std::move(who);
+  if (open.principal) CULVERT_RETURN_IF_ERROR(access_.gate->MayConnect(open));
+  OpenRelay(pending, std::move(open));
   return absl::OkStatus();
 }
 

@@ -9,6 +9,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "broker/admission.h"
+#include "broker/gate.h"
+#include "broker/identity_calls.h"
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
 #include "broker/pending_stream.h"
@@ -35,6 +37,13 @@ struct BrokerTimes {
   Duration unread = std::chrono::seconds(10);
 };
 
+// Who decides who may do what; they outlive the Broker. Without them (--insecure) names stand for
+// identities and everything is allowed.
+struct BrokerAccess {
+  Gate* gate = nullptr;
+  IdentityCalls* identity_calls = nullptr;
+};
+
 // Everything but the sockets: streams come in by AddStream. Confined to the control loop.
 class Broker final : public Session::Owner, public Relay::Owner {
  public:
@@ -42,7 +51,10 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
   using Times = BrokerTimes;
 
-  Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times = {});
+  using Access = BrokerAccess;
+
+  Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times = {},
+         const Access& access = {});
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
@@ -50,6 +62,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // Takes a new stream of the server.
   void AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
   void SetLimits(const Limits& limits);
+  // The policy or the revoked keys have changed: ends what is not allowed any more.
+  void CheckPermissions();
 
   // New sessions and openings are refused from now on, those under way may be accepted if their
   // provider is here. `on_idle` runs when the last channel has ended, never inside the call.
@@ -66,6 +80,12 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
  private:
   absl::Status AnswerHealth(PendingStream& pending, const Bytes& message);
+  absl::StatusOr<rpc::Frame> AnswerCall(const rpc::StreamInfo& info, const Bytes& message);
+  absl::StatusOr<rpc::Frame> AnswerIdentified(const rpc::StreamInfo& info, const Bytes& message);
+  rpc::Frame ListAgents(const Principal& who) const;
+  // None under --insecure.
+  absl::StatusOr<std::optional<Principal>> Identify(const rpc::StreamInfo& info);
+  absl::Status Begin(PendingStream& pending, const Bytes& message);
   // To streams that are refused or ended: their client is to try again, elsewhere or later.
   static absl::Status ShuttingDown();
   void HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message);
@@ -80,6 +100,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // What `session` was offered and has not accepted goes to whoever is in its place, or waits for
   // it.
   void TakeBackOffers(const Session& session);
+  void EndSession(uint64_t id, const absl::Status& why);
   void RemoveSession(std::unique_ptr<Session> session);
   void FailAway(Relay& relay);
 
@@ -93,6 +114,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   net::EventLoop& loop_;
   const std::string region_;
   const Times times_;
+  const Access access_;
   const MonotonicTime born_;
   Admission admission_;
   LogThrottle refusals_log_;

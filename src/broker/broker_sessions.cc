@@ -12,8 +12,11 @@ namespace culvert::broker {
 
 absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
   if (draining_) return ShuttingDown();
+  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending.info()));
   CULVERT_ASSIGN_OR_RETURN(OpenSession open,
                            ParseListenOpening(pending.info().version, message, region_));
+  if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, open.provider));
+  open.principal = std::move(who);
   const uint64_t incarnation = open.incarnation;
   auto session =
       std::make_unique<Session>(loop_, crypto::RandomId(), std::move(open), pending.info().peer,
@@ -37,16 +40,23 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
 }
 
 absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
+  CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending.info()));
   CULVERT_ASSIGN_OR_RETURN(const AcceptChannel accept,
                            ParseAcceptOpening(pending.info().version, message, region_));
+  if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, accept.provider));
   if (accept.resume) return absl::OutOfRangeError("this broker does not hold the channel");
   Relay* const relay = openings_.FindChannel(accept.channel_id);
   if (relay == nullptr || relay->state() != Relay::State::kOpening ||
       relay->session_id() != accept.session_id || relay->open().provider != accept.provider) {
     return absl::NotFoundError("no such channel is waiting to be accepted");
   }
+  // The offer was made to one key: another one of the same name does not have the session.
+  const Session* const session = registry_.Find(accept.provider);
+  if (session == nullptr || session->id() != accept.session_id || session->principal() != who) {
+    return absl::NotFoundError("no such channel is waiting to be accepted");
+  }
   openings_.SetOpen(*relay);
-  relay->Accept(accept, pending.TakeStream());
+  relay->Accept(accept, who, pending.TakeStream());
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "absl/functional/function_ref.h"
 #include "base/clock.h"
 #include "broker/provider_key.h"
 #include "broker/session.h"
@@ -30,6 +31,10 @@ class Registry {
   std::optional<MonotonicTime> AwaySince(const ProviderKey& key) const;
 
   size_t size() const { return by_id_.size(); }
+  // `visit` must not change the registry.
+  void ForEach(absl::FunctionRef<void(Session&)> visit) const {
+    for (const auto& [key, session] : by_key_) visit(*session);
+  }
   void EndAll(const absl::Status& why);
 
  private:

@@ -72,11 +72,13 @@ void Relay::OfferedTo(uint64_t session_id, uint64_t channel_id) {
   timer_.Start(opening_deadline_ - loop_.Now(), [this] { owner_.OnRelayTimeout(*this); });
 }
 
-void Relay::Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider) {
+void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who,
+                   std::unique_ptr<rpc::Stream> provider) {
   CULVERT_CHECK(state_ == State::kOpening);
   timer_.Cancel();
   opening_ = SlotCounter::Slot();
   provider_capabilities_ = accept.capabilities;
+  accepted_by_ = std::move(who);
   provider_.stream = std::move(provider);
   provider_.stream->SetDelegate(&provider_);
   SetState(State::kRelaying);
@@ -93,6 +95,8 @@ void Relay::Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> pro
     opened.mutable_open_response()->set_caps(accept.capabilities);
     opened.mutable_open_response()->set_window(accept.window);
     opened.mutable_open_response()->set_attempt(1);
+    opened.mutable_open_response()->set_e2e(accept.end_to_end);
+    if (accepted_by_) opened.mutable_open_response()->set_provider_key(accepted_by_->key);
   }
   consumer_.stream->Write(rpc::FrameOf(opened));
   consumer_.stream->Read();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -74,8 +75,11 @@ class Relay {
   bool MayRedraw() { return ++redraws_ <= kMaxRedraws; }
   // The provider was asked under `channel_id`: it may accept until the opening's time is over.
   void OfferedTo(uint64_t session_id, uint64_t channel_id);
-  // The provider accepted. The channel is open.
-  void Accept(const AcceptChannel& accept, std::unique_ptr<rpc::Stream> provider);
+  // The provider accepted: `who` it is, none under --insecure. The channel is open.
+  void Accept(const AcceptChannel& accept, std::optional<Principal> who,
+              std::unique_ptr<rpc::Stream> provider);
+  // Who accepted.
+  const std::optional<Principal>& provider() const { return accepted_by_; }
   // The opening failed, by the provider's word or ours: the consumer hears it as a
   // channel_open_error.
   void Refuse(tunnel::ErrorCode code, const std::string& message);
@@ -130,6 +134,7 @@ class Relay {
   State state_ = State::kWaiting;
   uint64_t session_id_ = 0;
   uint64_t provider_capabilities_ = 0;
+  std::optional<Principal> accepted_by_;
   int redraws_ = 0;
   absl::Status end_status_;
   const MonotonicTime started_;

@@ -19,6 +19,7 @@ namespace {
 namespace pb = ntt::proxies::v1;
 using Version = rpc::StreamInfo::Version;
 
+constexpr size_t kMaxServices = 64;  // of a provider, that are remembered
 constexpr std::string_view kProjectPrefix = "projects/";
 
 // Names of consumers may be addresses like "alice@laptop".
@@ -84,6 +85,7 @@ absl::StatusOr<OpenChannel> ReadOpen(Version version,
   open.arg = request.arg();
   open.capabilities = request.caps();
   open.window = request.window();
+  open.end_to_end = request.e2e();
   // v1alpha2 has no such field.
   open.return_not_available = version == Version::kV1 && request.return_not_available();
   CULVERT_RETURN_IF_ERROR(CheckTarget(open));
@@ -105,6 +107,17 @@ absl::StatusOr<Proto> ParseControl(rpc::EnvelopeType type, const Bytes& message)
 
 absl::Status NotAnOpening() {
   return absl::InvalidArgumentError("the first message must be open_request or resume_request");
+}
+
+// For people who ask what an agent offers: what is no name of a service is left out.
+template <typename Request>
+std::vector<std::string> ServicesOf(const Request& open) {
+  std::vector<std::string> services;
+  for (const std::string& service : open.services()) {
+    if (services.size() == kMaxServices) break;
+    if (IsResourceId(service)) services.push_back(service);
+  }
+  return services;
 }
 
 }  // namespace
@@ -140,12 +153,12 @@ absl::StatusOr<OpenSession> ParseListenOpening(Version version, const Bytes& mes
   if (request.has_open_request()) {
     const auto& open = request.open_request();
     CULVERT_ASSIGN_OR_RETURN(ProviderKey key, LocalKeyOf(version, open, open.name(), region));
-    return OpenSession{std::move(key), open.caps(), open.incarnation()};
+    return OpenSession{std::move(key), open.caps(), open.incarnation(), ServicesOf(open)};
   }
   if (!request.has_resume_request()) return NotAnOpening();
   const auto& resume = request.resume_request();
   CULVERT_ASSIGN_OR_RETURN(ProviderKey key, LocalKeyOf(version, resume, resume.name(), region));
-  return OpenSession{std::move(key), resume.caps(), resume.incarnation()};
+  return OpenSession{std::move(key), resume.caps(), resume.incarnation(), ServicesOf(resume)};
 }
 
 absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& message,
@@ -160,6 +173,7 @@ absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& m
     accept.channel_id = open.channel_id();
     accept.capabilities = open.caps();
     accept.window = open.window();
+    accept.end_to_end = open.e2e();
     return accept;
   }
   if (!request.has_resume_request()) return NotAnOpening();

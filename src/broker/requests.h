@@ -3,12 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "broker/principal.h"
 #include "broker/provider_key.h"
+#include "culvert/v1/extensions.pb.h"
 #include "rpc/server.h"
 #include "rpc/stream.h"
 
@@ -25,6 +29,10 @@ struct OpenChannel {
   uint64_t capabilities = 0;  // 0: legacy
   uint64_t window = 0;
   bool return_not_available = false;  // instead of NOT_FOUND
+  // Whether the bytes are to be encrypted from end to end, as the consumer says.
+  culvert::v1::EndToEnd end_to_end = culvert::v1::END_TO_END_UNSPECIFIED;
+  // The consumer as its connection shows it; none under --insecure. Not of the message.
+  std::optional<Principal> principal = std::nullopt;
 };
 
 // This broker keeps no channel that lost a half: nothing of it is needed.
@@ -37,6 +45,8 @@ struct OpenSession {
   ProviderKey provider;
   uint64_t capabilities = 0;
   uint64_t incarnation = 0;
+  std::vector<std::string> services = {};
+  std::optional<Principal> principal = std::nullopt;  // as in OpenChannel
 };
 
 struct AcceptChannel {
@@ -45,6 +55,7 @@ struct AcceptChannel {
   uint64_t channel_id = 0;
   uint64_t capabilities = 0;
   uint64_t window = 0;
+  culvert::v1::EndToEnd end_to_end = culvert::v1::END_TO_END_UNSPECIFIED;
   bool resume = false;
 };
 

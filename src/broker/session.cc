@@ -19,6 +19,7 @@ Session::Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::st
                  std::unique_ptr<rpc::Stream> stream, Duration unread_time, Owner& owner)
     : id_(id),
       opening_(std::move(opening)),
+      since_(loop.Now()),
       peer_(std::move(peer)),
       stream_(std::move(stream)),
       unread_time_(unread_time),
@@ -46,7 +47,13 @@ absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
     offer.set_caps(open.capabilities);
     offer.set_window(open.window);
     offer.set_attempt(1);
-    offer.mutable_consumer()->set_address(consumer_address);
+    offer.set_e2e(open.end_to_end);
+    auto& consumer = *offer.mutable_consumer();
+    consumer.set_address(consumer_address);
+    if (open.principal) {
+      consumer.set_spiffe_id(open.principal->id.ToString());
+      consumer.set_key_thumbprint(open.principal->key);
+    }
   }
   rpc::Frame frame = rpc::FrameOf(response);
   if (!HasRoomFor(frame)) {

@@ -42,6 +42,9 @@ class Session final : private rpc::Stream::Delegate {
   uint64_t id() const { return id_; }
   const ProviderKey& provider() const { return opening_.provider; }
   uint64_t incarnation() const { return opening_.incarnation; }
+  const std::optional<Principal>& principal() const { return opening_.principal; }
+  const std::vector<std::string>& services() const { return opening_.services; }
+  MonotonicTime since() const { return since_; }
   bool capable() const { return tunnel::IsCapable(opening_.capabilities); }
   const std::string& peer() const { return peer_; }
 
@@ -69,6 +72,7 @@ class Session final : private rpc::Stream::Delegate {
 
   const uint64_t id_;
   const OpenSession opening_;
+  const MonotonicTime since_;
   const std::string peer_;
   std::unique_ptr<rpc::Stream> stream_;  // null once ended
   std::deque<size_t> unread_;            // sizes of the frames that the transport has not taken

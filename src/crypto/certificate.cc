@@ -154,4 +154,6 @@ absl::Status Certificate::CheckIssuedBy(const Certificate& authority, Usage usag
   return CheckUsage(*leaf.get(), usage);
 }
 
+absl::Status Certificate::CheckValidAt(WallTime now) const { return CheckTime(*this, "it", now); }
+
 }  // namespace culvert::crypto

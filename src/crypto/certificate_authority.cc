@@ -151,7 +151,12 @@ Certificate CertificateAuthority::Issue(const PublicKey& key,
   PkContext subject_key;
   CULVERT_CHECK(
       mbedtls_pk_parse_public_key(subject_key.get(), Octets(key.der()), key.der().size()) == 0);
-  const std::string subject = content.spiffe_id ? content.spiffe_id->name : "culvert broker";
+  // With the role in front: an agent that is called like a host must not pass for that host where a
+  // peer falls back to the common name.
+  const std::string subject =
+      content.spiffe_id
+          ? fmt::format("{} {}", RoleName(content.spiffe_id->role), content.spiffe_id->name)
+          : "culvert broker";
 
   PrivateKey::Parts& parts = key_.parts();
   const MutexLock lock(parts.mutex);

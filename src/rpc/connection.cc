@@ -19,11 +19,21 @@ const char* MethodPath(Method method) {
       return "/ntt.proxies.v1.BrokerService/Listen";
     case Method::kAccept:
       return "/ntt.proxies.v1.BrokerService/Accept";
+    case Method::kEnroll:
+      return "/culvert.v1.Identity/Enroll";
+    case Method::kLogin:
+      return "/culvert.v1.Identity/Login";
+    case Method::kRenew:
+      return "/culvert.v1.Identity/Renew";
+    case Method::kWhoAmI:
+      return "/culvert.v1.Identity/WhoAmI";
+    case Method::kListAgents:
+      return "/culvert.v1.Identity/ListAgents";
   }
   return "";
 }
 
-grpc::ChannelArguments Arguments() {
+grpc::ChannelArguments Arguments(const Credentials& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -39,6 +49,7 @@ grpc::ChannelArguments Arguments() {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // is the time limit of one connect
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  if (credentials.secure()) arguments.SetSslTargetNameOverride(kBrokerName);
   return arguments;
 }
 
@@ -47,7 +58,7 @@ grpc::ChannelArguments Arguments() {
 Connection::Connection(net::EventLoop& loop, const std::string& address,
                        const Credentials& credentials)
     : loop_(loop),
-      channel_(grpc::CreateCustomChannel(address, credentials.ForClient(), Arguments())) {
+      channel_(grpc::CreateCustomChannel(address, credentials.client(), Arguments(credentials))) {
   QuietProtobuf();
 }
 

@@ -14,14 +14,14 @@ class Channel;
 
 namespace culvert::rpc {
 
-// The RPCs of the broker service that clients call.
-enum class Method { kConnect, kListen, kAccept };
+// The RPCs that clients call. Those after kAccept are unary: one Write, Finish(OK), one message.
+enum class Method { kConnect, kListen, kAccept, kEnroll, kLogin, kRenew, kWhoAmI, kListAgents };
 
 // Connects when the first stream starts, and again by itself when the connection is lost; a stream
 // that is started while there is none ends with UNAVAILABLE. Loop thread.
 class Connection {
  public:
-  // `address` is a literal `ip:port`, IPv6 in brackets.
+  // `address` is `host:port`, IPv6 in brackets; gRPC resolves names.
   Connection(net::EventLoop& loop, const std::string& address, const Credentials& credentials);
   ~Connection();
 

@@ -1,6 +1,5 @@
 #include "rpc/server.h"
 
-#include <fmt/format.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
@@ -9,7 +8,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <charconv>
 #include <utility>
 
 #include "base/check.h"
@@ -22,21 +20,6 @@
 namespace culvert::rpc {
 namespace {
 
-// "ipv4:127.0.0.1:40022" and "ipv6:%5B::1%5D:40022" as gRPC writes them.
-void SetPeer(StreamInfo& info, const std::string& peer) {
-  const size_t kind = peer.find(':');
-  const size_t port = peer.rfind(':');
-  info.peer = "unknown";
-  if (kind == std::string::npos || port <= kind) return;
-  std::string address = peer.substr(kind + 1, port - kind - 1);
-  for (const char* bracket : {"%5B", "%5D", "[", "]"}) {
-    const size_t at = address.find(bracket);
-    if (at != std::string::npos) address.erase(at, std::string(bracket).size());
-  }
-  info.peer = std::move(address);
-  std::from_chars(peer.data() + port + 1, peer.data() + peer.size(), info.port);
-}
-
 // Where the services hand their streams over.
 class StreamSink {
  public:
@@ -46,12 +29,11 @@ class StreamSink {
   // gRPC's threads.
   ServerReactor* Accept(grpc::CallbackServerContext* context, StreamInfo::Version version,
                         StreamInfo::Method method) {
-    StreamInfo info{version, method, {}};
-    SetPeer(info, context->peer());
-    return AcceptServerStream(loop_, *context, linger_,
-                              [this, info = std::move(info)](std::unique_ptr<Stream> stream) {
-                                on_stream_(info, std::move(stream));
-                              });
+    return AcceptServerStream(
+        loop_, *context, linger_,
+        [this, info = DescribeStream(*context, version, method)](std::unique_ptr<Stream> stream) {
+          on_stream_(info, std::move(stream));
+        });
   }
 
  private:
@@ -60,22 +42,34 @@ class StreamSink {
   const Duration linger_;
 };
 
-// grpc.health.v1.Health/Check as one more stream of the broker, so that all limits of streams hold
-// for it. A unary call is on the wire a stream with one message each way. Watch, of which gRPC's
-// own service would keep any number, is UNIMPLEMENTED: probes use Check, and gRPC's clients take a
-// server without Watch for healthy.
-class HealthService final : public grpc::Service {
+// The unary calls, each as one more stream of the broker, so that all limits of streams hold for
+// it: on the wire a unary call is a stream with one message each way. Of gRPC's health service
+// Watch, of which gRPC's own would keep any number, is UNIMPLEMENTED: probes use Check, and gRPC's
+// clients take a server without Watch for healthy.
+class UnaryCalls final : public grpc::Service {
  public:
-  explicit HealthService(StreamSink& sink) {
-    AddMethod(new grpc::internal::RpcServiceMethod(
-        "/grpc.health.v1.Health/Check", grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
-    MarkMethodRawCallback(
-        0, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-               [&sink](grpc::CallbackServerContext* context) {
-                 return sink.Accept(context, StreamInfo::Version::kV1,
-                                    StreamInfo::Method::kHealthCheck);
-               }));
+  explicit UnaryCalls(StreamSink& sink) {
+    using Method = StreamInfo::Method;
+    Add(sink, "/grpc.health.v1.Health/Check", Method::kHealthCheck);
+    Add(sink, "/culvert.v1.Identity/Enroll", Method::kEnroll);
+    Add(sink, "/culvert.v1.Identity/Login", Method::kLogin);
+    Add(sink, "/culvert.v1.Identity/Renew", Method::kRenew);
+    Add(sink, "/culvert.v1.Identity/WhoAmI", Method::kWhoAmI);
+    Add(sink, "/culvert.v1.Identity/ListAgents", Method::kListAgents);
   }
+
+ private:
+  void Add(StreamSink& sink, const char* path, StreamInfo::Method method) {
+    AddMethod(new grpc::internal::RpcServiceMethod(path, grpc::internal::RpcMethod::BIDI_STREAMING,
+                                                   nullptr));
+    MarkMethodRawCallback(
+        added_++, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                      [&sink, method](grpc::CallbackServerContext* context) {
+                        return sink.Accept(context, StreamInfo::Version::kV1, method);
+                      }));
+  }
+
+  int added_ = 0;
 };
 
 // The generated service of one version with all three methods taken as serialized messages: the
@@ -129,19 +123,14 @@ void AddQuota(grpc::ServerBuilder& builder, const ServerOptions& options) {
 
 }  // namespace
 
-std::string StreamInfo::endpoint() const {
-  const bool v6 = peer.find(':') != std::string::npos;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", peer, v6 ? "]" : "", port);
-}
-
 struct Server::Parts {
   Parts(net::EventLoop& loop, OnStream on_stream, const ServerOptions& options)
-      : sink(loop, std::move(on_stream), options.linger), v1(sink), v1alpha2(sink), health(sink) {}
+      : sink(loop, std::move(on_stream), options.linger), v1(sink), v1alpha2(sink), unary(sink) {}
 
   StreamSink sink;
   RawService<ntt::proxies::v1::BrokerService, StreamInfo::Version::kV1> v1;
   RawService<ntt::proxies::v1alpha2::BrokerService, StreamInfo::Version::kV1Alpha2> v1alpha2;
-  HealthService health;
+  UnaryCalls unary;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
 };
@@ -158,10 +147,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(net::EventLoop& loop,
   AddQuota(builder, options);
   builder.RegisterService(&parts->v1);
   builder.RegisterService(&parts->v1alpha2);
-  builder.RegisterService(&parts->health);
+  builder.RegisterService(&parts->unary);
   parts->acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      credentials.ForServer());
+      credentials.server());
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr) return absl::InternalError("gRPC server does not start");
   return std::unique_ptr<Server>(new Server(std::move(parts)));

@@ -12,21 +12,9 @@
 #include "rpc/credentials.h"
 #include "rpc/limits.h"
 #include "rpc/stream.h"
+#include "rpc/stream_info.h"
 
 namespace culvert::rpc {
-
-// What a stream was started as.
-struct StreamInfo {
-  enum class Version { kV1, kV1Alpha2 };
-  enum class Method { kConnect, kListen, kAccept, kHealthCheck };
-  Version version = Version::kV1;
-  Method method = Method::kConnect;
-  std::string peer;   // the address without the port, "127.0.0.1"; "unknown" if gRPC does not tell
-  uint16_t port = 0;  // of the peer
-
-  // "127.0.0.1:40022", "[::1]:40022".
-  std::string endpoint() const;
-};
 
 // How a server bounds what its clients can make it hold.
 struct ServerOptions {

@@ -1,0 +1,84 @@
+#include "broker/gate.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "broker/pki.h"
+#include "crypto/digest.h"
+
+namespace culvert::broker {
+
+using crypto::Certificate;
+using crypto::WallTime;
+
+Gate::Gate(Certificate authority, const Records& records)
+    : authority_(std::move(authority)), records_(records) {}
+
+absl::StatusOr<Certificate> Gate::Verify(const std::string& pem, WallTime now) {
+  const std::string digest = crypto::Sha256(pem);
+  if (const auto found = verified_.find(digest); found != verified_.end()) {
+    // Only time has passed since.
+    CULVERT_RETURN_IF_ERROR(found->second.CheckValidAt(now));
+    return found->second;
+  }
+  absl::StatusOr<Certificate> certificate = Certificate::FromPem(pem);
+  if (!certificate.ok()) return absl::UnauthenticatedError("client certificate does not parse");
+  CULVERT_RETURN_IF_ERROR(certificate->CheckIssuedBy(authority_, crypto::Usage::kClient, now));
+  if (verified_.size() >= kMostVerified) verified_.clear();
+  verified_.emplace(digest, *certificate);
+  return certificate;
+}
+
+absl::StatusOr<Principal> Gate::Identify(const rpc::StreamInfo& info, WallTime now) {
+  if (info.certificate.empty()) {
+    return absl::UnauthenticatedError("no client certificate: enrol with a token first");
+  }
+  CULVERT_ASSIGN_OR_RETURN(const Certificate certificate, Verify(info.certificate, now));
+  if (!certificate.spiffe_id() || certificate.spiffe_id()->trust_domain != kTrustDomain) {
+    return absl::UnauthenticatedError("the client certificate names nobody here");
+  }
+  Principal principal{*certificate.spiffe_id(), certificate.public_key().id()};
+  CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(principal.key));
+  return principal;
+}
+
+absl::Status Gate::MayConnect(const OpenChannel& open) const {
+  const Principal& who = *open.principal;
+  if (open.consumer != who.id.name) {
+    return absl::PermissionDeniedError(
+        fmt::format("the name \"{}\" is not that of {}", Printable(open.consumer), who.ToString()));
+  }
+  if (open.provider.project != who.project()) {
+    return absl::PermissionDeniedError(fmt::format(
+        "{} is of {}, not of {}", who.ToString(), who.project(), Printable(open.provider.project)));
+  }
+  return records_.MayConnect(who, open);
+}
+
+absl::Status Gate::MayProvide(const Principal& who, const ProviderKey& as) const {
+  if (!who.is_agent()) {
+    return absl::PermissionDeniedError(
+        fmt::format("{} is not an agent: only agents offer services", who.ToString()));
+  }
+  if (as.name != who.id.name || as.project != who.project()) {
+    return absl::PermissionDeniedError(fmt::format("{} of {} may not be {}", who.ToString(),
+                                                   who.project(), Printable(as.ToString())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Gate::MayGoOn(const OpenChannel& open,
+                           const std::optional<Principal>& provider) const {
+  CULVERT_RETURN_IF_ERROR(MayGoOn(*open.principal));
+  if (provider) CULVERT_RETURN_IF_ERROR(MayGoOn(*provider));
+  return MayConnect(open);
+}
+
+bool Gate::MaySee(const Principal& who, const ProviderKey& provider) const {
+  return provider.project == who.project() && records_.MaySee(who, provider);
+}
+
+}  // namespace culvert::broker

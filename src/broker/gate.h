@@ -1,0 +1,50 @@
+// Decides who a stream is and what it may do. The identity is the leaf certificate of the stream's
+// own TLS session, never a name in a message or a header.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "absl/status/statusor.h"
+#include "broker/principal.h"
+#include "broker/provider_key.h"
+#include "broker/records.h"
+#include "crypto/certificate.h"
+#include "rpc/stream_info.h"
+
+namespace culvert::broker {
+
+// Confined to the control loop.
+class Gate {
+ public:
+  // `records` outlives it.
+  Gate(crypto::Certificate authority, const Records& records);
+
+  // UNAUTHENTICATED with one line for everything but a certificate of this authority that is valid
+  // now and whose key is not revoked.
+  absl::StatusOr<Principal> Identify(const rpc::StreamInfo& info, crypto::WallTime now);
+
+  // PERMISSION_DENIED unless the policy lets `open.principal` open this channel under the name that
+  // it gives itself, in its own project.
+  absl::Status MayConnect(const OpenChannel& open) const;
+  // The same for who registers or accepts as a provider: agents only, under their own names.
+  absl::Status MayProvide(const Principal& who, const ProviderKey& as) const;
+  // Whether a live registration of `who` may go on.
+  absl::Status MayGoOn(const Principal& who) const { return records_.CheckNotRevoked(who.key); }
+  // Whether a live channel may: what `open` was allowed, and neither end's key is revoked.
+  absl::Status MayGoOn(const OpenChannel& open, const std::optional<Principal>& provider) const;
+  bool MaySee(const Principal& who, const ProviderKey& provider) const;
+
+ private:
+  // Verifying a signature takes milliseconds, and one connection brings the same certificate with
+  // every stream.
+  static constexpr size_t kMostVerified = 8'192;
+  absl::StatusOr<crypto::Certificate> Verify(const std::string& pem, crypto::WallTime now);
+
+  const crypto::Certificate authority_;
+  const Records& records_;
+  std::unordered_map<std::string, crypto::Certificate> verified_;  // by SHA-256 of the PEM text
+};
+
+}  // namespace culvert::broker

@@ -1,0 +1,73 @@
+#include "broker/identity_calls.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "crypto/certificate_request.h"
+#include "culvert/v1/identity.pb.h"
+#include "rpc/codec.h"
+
+namespace culvert::broker {
+namespace {
+
+namespace pb = culvert::v1;
+
+template <typename Message>
+absl::StatusOr<Message> Parse(const Bytes& bytes) {
+  Message message;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::InvalidArgumentError("message does not parse");
+  }
+  return message;
+}
+
+int64_t UnixSeconds(crypto::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+rpc::Frame IdentityCalls::Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key,
+                                crypto::WallTime now) {
+  const crypto::Certificate certificate = pki_.Issue(id, key, now);
+  records_.NoteIssued(certificate);
+  pb::CertificateResponse response;
+  response.set_certificate(certificate.Pem());
+  response.set_authority(pki_.authority().Pem());
+  return rpc::FrameOf(response);
+}
+
+absl::StatusOr<rpc::Frame> IdentityCalls::Enroll(const Bytes& message, crypto::WallTime now) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::EnrollRequest>(message));
+  // The request first: a token must not be lost to a key that cannot be used.
+  CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
+                           crypto::ReadCertificateRequest(request.certificate_request()));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId id, records_.Redeem(request.token(), key.id()));
+  return Issue(id, key, now);
+}
+
+absl::StatusOr<rpc::Frame> IdentityCalls::Renew(const Principal& who, const rpc::StreamInfo&,
+                                                const Bytes& message, crypto::WallTime now) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
+                           crypto::ReadCertificateRequest(request.certificate_request()));
+  if (key.id() != who.key) {
+    return absl::PermissionDeniedError("the request is for another key than the connection's");
+  }
+  return Issue(who.id, key, now);
+}
+
+absl::StatusOr<rpc::Frame> IdentityCalls::WhoAmI(const Principal& who,
+                                                 const rpc::StreamInfo& info) const {
+  CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
+                           crypto::Certificate::FromPem(info.certificate));
+  pb::WhoAmIResponse response;
+  response.set_spiffe_id(who.id.ToString());
+  response.set_key_thumbprint(who.key);
+  response.set_not_after(UnixSeconds(certificate.not_after()));
+  response.set_address(info.endpoint());
+  response.set_region(region_);
+  return rpc::FrameOf(response);
+}
+
+}  // namespace culvert::broker

@@ -1,0 +1,32 @@
+// What the broker remembers of principals and what its operator has decided about them.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "broker/principal.h"
+#include "broker/requests.h"
+#include "crypto/certificate.h"
+
+namespace culvert::broker {
+
+// Confined to the control loop; answers at once.
+class Records {
+ public:
+  virtual ~Records() = default;
+
+  // Uses a one-time token up, for a key: whom it names. UNAUTHENTICATED if it is unknown, used or
+  // expired.
+  virtual absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token,
+                                                  const std::string& key) = 0;
+  // A certificate was issued.
+  virtual void NoteIssued(const crypto::Certificate& certificate) = 0;
+  // UNAUTHENTICATED, with the reason, for a key that was withdrawn.
+  virtual absl::Status CheckNotRevoked(const std::string& key) const = 0;
+  // The policy's word: PERMISSION_DENIED without a rule that allows it.
+  virtual absl::Status MayConnect(const Principal& who, const OpenChannel& open) const = 0;
+  // Whether some rule lets `who` open anything at this provider.
+  virtual bool MaySee(const Principal& who, const ProviderKey& provider) const = 0;
+};
+
+}  // namespace culvert::broker

@@ -1,0 +1,44 @@
+// What a server's stream was started as, and by whom.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace grpc {
+class CallbackServerContext;
+}
+
+namespace culvert::rpc {
+
+struct StreamInfo {
+  enum class Version { kV1, kV1Alpha2 };
+  // Those after kAccept are unary on the wire: the client sends one message and reads one.
+  enum class Method {
+    kConnect,
+    kListen,
+    kAccept,
+    kHealthCheck,
+    kEnroll,
+    kLogin,
+    kRenew,
+    kWhoAmI,
+    kListAgents,
+  };
+  Version version = Version::kV1;
+  Method method = Method::kConnect;
+  std::string peer;   // the address without the port, "127.0.0.1"; "unknown" if gRPC does not tell
+  uint16_t port = 0;  // of the peer
+  // The leaf certificate of this connection, PEM; empty if the client showed none. That the client
+  // has its key is checked, nothing else.
+  std::string certificate = {};
+  std::string authorization = {};  // the metadata of that name; empty if there is none
+
+  // "127.0.0.1:40022", "[::1]:40022".
+  std::string endpoint() const;
+};
+
+// gRPC's threads.
+StreamInfo DescribeStream(grpc::CallbackServerContext& context, StreamInfo::Version version,
+                          StreamInfo::Method method);
+
+}  // namespace culvert::rpc
