@@ -16,14 +16,18 @@ class ClientCore;
 struct ClientOptions {
   // "host:port", tried in this order; at least one.
   std::vector<std::string> brokers;
-  std::string project = "projects/default";
+  // Empty: the identity's, else projects/default.
+  std::string project;
   std::string region;          // empty: the broker's own
   std::string service_domain;  // of the providers
-  // Who this is: a provider's name is what consumers ask for.
+  // Who this is: a provider's name is what consumers ask for. Empty: the identity's.
   std::string name;
+  // Where `culvert enroll` or `culvert-agent enroll` has put the identity. It is renewed there when
+  // two thirds of its life are over.
+  std::string state_dir;
   // Most bytes that all channels may hold together.
   uint64_t memory_limit = uint64_t{256} << 20;
-  // No TLS and no identity: loopback only, for development.
+  // No TLS and no identity: loopback only, for development. `state_dir` is not looked at.
   bool insecure = false;
 };
 
@@ -32,8 +36,8 @@ struct ClientOptions {
 // Thread-safe.
 class Client {
  public:
-  // INVALID_ARGUMENT or FAILED_PRECONDITION with one line for options that cannot work. Does not
-  // connect yet.
+  // INVALID_ARGUMENT or FAILED_PRECONDITION with one line for options that cannot work. Reads the
+  // identity; does not connect yet.
   static absl::StatusOr<std::unique_ptr<Client>> Create(const ClientOptions& options);
   // Not on the loop thread.
   ~Client();

@@ -21,6 +21,14 @@ absl::StatusOr<Message> Parse(const Bytes& bytes) {
   return message;
 }
 
+absl::StatusOr<crypto::SpiffeId::Role> ReadRole(std::string_view text) {
+  using Role = crypto::SpiffeId::Role;
+  for (const Role role : {Role::kAgent, Role::kUser}) {
+    if (text == crypto::RoleName(role)) return role;
+  }
+  return absl::InvalidArgumentError("role: expected agent or user");
+}
+
 int64_t UnixSeconds(crypto::WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
@@ -42,7 +50,9 @@ absl::StatusOr<rpc::Frame> IdentityCalls::Enroll(const Bytes& message, crypto::W
   // The request first: a token must not be lost to a key that cannot be used.
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
-  CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId id, records_.Redeem(request.token(), key.id()));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId::Role role, ReadRole(request.role()));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
+                           records_.Redeem(request.token(), key.id(), role));
   return Issue(id, key, now);
 }
 

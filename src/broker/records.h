@@ -15,10 +15,11 @@ class Records {
  public:
   virtual ~Records() = default;
 
-  // Uses a one-time token up, for a key: whom it names. UNAUTHENTICATED if it is unknown, used or
-  // expired.
-  virtual absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token,
-                                                  const std::string& key) = 0;
+  // Uses a one-time token up, for a key: whom it names. The same key may come again with it.
+  // UNAUTHENTICATED if it is unknown, expired or used by another key; FAILED_PRECONDITION, and the
+  // token stays unused, if it is not for `role`.
+  virtual absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
+                                                  crypto::SpiffeId::Role role) = 0;
   // A certificate was issued.
   virtual void NoteIssued(const crypto::Certificate& certificate) = 0;
   // UNAUTHENTICATED, with the reason, for a key that was withdrawn.

@@ -43,6 +43,31 @@ std::string Base32(std::string_view bytes) {
   return text;
 }
 
+std::optional<std::string> FromBase32(std::string_view text) {
+  constexpr unsigned kBits = 5;
+  std::string bytes;
+  uint32_t held = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    const size_t value = kBase32Alphabet.find(c);
+    if (value == std::string_view::npos) return std::nullopt;
+    held = (held << kBits) | static_cast<uint32_t>(value);
+    count += kBits;
+    if (count >= 8) {
+      count -= 8;
+      bytes += static_cast<char>((held >> count) & 0xff);
+    }
+  }
+  // Bits left over that are set, or a letter too many, would be another spelling.
+  if (Base32(bytes) != text) return std::nullopt;
+  return bytes;
+}
+
+bool IsKeyId(std::string_view text) {
+  constexpr size_t kLetters = 52;
+  return text.size() == kLetters && FromBase32(text).has_value();
+}
+
 std::string Base64Url(std::string_view bytes) {
   return absl::WebSafeBase64Escape({bytes.data(), bytes.size()});
 }

@@ -1,6 +1,7 @@
 // SHA-256, the text forms of what it gives, and comparing secrets.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,10 @@ std::string Sha256(std::string_view data);
 
 // RFC 4648 §6 in lower case without padding; what key ids are written in.
 std::string Base32(std::string_view bytes);
+// What Base32 made `text` of; nothing if that is no text of it. Not constant in time.
+std::optional<std::string> FromBase32(std::string_view text);
+// Whether `text` has the form of a key id or a fingerprint: the Base32 of 32 bytes.
+bool IsKeyId(std::string_view text);
 // RFC 4648 §5 without padding; what JWKs and JWTs are written in.
 std::string Base64Url(std::string_view bytes);
 

@@ -57,9 +57,13 @@ grpc::ChannelArguments Arguments(const Credentials& credentials) {
 
 Connection::Connection(net::EventLoop& loop, const std::string& address,
                        const Credentials& credentials)
-    : loop_(loop),
-      channel_(grpc::CreateCustomChannel(address, credentials.client(), Arguments(credentials))) {
+    : loop_(loop), address_(address) {
   QuietProtobuf();
+  SetCredentials(credentials);
+}
+
+void Connection::SetCredentials(const Credentials& credentials) {
+  channel_ = grpc::CreateCustomChannel(address_, credentials.client(), Arguments(credentials));
 }
 
 Connection::~Connection() = default;

@@ -26,9 +26,13 @@ class Connection {
   ~Connection();
 
   std::unique_ptr<Stream> Start(Method method);
+  // For the streams that are started from now on: they get a connection of their own, those that
+  // run go on over the old one.
+  void SetCredentials(const Credentials& credentials);
 
  private:
   net::EventLoop& loop_;
+  const std::string address_;
   std::shared_ptr<grpc::Channel> channel_;
 };
 

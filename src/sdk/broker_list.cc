@@ -9,19 +9,38 @@
 
 namespace culvert {
 
-absl::StatusOr<std::vector<std::string>> LoopbackBrokers(const std::vector<std::string>& brokers) {
+namespace {
+
+absl::StatusOr<std::vector<Target>> ParseBrokers(const std::vector<std::string>& brokers) {
   if (brokers.empty()) return absl::InvalidArgumentError("no broker given: use --broker HOST:PORT");
-  std::vector<std::string> literals;
+  std::vector<Target> targets;
   for (const std::string& broker : brokers) {
     absl::StatusOr<Target> target = ParseTarget(broker);
     if (!target.ok()) return Annotate(target.status(), "broker");
-    if (target->host == "localhost") target->host = "127.0.0.1";
-    const absl::StatusOr<net::Address> address =
-        net::Address::FromLiteral(target->host, target->port);
+    targets.push_back(*std::move(target));
+  }
+  return targets;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> BrokerAddresses(const std::vector<std::string>& brokers) {
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<Target> targets, ParseBrokers(brokers));
+  std::vector<std::string> addresses;
+  for (const Target& target : targets) addresses.push_back(target.ToString());
+  return addresses;
+}
+
+absl::StatusOr<std::vector<std::string>> LoopbackBrokers(const std::vector<std::string>& brokers) {
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<Target> targets, ParseBrokers(brokers));
+  std::vector<std::string> literals;
+  for (const Target& target : targets) {
+    const std::string host = target.host == "localhost" ? "127.0.0.1" : target.host;
+    const absl::StatusOr<net::Address> address = net::Address::FromLiteral(host, target.port);
     if (!address.ok() || !address->is_loopback()) {
       return absl::InvalidArgumentError(
           fmt::format("broker {} is not a loopback address: --insecure works on loopback only",
-                      Printable(broker)));
+                      Printable(target.ToString())));
     }
     literals.push_back(address->ToString());
   }

@@ -12,7 +12,10 @@
 
 namespace culvert {
 
-// "host:port" with the rules for a transport without identities: only loopback, whose names need no
+// "host:port", checked and written as gRPC takes them. INVALID_ARGUMENT for what is none, or an
+// empty list.
+absl::StatusOr<std::vector<std::string>> BrokerAddresses(const std::vector<std::string>& brokers);
+// The same with the rules for a transport without identities: only loopback, whose names need no
 // resolver. Returns literal addresses.
 absl::StatusOr<std::vector<std::string>> LoopbackBrokers(const std::vector<std::string>& brokers);
 
@@ -27,6 +30,10 @@ class BrokerList {
     return *connections_[attempt % connections_.size()];
   }
   size_t size() const { return connections_.size(); }
+  // For what is started from now on.
+  void SetCredentials(const rpc::Credentials& credentials) {
+    for (const auto& connection : connections_) connection->SetCredentials(credentials);
+  }
   const std::string& AddressForAttempt(size_t attempt) const {
     return addresses_[attempt % addresses_.size()];
   }

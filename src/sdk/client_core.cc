@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/log.h"
+
 namespace culvert {
 namespace {
 
@@ -22,14 +24,26 @@ constexpr bool kGlibcAllocates = true;
 
 ClientCore::ClientCore(const ClientOptions& options,
                        const std::vector<std::string>& broker_addresses,
-                       const rpc::Credentials& credentials)
+                       const std::optional<crypto::Identity>& identity)
     : options_(options), budget_(options.memory_limit) {
-  thread_.Run(
-      [&] { brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials); });
+  const rpc::Credentials credentials =
+      identity ? rpc::Credentials::ForIdentity(*identity) : rpc::Credentials::Insecure();
+  thread_.Run([&] {
+    brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
+    if (!identity) return;
+    identity_ = std::make_unique<IdentityKeeper>(
+        loop(), *brokers_, *identity, options_.state_dir, [this](const crypto::Identity& renewed) {
+          CULVERT_LOG(kInfo, "certificate renewed");
+          brokers_->SetCredentials(rpc::Credentials::ForIdentity(renewed));
+        });
+  });
 }
 
 ClientCore::~ClientCore() {
-  thread_.Run([this] { brokers_.reset(); });
+  thread_.Run([this] {
+    identity_.reset();
+    brokers_.reset();
+  });
 }
 
 void ClientCore::ReturnFreeMemory() {

@@ -10,6 +10,7 @@
 #include "culvert/client.h"
 #include "net/loop_thread.h"
 #include "sdk/broker_list.h"
+#include "sdk/identity_keeper.h"
 #include "sdk/opening_queue.h"
 #include "tunnel/memory_budget.h"
 
@@ -17,8 +18,9 @@ namespace culvert {
 
 class ClientCore {
  public:
+  // Without an identity everything is plain and on loopback.
   ClientCore(const ClientOptions& options, const std::vector<std::string>& broker_addresses,
-             const rpc::Credentials& credentials);
+             const std::optional<crypto::Identity>& identity);
   ~ClientCore();
 
   net::EventLoop& loop() { return thread_.loop(); }
@@ -29,6 +31,8 @@ class ClientCore {
 
   // Loop thread.
   BrokerList& brokers() { return *brokers_; }
+  // None with `insecure`.
+  IdentityKeeper* identity() { return identity_.get(); }
   tunnel::MemoryBudget& budget() { return budget_; }
   OpeningQueue& openings() { return openings_; }
   // The last channel has gone: what the allocator keeps of a peak goes back to the system, now and
@@ -42,6 +46,7 @@ class ClientCore {
   std::optional<MonotonicTime> memory_returned_;
   net::LoopThread thread_;
   std::unique_ptr<BrokerList> brokers_;
+  std::unique_ptr<IdentityKeeper> identity_;
 };
 
 }  // namespace culvert

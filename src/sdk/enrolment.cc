@@ -1,0 +1,87 @@
+#include "sdk/enrolment.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "crypto/certificate_request.h"
+#include "crypto/enrolment_token.h"
+#include "crypto/private_file.h"
+#include "culvert/v1/identity.pb.h"
+#include "rpc/codec.h"
+#include "sdk/broker_query.h"
+
+namespace culvert {
+namespace {
+
+constexpr size_t kMostKeyBytes = 4096;
+
+std::string PendingKeyFile(const std::string& state_dir) { return state_dir + "/enrolling.pem"; }
+
+absl::Status CheckFree(const EnrolmentRequest& request) {
+  const absl::StatusOr<crypto::Identity> present = crypto::LoadIdentity(request.state_dir);
+  if (absl::IsNotFound(present.status()) || request.replace) return absl::OkStatus();
+  if (!present.ok()) return present.status();
+  return absl::AlreadyExistsError(
+      fmt::format("{} holds an identity already: {} (--force replaces it)",
+                  Printable(request.state_dir), present->spiffe_id().ToString()));
+}
+
+// The token is good for one key: a try that is repeated must bring the same.
+absl::StatusOr<crypto::PrivateKey> PendingKey(const std::string& state_dir) {
+  const std::string file = PendingKeyFile(state_dir);
+  const absl::StatusOr<std::string> pem = crypto::ReadPrivateFile(file, kMostKeyBytes);
+  if (pem.ok()) return crypto::PrivateKey::FromPem(*pem);
+  if (!absl::IsNotFound(pem.status())) return pem.status();
+  crypto::PrivateKey key = crypto::PrivateKey::Generate();
+  CULVERT_RETURN_IF_ERROR(crypto::MakePrivateDirectory(state_dir));
+  CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(file, key.Pem()));
+  return key;
+}
+
+absl::StatusOr<crypto::Identity> ReadAnswer(const Bytes& answer, crypto::PrivateKey key,
+                                            const std::string& fingerprint) {
+  culvert::v1::CertificateResponse response;
+  if (!response.ParseFromArray(answer.data(), static_cast<int>(answer.size()))) {
+    return absl::InternalError("answer of the broker does not parse");
+  }
+  CULVERT_ASSIGN_OR_RETURN(crypto::Certificate authority,
+                           crypto::Certificate::FromPem(response.authority()));
+  if (authority.Fingerprint() != fingerprint) {
+    return absl::UnauthenticatedError("the broker answers with another authority than the token's");
+  }
+  CULVERT_ASSIGN_OR_RETURN(crypto::Certificate certificate,
+                           crypto::Certificate::FromPem(response.certificate()));
+  CULVERT_RETURN_IF_ERROR(certificate.CheckIssuedBy(authority, crypto::Usage::kClient,
+                                                    std::chrono::system_clock::now()));
+  return crypto::Identity::FromParts(std::move(key), std::move(certificate), std::move(authority));
+}
+
+}  // namespace
+
+absl::StatusOr<crypto::Identity> Enroll(const EnrolmentRequest& request) {
+  CULVERT_ASSIGN_OR_RETURN(const crypto::EnrolmentToken token,
+                           crypto::EnrolmentToken::Parse(request.token));
+  CULVERT_RETURN_IF_ERROR(CheckFree(request));
+  CULVERT_ASSIGN_OR_RETURN(crypto::PrivateKey key, PendingKey(request.state_dir));
+  culvert::v1::EnrollRequest message;
+  message.set_token(request.token);
+  message.set_certificate_request(crypto::MakeCertificateRequest(key));
+  message.set_role(std::string(crypto::RoleName(request.role)));
+  BrokerQuery query;
+  query.brokers = request.brokers;
+  query.credentials = rpc::Credentials::ForEnrolment(token.ca_fingerprint);
+  query.method = rpc::Method::kEnroll;
+  query.request = rpc::FrameOf(message);
+  CULVERT_ASSIGN_OR_RETURN(const Bytes answer, AskBroker(query));
+  CULVERT_ASSIGN_OR_RETURN(crypto::Identity identity,
+                           ReadAnswer(answer, std::move(key), token.ca_fingerprint));
+  CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, identity));
+  unlink(PendingKeyFile(request.state_dir).c_str());
+  return identity;
+}
+
+}  // namespace culvert
