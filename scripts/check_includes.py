@@ -15,7 +15,7 @@ ALLOWED = {
     "net": {"base"},
     "crypto": {"base"},
     "store": CORE,
-    "config": {"base", "net", "sdk api"},
+    "config": {"base", "net", "crypto", "sdk api"},
     "tunnel": CORE | {"net", "crypto"},
     "rpc": CORE | {"net", "crypto", "tunnel", "protos"},
     "stitch": CORE | {"net", "crypto", "tunnel", "protos"},

@@ -20,6 +20,7 @@
 #include "culvert/provider.h"
 #include "net/process_signals.h"
 #include "sdk/client_core.h"
+#include "sdk/enrolment.h"
 
 namespace culvert::agent {
 namespace {
@@ -44,13 +45,13 @@ class Agent {
     if (allow_->rules().empty()) {
       CULVERT_LOG(kWarning,
                   "nothing is allowed: add --allow HOST:PORT, or nothing can be reached through {}",
-                  config_.name);
+                  client_.core().options().name);
     }
     config::NotifyReady(StatusText());
   }
 
  private:
-  std::string StatusText() const { return fmt::format("agent {}", config_.name); }
+  std::string StatusText() const { return fmt::format("agent {}", client_.core().options().name); }
 
   Provider::Options ProviderOptions() {
     Provider::Options options;
@@ -74,7 +75,8 @@ class Agent {
 
   void LogState(const absl::Status& status, Duration retry_in) {
     if (status.ok()) {
-      CULVERT_LOG(kInfo, "registered as {}/{}", config_.project, config_.name);
+      CULVERT_LOG(kInfo, "registered as {}/{}", client_.core().options().project,
+                  client_.core().options().name);
     } else {
       CULVERT_LOG(kWarning, "not registered, next try in {:.1f} s: {}", ToSeconds(retry_in),
                   Printable(MessageOf(status)));
@@ -126,10 +128,24 @@ class Agent {
   net::ProcessSignals signals_;
 };
 
+int RunEnroll(const config::AgentConfig& config) {
+  EnrolmentRequest request;
+  request.brokers = config::ToStrings(config.brokers);
+  request.state_dir = config.common.state_dir;
+  request.role = crypto::SpiffeId::Role::kAgent;
+  request.replace = config.enrol.force;
+  return config::RunEnroll(kProgram, config.common.state_dir, config.brokers, config.enrol,
+                           [&](const std::string& token) {
+                             request.token = token;
+                             return Enroll(request);
+                           });
+}
+
 }  // namespace
 
 int Run(const config::AgentConfig& config, const config::ParseAgain<config::AgentConfig>& parse) {
   SetLogLevel(config.common.log_level);
+  if (config.command == config::AgentConfig::Command::kEnroll) return RunEnroll(config);
   absl::Status usable = config::CheckCredentials(config);
   absl::StatusOr<std::unique_ptr<Client>> client =
       usable.ok() ? Client::Create(config::ClientOptionsOf(config))

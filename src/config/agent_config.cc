@@ -1,5 +1,8 @@
 #include "config/agent_config.h"
 
+#include <utility>
+
+#include "base/status.h"
 #include "config/credentials_policy.h"
 #include "config/names.h"
 #include "config/program.h"
@@ -27,12 +30,13 @@ Setting AllowSetting(AllowList& allow) {
 
 Settings RunSettings(AgentConfig& config) {
   Settings settings = {
-      ListSetting({"broker", '\0', "HOST:PORT",
-                   "The broker to register with, port 7400 unless said. Required."},
-                  config.brokers, ParseBroker),
-      ValueSetting({"name", '\0', "NAME", "What users call this agent. Required."}, config.name,
-                   ParseAgentName),
-      ValueSetting({"project", '\0', "PROJECT", "The project of this agent.", config.project},
+      ListSetting(
+          {"broker", '\0', "HOST:PORT", "The broker to register with, port 7400 unless said.",
+           "the one of the enrolment"},
+          config.brokers, ParseBroker),
+      ValueSetting({"name", '\0', "NAME", "What users call this agent.", "the identity's"},
+                   config.name, ParseAgentName),
+      ValueSetting({"project", '\0', "PROJECT", "The project of this agent.", "the identity's"},
                    config.project, ParseProject),
       ValueSetting({"region", '\0', "REGION", "The region of the broker, if it has one."},
                    config.region, ParseRegion),
@@ -53,16 +57,39 @@ Settings RunSettings(AgentConfig& config) {
   return settings;
 }
 
-absl::Status CheckComplete(const AgentConfig& config) {
-  if (config.brokers.empty()) {
-    return absl::InvalidArgumentError(
-        "no broker: give --broker HOST:PORT, CULVERT_BROKER or broker in the config file");
-  }
-  if (config.name.empty()) {
+absl::Status NoBroker() {
+  return absl::InvalidArgumentError(
+      "no broker: give --broker HOST:PORT, CULVERT_BROKER or broker in the config file");
+}
+
+absl::Status FinishRun(AgentConfig& config) {
+  CULVERT_RETURN_IF_ERROR(
+      FillBrokers(config.common.state_dir, config.common.insecure, config.brokers));
+  // Who has not enrolled hears of that first.
+  if (!config.common.insecure) CULVERT_RETURN_IF_ERROR(CheckCredentials(config));
+  if (config.brokers.empty()) return NoBroker();
+  if (config.name.empty() && config.common.insecure) {
     return absl::InvalidArgumentError(
         "no name: give --name NAME, CULVERT_NAME or name in the config file");
   }
   return absl::OkStatus();
+}
+
+Command EnrollCommand(AgentConfig& config, const Environment& environment) {
+  Command command{"enroll", "--broker HOST:PORT --token-file FILE [options]",
+                  "Trade a token for this agent's identity.",
+                  "Makes a key, has the broker that the token names certify it, and keeps both in\n"
+                  "the state directory. Prints the name and the key's id.",
+                  KeepFlags(RunSettings(config), {"broker", "config", "state-dir", "log-level"})};
+  for (Setting& setting : EnrolSettings(config.enrol)) {
+    command.settings.push_back(std::move(setting));
+  }
+  command.finish = [&config, &environment] {
+    config.command = AgentConfig::Command::kEnroll;
+    if (config.brokers.empty()) return NoBroker();
+    return FinishEnrol(environment, config.enrol);
+  };
+  return command;
 }
 
 }  // namespace
@@ -82,7 +109,8 @@ absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::str
                               "serves what the\n--allow rules permit. SIGTERM drains it, SIGHUP "
                               "reads the configuration again.",
                               RunSettings(config)});
-  program.commands.back().finish = [&config] { return CheckComplete(config); };
+  program.commands.back().finish = [&config] { return FinishRun(config); };
+  program.commands.push_back(EnrollCommand(config, environment));
   return ReadInto(program, config, args, environment);
 }
 

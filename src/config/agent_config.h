@@ -9,23 +9,28 @@
 #include "config/allow_rule.h"
 #include "config/common.h"
 #include "config/endpoint.h"
+#include "config/enrolment.h"
 #include "config/environment.h"
 
 namespace culvert::config {
 
 struct AgentConfig {
+  enum class Command { kRun, kEnroll };
+
   CommonConfig common;
+  Command command = Command::kRun;
   std::vector<Endpoint> brokers;  // at least one, in the order to try them
-  std::string name;               // never empty
-  std::string project = "projects/default";
+  std::string name;               // empty: the identity's
+  std::string project;            // empty: the identity's
   std::string region;
   std::string service_domain;
   AllowList allow;  // empty: nothing can be reached
   Duration dial_timeout = std::chrono::seconds(10);
+  EnrolConfig enrol;  // kEnroll only
 };
 
-// `culvert-agent run`; `args` without the program's name. No side effects, so that a reload calls
-// it again with the same arguments.
+// `culvert-agent run` and `enroll`; `args` without the program's name. No side effects, so that a
+// reload calls it again with the same arguments.
 absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::string>& args,
                                                       const Environment& environment);
 

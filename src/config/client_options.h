@@ -11,13 +11,14 @@ namespace culvert::config {
 template <class Config>
 ClientOptions ClientOptionsOf(const Config& config) {
   ClientOptions options;
-  for (const Endpoint& broker : config.brokers) options.brokers.push_back(broker.ToString());
+  options.brokers = ToStrings(config.brokers);
   options.project = config.project;
   options.region = config.region;
   options.service_domain = config.service_domain;
   options.name = config.name;
   options.memory_limit = config.common.memory_limit;
   options.insecure = config.common.insecure;
+  options.state_dir = config.common.state_dir;
   return options;
 }
 

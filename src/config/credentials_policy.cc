@@ -2,17 +2,29 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "base/status.h"
+#include "crypto/identity.h"
 
 namespace culvert::config {
 namespace {
 
-absl::Status CheckIdentity(const CommonConfig& common) {
-  if (common.insecure) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      fmt::format("no identity in {} yet: enrolment is not available in this version; use "
-                  "--insecure on loopback for development",
-                  Printable(common.state_dir)));
+// `command` is what makes one.
+absl::Status CheckIdentity(const CommonConfig& common, crypto::SpiffeId::Role role,
+                           std::string_view command) {
+  const absl::StatusOr<crypto::Identity> identity = crypto::LoadIdentity(common.state_dir);
+  if (absl::IsNotFound(identity.status())) {
+    return absl::FailedPreconditionError(
+        fmt::format("no identity in {}: run '{} --broker HOST:PORT --token-file FILE' first",
+                    Printable(common.state_dir), command));
+  }
+  if (!identity.ok()) return identity.status();
+  if (identity->spiffe_id().role != role) {
+    return absl::FailedPreconditionError(fmt::format("the identity in {} is that of {}",
+                                                     Printable(common.state_dir),
+                                                     identity->spiffe_id().ToString()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckLoopback(const Endpoint& endpoint) {
@@ -29,17 +41,21 @@ absl::Status CheckLoopback(const std::vector<Endpoint>& endpoints) {
 }  // namespace
 
 absl::Status CheckCredentials(const BrokerConfig& config) {
-  CULVERT_RETURN_IF_ERROR(CheckIdentity(config.common));
+  if (!config.common.insecure) return absl::OkStatus();  // it makes what it needs
   return CheckLoopback(config.listen);
 }
 
 absl::Status CheckCredentials(const AgentConfig& config) {
-  CULVERT_RETURN_IF_ERROR(CheckIdentity(config.common));
+  if (!config.common.insecure) {
+    return CheckIdentity(config.common, crypto::SpiffeId::Role::kAgent, "culvert-agent enroll");
+  }
   return CheckLoopback(config.brokers);
 }
 
 absl::Status CheckCredentials(const ForwarderConfig& config) {
-  CULVERT_RETURN_IF_ERROR(CheckIdentity(config.common));
+  if (!config.common.insecure) {
+    return CheckIdentity(config.common, crypto::SpiffeId::Role::kUser, "culvert enroll");
+  }
   for (const ForwardSpec& forward : config.forwards) {
     CULVERT_RETURN_IF_ERROR(CheckLoopback(forward.bind()));
   }

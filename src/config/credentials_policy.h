@@ -1,5 +1,5 @@
-// Whether a program may run with the credentials it has. This version has no identities yet, so the
-// one way is --insecure, which is for loopback only.
+// Whether a program may run with the credentials it has: an identity, or --insecure, which is for
+// loopback only.
 #pragma once
 
 #include "absl/status/status.h"
@@ -10,8 +10,9 @@
 
 namespace culvert::config {
 
-// At the start, at each reload, and for --check-config. FAILED_PRECONDITION without --insecure;
-// INVALID_ARGUMENT if with it the program would listen beyond loopback or dial a broker there.
+// At the start, at each reload, and for --check-config. Without --insecure: FAILED_PRECONDITION if
+// an agent or forwarder has no identity of its kind (a broker makes what it needs). With it:
+// INVALID_ARGUMENT if the program would listen beyond loopback or dial a broker there.
 absl::Status CheckCredentials(const BrokerConfig& config);
 absl::Status CheckCredentials(const AgentConfig& config);
 absl::Status CheckCredentials(const ForwarderConfig& config);

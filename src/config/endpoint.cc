@@ -69,6 +69,12 @@ std::optional<std::vector<std::string_view>> SplitFields(std::string_view text) 
   return fields;
 }
 
+std::vector<std::string> ToStrings(const std::vector<Endpoint>& endpoints) {
+  std::vector<std::string> texts;
+  for (const Endpoint& endpoint : endpoints) texts.push_back(endpoint.ToString());
+  return texts;
+}
+
 absl::StatusOr<Endpoint> ParseBroker(std::string_view text) {
   const auto fields = SplitFields(text);
   if (!fields || fields->size() > 2) {

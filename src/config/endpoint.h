@@ -27,6 +27,8 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
+std::vector<std::string> ToStrings(const std::vector<Endpoint>& endpoints);
+
 // HOST or HOST:PORT; the port is 7400 unless said.
 absl::StatusOr<Endpoint> ParseBroker(std::string_view text);
 

@@ -95,17 +95,17 @@ Setting IgnoredSwitch() {
 Settings SharedSettings(ForwarderConfig& config) {
   Settings settings = {
       ListSetting({"broker", '\0', "HOST:PORT", "The broker to go through, port 7400 unless said.",
-                   config.brokers.front().ToString()},
+                   "the one of the enrolment"},
                   config.brokers, ParseBroker),
-      ValueSetting({"project", '\0', "PROJECT", "The project of the agent.", config.project},
+      ValueSetting({"project", '\0', "PROJECT", "The project of the agent.", "the identity's"},
                    config.project, ParseProject),
       ValueSetting({"region", '\0', "REGION", "The region of the broker, if it has one."},
                    config.region, ParseRegion),
       ValueSetting({"service-domain", '\0', "DOMAIN", "The domain of the agent's services."},
                    config.service_domain, ParseServiceDomain),
-      ValueSetting(
-          {"name", '\0', "NAME", "Who is asking, in the logs of broker and agent.", "USER-HOST"},
-          config.name, ParseAgentName),
+      ValueSetting({"name", '\0', "NAME", "Who is asking, in the logs of broker and agent.",
+                    "the identity's; USER-HOST with --insecure"},
+                   config.name, ParseAgentName),
       ValueSetting({"open-timeout", '\0', "DURATION", "How long to wait for an agent that is away.",
                     FormatDuration(config.open_timeout), FileForm::kQuantity},
                    config.open_timeout, ParsePositiveDuration),
@@ -123,10 +123,11 @@ Settings SharedSettings(ForwarderConfig& config) {
   return settings;
 }
 
-// A list in the file replaces the default, also an empty one.
-absl::Status CheckBrokers(const ForwarderConfig& config) {
-  if (!config.brokers.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError("broker: at least one is needed");
+absl::Status FinishBrokers(ForwarderConfig& config) {
+  CULVERT_RETURN_IF_ERROR(
+      FillBrokers(config.common.state_dir, config.common.insecure, config.brokers));
+  if (config.brokers.empty()) config.brokers.push_back({"127.0.0.1", kControlPort});
+  return absl::OkStatus();
 }
 
 // Each local port once, but for 0: every one of those is another port.
@@ -156,7 +157,7 @@ config::Command ForwardCommand(ForwarderConfig& config) {
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
   command.settings.push_back(IgnoredSwitch());
   command.finish = [&config]() -> absl::Status {
-    CULVERT_RETURN_IF_ERROR(CheckBrokers(config));
+    CULVERT_RETURN_IF_ERROR(FinishBrokers(config));
     if (!config.forwards.empty()) return CheckPorts(config.forwards);
     return absl::InvalidArgumentError(
         "nothing to forward: give -L [bind_address:]port:agent:[host:]hostport or [[forward]] in "
@@ -193,9 +194,69 @@ config::Command ConnectCommand(ForwarderConfig& config) {
   command.finish = [&config] {
     config.command = Command::kConnect;
     config.forwards.clear();
-    return CheckBrokers(config);
+    return FinishBrokers(config);
   };
   return command;
+}
+
+// The settings of a command that asks the broker something and ends.
+Settings QuerySettings(ForwarderConfig& config) {
+  Settings settings = KeepFlags(SharedSettings(config),
+                                {"broker", "config", "state-dir", "log-level", "quiet", "verbose"});
+  settings.push_back(OnlyInFile(ForwardSetting(config)));
+  return settings;
+}
+
+config::Command EnrollCommand(ForwarderConfig& config, const Environment& environment) {
+  config::Command command{"enroll", "--broker HOST:PORT --token-file FILE [options]",
+                          "Trade a token for your identity.",
+                          "Makes a key, has the broker that the token names certify it, and "
+                          "keeps both in\nthe state directory. Prints the name and the key's id.",
+                          QuerySettings(config)};
+  command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
+  for (Setting& setting : EnrolSettings(config.enrol)) {
+    command.settings.push_back(std::move(setting));
+  }
+  command.finish = [&config, &environment]() -> absl::Status {
+    config.command = Command::kEnroll;
+    if (config.brokers.empty()) {
+      return absl::InvalidArgumentError("no broker: give --broker HOST:PORT or CULVERT_BROKER");
+    }
+    return FinishEnrol(environment, config.enrol);
+  };
+  return command;
+}
+
+config::Command QueryCommand(ForwarderConfig& config, Command which, config::Command command) {
+  command.settings = QuerySettings(config);
+  command.settings.push_back(
+      SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
+  command.finish = [&config, which] {
+    config.command = which;
+    return FinishBrokers(config);
+  };
+  return command;
+}
+
+config::Command WhoAmICommand(ForwarderConfig& config) {
+  return QueryCommand(config, Command::kWhoAmI,
+                      {"whoami",
+                       "[options]",
+                       "Print your identity, and whether the broker knows it.",
+                       "Prints the identity that the state directory holds, and what the broker "
+                       "says of it.\nExits with 1 if the broker does not answer or does not accept "
+                       "it.",
+                       {}});
+}
+
+config::Command AgentsCommand(ForwarderConfig& config) {
+  return QueryCommand(config, Command::kAgents,
+                      {"agents",
+                       "[options]",
+                       "List the agents that you may reach and are online.",
+                       "Lists the agents of your project that are online and that the policy lets "
+                       "you\nreach something at.",
+                       {}});
 }
 
 }  // namespace
@@ -204,15 +265,21 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
                                                               const Environment& environment) {
   ForwarderConfig config;
   config.common.state_dir = DefaultStateDir(environment, ProgramKind::kForwarder);
-  config.name = CleanName(environment.user + "@" + environment.host);
   Program program;
   program.name = "culvert";
   program.summary = "Reaches ports at machines that nobody can dial, through a culvert broker.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
   program.check = [&config] { return CheckCredentials(config); };
-  program.commands = {ForwardCommand(config), ConnectCommand(config)};
-  return ReadInto(program, config, args, environment);
+  program.commands = {ForwardCommand(config), ConnectCommand(config),
+                      EnrollCommand(config, environment), WhoAmICommand(config),
+                      AgentsCommand(config)};
+  CULVERT_ASSIGN_OR_RETURN(Parsed<ForwarderConfig> parsed,
+                           ReadInto(program, config, args, environment));
+  if (parsed.config && parsed.config->common.insecure && parsed.config->name.empty()) {
+    parsed.config->name = CleanName(environment.user + "@" + environment.host);
+  }
+  return parsed;
 }
 
 }  // namespace culvert::config

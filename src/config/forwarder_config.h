@@ -8,28 +8,30 @@
 #include "base/clock.h"
 #include "config/common.h"
 #include "config/endpoint.h"
+#include "config/enrolment.h"
 #include "config/environment.h"
 #include "config/forward_spec.h"
 
 namespace culvert::config {
 
 struct ForwarderConfig {
-  enum class Command { kForward, kConnect };
+  enum class Command { kForward, kConnect, kEnroll, kWhoAmI, kAgents };
 
   CommonConfig common;
   Command command = Command::kForward;
-  std::vector<Endpoint> brokers = {{"127.0.0.1", kControlPort}};  // never empty
-  std::string name;  // who this consumer is; never empty
-  std::string project = "projects/default";
+  std::vector<Endpoint> brokers;  // never empty
+  std::string name;               // who this consumer is; empty: the identity's
+  std::string project;            // empty: the identity's
   std::string region;
   std::string service_domain;
   std::vector<ForwardSpec> forwards;  // kForward: at least one
   ConnectSpec connect;                // kConnect only
   Duration open_timeout = std::chrono::seconds(10);
   bool json = false;  // results on stdout as JSON
+  EnrolConfig enrol;  // kEnroll only
 };
 
-// `culvert forward` and `culvert connect`; `args` without the program's name. No side effects, so
+// Every command of `culvert`; `args` without the program's name. No side effects, so
 // that a reload calls it again with the same arguments.
 absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<std::string>& args,
                                                               const Environment& environment);

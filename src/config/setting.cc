@@ -127,6 +127,15 @@ Setting OnlyInFile(Setting setting) {
   return setting;
 }
 
+Settings KeepFlags(Settings settings, const std::vector<std::string_view>& flags) {
+  for (Setting& setting : settings) {
+    if (std::find(flags.begin(), flags.end(), setting.flag) == flags.end()) {
+      setting = OnlyInFile(std::move(setting));
+    }
+  }
+  return settings;
+}
+
 absl::Status ApplyFile(const Settings& settings, const FileValue& file) {
   for (const FileValue& value : file.children) {
     if (!IsKeyOf(settings, value.key)) {

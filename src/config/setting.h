@@ -85,6 +85,8 @@ Setting ListSetting(Setting setting, std::vector<Value>& field,
 
 // For a program that knows a setting of the file which one of its commands has no flag for.
 Setting OnlyInFile(Setting setting);
+// `settings` where only those of `flags` have flags and variables.
+Settings KeepFlags(Settings settings, const std::vector<std::string_view>& flags);
 
 // The three sources, lowest first. Each overwrites what the one before has set, and each is checked
 // whole: a mistake in the file is told even if a flag overrides it.

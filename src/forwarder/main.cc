@@ -3,6 +3,7 @@
 #include "forwarder/connect.h"
 #include "forwarder/forward.h"
 #include "forwarder/make_client.h"
+#include "forwarder/queries.h"
 
 namespace {
 
@@ -14,6 +15,12 @@ int Run(const culvert::config::ForwarderConfig& config,
       return culvert::forwarder::RunForward(config, parse);
     case Command::kConnect:
       return culvert::forwarder::RunConnect(config);
+    case Command::kEnroll:
+      return culvert::forwarder::RunEnroll(config);
+    case Command::kWhoAmI:
+      return culvert::forwarder::RunWhoAmI(config);
+    case Command::kAgents:
+      return culvert::forwarder::RunAgents(config);
   }
   return culvert::config::kExitUsage;
 }

@@ -1,0 +1,42 @@
+// What a program is told when it enrols, and what it keeps of that beside the identity.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "config/endpoint.h"
+#include "config/environment.h"
+#include "config/setting.h"
+#include "crypto/identity.h"
+
+namespace culvert::config {
+
+struct EnrolConfig {
+  std::string token_file;  // "-" is standard input; empty: `token` counts
+  std::string token;       // of $CULVERT_TOKEN, which no flag may bring: others could read it
+  bool force = false;      // replace the identity that is there
+};
+
+// --token-file and --force; used inside src/config only.
+Settings EnrolSettings(EnrolConfig& config);
+// After all sources were read. INVALID_ARGUMENT if there is no token.
+absl::Status FinishEnrol(const Environment& environment, EnrolConfig& config);
+
+// The brokers that the program enrolled with; none if it did not. Blocks.
+absl::StatusOr<std::vector<Endpoint>> ReadEnrolledBrokers(const std::string& state_dir);
+
+// `brokers` if there are any, else those of the enrolment.
+absl::Status FillBrokers(const std::string& state_dir, bool insecure,
+                         std::vector<Endpoint>& brokers);
+
+// Makes and saves the identity of whom the token names; what sdk's Enroll does.
+using EnrolFunction = absl::FunctionRef<absl::StatusOr<crypto::Identity>(const std::string& token)>;
+
+// `PROGRAM enroll`: reads the token, enrols, keeps the brokers, says who the program is now.
+// Returns the exit code.
+int RunEnroll(const std::string& program, const std::string& state_dir,
+              const std::vector<Endpoint>& brokers, const EnrolConfig& config, EnrolFunction enrol);
+
+}  // namespace culvert::config
