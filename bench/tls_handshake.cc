@@ -37,6 +37,24 @@ void Print(std::string_view what, double seconds) {
   fmt::print("{:<44} {:>10.1f} µs {:>12.0f} /s\n", what, seconds * 1e6, 1 / seconds);
 }
 
+// Seconds of the processor that the longest call of a full handshake takes: a worker is busy so
+// long.
+double LongestCall(const std::shared_ptr<const TlsContext>& client,
+                   const std::shared_ptr<const TlsContext>& server, WallTime now) {
+  TlsEngine ends[2] = {{client, now}, {server, now}};
+  double longest = 0;
+  std::string bytes;
+  for (size_t turn = 0; turn < 5; ++turn) {
+    TlsEngine& end = ends[turn % 2];
+    CULVERT_CHECK(end.Feed(bytes).ok());
+    const double begin = ProcessorSeconds();
+    CULVERT_CHECK(end.Handshake().ok());
+    longest = std::max(longest, ProcessorSeconds() - begin);
+    bytes = end.TakeOutput();
+  }
+  return longest;
+}
+
 void MeasureHandshakes(const TlsProject& project) {
   const auto client = project.Client();
   const auto server = project.Server();
@@ -51,6 +69,7 @@ void MeasureHandshakes(const TlsProject& project) {
   Print("engine made, server", Measure([&] { const TlsEngine engine(server, project.now); }));
   Print("engine made, client", Measure([&] { const TlsEngine engine(client, project.now); }));
   Print("full handshake, both ends", Measure([&] { shake(nullptr); }));
+  Print("its longest call", LongestCall(client, server, project.now));
   Print("resumed handshake, both ends", Measure([&, first = session] { shake(first); }));
 
   const TlsExpectation expected{"default", {SpiffeId::Role::kUser}, "alice"};

@@ -35,10 +35,14 @@ void DeriveTlsKeys(const TlsMaster& master, TlsRole role, TlsKeys* keys) {
   TrafficKey& client = role == TlsRole::kClient ? keys->seal : keys->open;
   TrafficKey& server = role == TlsRole::kClient ? keys->open : keys->seal;
   const unsigned char* at = block.data();
-  std::copy_n(at, key_bytes, client.key.data());
-  std::copy_n(at += key_bytes, key_bytes, server.key.data());
-  std::copy_n(at += key_bytes, nonce_bytes, client.nonce.data());
-  std::copy_n(at += nonce_bytes, nonce_bytes, server.nonce.data());
+  const auto take = [&at](size_t size, unsigned char* out) {
+    std::copy_n(at, size, out);
+    at += size;
+  };
+  take(key_bytes, client.key.data());
+  take(key_bytes, server.key.data());
+  take(nonce_bytes, client.nonce.data());
+  take(nonce_bytes, server.nonce.data());
 }
 
 void DeriveExported(const TlsMaster& master, Secret<kExportedBytes>* exported) {
