@@ -47,11 +47,11 @@ class Certificate {
   // Whether `authority` issued this, both are valid at `now` (5 minutes of leeway), and this may be
   // used as `usage`. UNAUTHENTICATED with the reason otherwise.
   absl::Status CheckIssuedBy(const Certificate& authority, Usage usage, WallTime now) const;
-  // Only whether this itself is in its time: cheap.
-  absl::Status CheckValidAt(WallTime now) const;
   // The same but for the signature, which needs milliseconds and never changes: for a certificate
   // that `authority` is known to have issued.
   absl::Status CheckValidFor(const Certificate& authority, Usage usage, WallTime now) const;
+  // Only whether this itself is in its time: cheap.
+  absl::Status CheckValidAt(WallTime now) const;
 
   friend bool operator==(const Certificate& a, const Certificate& b) { return a.der() == b.der(); }
 
