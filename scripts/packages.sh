@@ -4,14 +4,14 @@
 culvert_build_packages=(
   g++ cmake ninja-build pkg-config scdoc python3
   libabsl-dev libcxxopts-dev libfmt-dev libgrpc++-dev libmbedtls-dev libprotobuf-dev libspdlog-dev
-  libsqlite3-dev libsystemd-dev libtomlplusplus-dev libuv1-dev nlohmann-json3-dev
+  libsqlite3-dev libssl-dev libsystemd-dev libtomlplusplus-dev libuv1-dev nlohmann-json3-dev
   protobuf-compiler protobuf-compiler-grpc
 )
 
 # To build and run every test, beside those.
 culvert_test_packages=(
   catch2 ccache clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
-  dpkg-dev file git man-db netcat-openbsd openssh-client openssh-server openssh-sftp-server
+  dpkg-dev file git man-db netcat-openbsd openssh-client openssh-server openssh-sftp-server openssl
   postgresql postgresql-contrib procps python3-grpc-tools python3-grpcio socat systemd
 )
 

@@ -6,19 +6,19 @@
 #include <mbedtls/pem.h>
 #include <mbedtls/x509_crt.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <utility>
 
 #include "base/check.h"
 #include "base/status.h"
+#include "crypto/certificate_parts.h"
 #include "crypto/digest.h"
 #include "crypto/key_parts.h"
 
 namespace culvert::crypto {
 namespace {
-
-using CrtContext = Owned<mbedtls_x509_crt, mbedtls_x509_crt_init, mbedtls_x509_crt_free>;
 
 constexpr auto kLeeway = std::chrono::minutes(5);
 constexpr size_t kMostBytes = size_t{16} * 1024;
@@ -76,17 +76,25 @@ absl::Status CheckTime(const Certificate& certificate, std::string_view what, Wa
   return absl::OkStatus();
 }
 
-absl::Status CheckUsage(const mbedtls_x509_crt& crt, Usage usage) {
-  const bool server = usage == Usage::kServer;
-  const char* const oid = server ? MBEDTLS_OID_SERVER_AUTH : MBEDTLS_OID_CLIENT_AUTH;
-  const size_t size = server ? MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)
-                             : MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH);
-  const bool usable =
-      HasExtension(crt, MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE) &&
-      mbedtls_x509_crt_check_extended_key_usage(&crt, oid, size) == 0 &&
-      mbedtls_x509_crt_check_key_usage(&crt, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) == 0;
-  if (usable) return absl::OkStatus();
-  return Refused(server ? "not for a server" : "not for a client");
+absl::Status CheckRoles(const Certificate& leaf, const Certificate& authority) {
+  if (leaf.is_ca()) return Refused("an authority's own");
+  if (!authority.is_ca()) return Refused("the issuer is no authority");
+  return absl::OkStatus();
+}
+
+bool IsUsableAs(const mbedtls_x509_crt& crt, const char* oid, size_t size) {
+  return HasExtension(crt, MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE) &&
+         mbedtls_x509_crt_check_extended_key_usage(&crt, oid, size) == 0 &&
+         mbedtls_x509_crt_check_key_usage(&crt, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) == 0;
+}
+
+std::vector<Usage> ReadUsages(const mbedtls_x509_crt& crt) {
+  std::vector<Usage> usages;
+  if (IsUsableAs(crt, MBEDTLS_OID_SERVER_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)))
+    usages.push_back(Usage::kServer);
+  if (IsUsableAs(crt, MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH)))
+    usages.push_back(Usage::kClient);
+  return usages;
 }
 
 }  // namespace
@@ -106,7 +114,8 @@ absl::StatusOr<Certificate> Certificate::FromDer(std::string_view der) {
     serial += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   return Certificate(std::make_shared<const Parts>(
       Parts{std::string(der), std::move(key), std::move(id), crt->MBEDTLS_PRIVATE(ca_istrue) != 0,
-            std::move(serial), ToWallTime(crt->valid_from), ToWallTime(crt->valid_to)}));
+            std::move(serial), ToWallTime(crt->valid_from), ToWallTime(crt->valid_to),
+            ReadUsages(*crt.get())}));
 }
 
 absl::StatusOr<Certificate> Certificate::FromPem(std::string_view pem) {
@@ -134,10 +143,14 @@ std::string Certificate::Pem() const {
 
 std::string Certificate::Fingerprint() const { return Base32(Sha256(der())); }
 
+bool Certificate::IsFor(Usage usage) const {
+  const std::vector<Usage>& usages = parts_->usages;
+  return std::find(usages.begin(), usages.end(), usage) != usages.end();
+}
+
 absl::Status Certificate::CheckIssuedBy(const Certificate& authority, Usage usage,
                                         WallTime now) const {
-  if (is_ca()) return Refused("an authority's own");
-  if (!authority.is_ca()) return Refused("the issuer is no authority");
+  CULVERT_RETURN_IF_ERROR(CheckRoles(*this, authority));
   CrtContext leaf;
   CrtContext issuer;
   CULVERT_CHECK(mbedtls_x509_crt_parse_der(leaf.get(), Octets(der()), der().size()) == 0);
@@ -149,9 +162,16 @@ absl::Status Certificate::CheckIssuedBy(const Certificate& authority, Usage usag
                                                          &flags, nullptr, nullptr);
   if (error != 0 && error != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) return Refused("not verifiable");
   CULVERT_RETURN_IF_ERROR(CheckFlags(flags));
+  return CheckValidFor(authority, usage, now);
+}
+
+absl::Status Certificate::CheckValidFor(const Certificate& authority, Usage usage,
+                                        WallTime now) const {
+  CULVERT_RETURN_IF_ERROR(CheckRoles(*this, authority));
   CULVERT_RETURN_IF_ERROR(CheckTime(authority, "the authority", now));
   CULVERT_RETURN_IF_ERROR(CheckTime(*this, "it", now));
-  return CheckUsage(*leaf.get(), usage);
+  if (IsFor(usage)) return absl::OkStatus();
+  return Refused(usage == Usage::kServer ? "not for a server" : "not for a client");
 }
 
 absl::Status Certificate::CheckValidAt(WallTime now) const { return CheckTime(*this, "it", now); }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "crypto/key.h"
@@ -36,6 +37,8 @@ class Certificate {
   // None for a CA's or a broker's certificate.
   const std::optional<SpiffeId>& spiffe_id() const { return parts_->spiffe_id; }
   bool is_ca() const { return parts_->is_ca; }
+  // What the issuer let it be used for.
+  bool IsFor(Usage usage) const;
   // Lower-case hexadecimal digits.
   const std::string& serial() const { return parts_->serial; }
   WallTime not_before() const { return parts_->not_before; }
@@ -44,7 +47,10 @@ class Certificate {
   // Whether `authority` issued this, both are valid at `now` (5 minutes of leeway), and this may be
   // used as `usage`. UNAUTHENTICATED with the reason otherwise.
   absl::Status CheckIssuedBy(const Certificate& authority, Usage usage, WallTime now) const;
-  // Only the part of that which time changes: cheap.
+  // The same but for the signature, which needs milliseconds and never changes: for a certificate
+  // that `authority` is known to have issued.
+  absl::Status CheckValidFor(const Certificate& authority, Usage usage, WallTime now) const;
+  // Only whether this itself is in its time: cheap.
   absl::Status CheckValidAt(WallTime now) const;
 
   friend bool operator==(const Certificate& a, const Certificate& b) { return a.der() == b.der(); }
@@ -58,6 +64,7 @@ class Certificate {
     std::string serial;
     WallTime not_before;
     WallTime not_after;
+    std::vector<Usage> usages;
   };
   explicit Certificate(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
   std::shared_ptr<const Parts> parts_;

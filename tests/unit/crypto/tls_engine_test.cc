@@ -1,0 +1,197 @@
+#include "crypto/tls_engine.h"
+
+#include <thread>
+
+#include "tests/support/catch.h"
+#include "tests/support/tls_pair.h"
+
+namespace culvert::crypto {
+namespace {
+
+using namespace std::chrono_literals;
+using Role = SpiffeId::Role;
+
+std::string Text(const absl::StatusOr<Bytes>& bytes) { return std::string(bytes.value().view()); }
+
+// Sends `text` and takes it out again.
+std::string Through(TlsRecords& from, TlsRecords& to, std::string_view text) {
+  return std::string(to.Open(Text(from.Seal(text))).value().data.view());
+}
+
+std::string Exported(const TlsSecured& end) {
+  return {reinterpret_cast<const char*>(end.exported->data()), end.exported->size()};
+}
+
+TEST_CASE("Two engines shake hands and know each other", "[tls]") {
+  const TlsProject project;
+  const auto suite = GENERATE(TlsSuite::kAes128Gcm, TlsSuite::kChaCha20Poly1305);
+  TlsOptions options;
+  options.suites = {suite};
+  TlsPair pair(project.Client(options), project.Server());
+  pair.Shake();
+  REQUIRE(pair.ok());
+  TlsSecured client = pair.client.TakeSecured();
+  TlsSecured server = pair.server.TakeSecured();
+  CHECK(client.peer == project.agent.certificate);
+  CHECK(server.peer == project.user.certificate);
+  CHECK(client.suite == suite);
+  CHECK(server.suite == suite);
+  CHECK_FALSE(client.resumed);
+  CHECK_FALSE(server.resumed);
+  CHECK(server.session == nullptr);
+  CHECK(Through(*client.records, *server.records, "up") == "up");
+  CHECK(Through(*server.records, *client.records, "down") == "down");
+  CHECK(Exported(client) == Exported(server));
+  CHECK(Exported(client) != std::string(kExportedBytes, '\0'));
+}
+
+TEST_CASE("A handshake bears being cut into single bytes", "[tls]") {
+  const TlsProject project;
+  TlsPair pair(project.Client(), project.Server());
+  pair.Shake(1);
+  REQUIRE(pair.ok());
+  CHECK(Through(*pair.client.TakeSecured().records, *pair.server.TakeSecured().records, "x") ==
+        "x");
+}
+
+TEST_CASE("A session is resumed any number of times, and names the same peers", "[tls]") {
+  const TlsProject project;
+  const auto client_context = project.Client();
+  const auto server_context = project.Server();
+  const TlsExpectation agent{"default", {Role::kAgent}, "edge-1"};
+  const TlsExpectation user{"default", {Role::kUser, Role::kAgent}, std::nullopt};
+  std::shared_ptr<const TlsSession> session;
+  std::string first_exported;
+  for (int i = 0; i < 3; ++i) {
+    TlsPair pair(client_context, server_context, project.now, session);
+    pair.Shake();
+    REQUIRE(pair.ok());
+    TlsSecured client = pair.client.TakeSecured();
+    TlsSecured server = pair.server.TakeSecured();
+    CHECK(client.resumed == (i > 0));
+    CHECK(server.resumed == (i > 0));
+    CHECK(client.peer == project.agent.certificate);
+    CHECK(server.peer == project.user.certificate);
+    CHECK(client_context->CheckPeer(client.peer, agent, project.now).ok());
+    CHECK(server_context->CheckPeer(server.peer, user, project.now).ok());
+    CHECK(server_context->CheckPeer(server.peer, user, project.now + 48h) ==
+          absl::UnauthenticatedError("certificate: it has expired"));
+    CHECK(Through(*client.records, *server.records, "up") == "up");
+    CHECK(Through(*server.records, *client.records, "down") == "down");
+    CHECK(Exported(client) == Exported(server));
+    CHECK(Exported(client) != first_exported);
+    first_exported = Exported(client);
+    session = client.session;
+    REQUIRE(session != nullptr);
+  }
+}
+
+TEST_CASE("A server that does not know a ticket shakes hands in full", "[tls]") {
+  const TlsProject project;
+  const auto client_context = project.Client();
+  const auto server_context = project.Server();
+  TlsPair first(client_context, server_context);
+  first.Shake();
+  REQUIRE(first.ok());
+  const auto session = first.client.TakeSecured().session;
+
+  TlsOptions kept;
+  kept.tickets = server_context->tickets();
+  for (const bool known : {false, true}) {
+    TlsPair pair(client_context, project.Server(known ? kept : TlsOptions()), project.now, session);
+    pair.Shake();
+    REQUIRE(pair.ok());
+    CHECK(pair.client.TakeSecured().resumed == known);
+    CHECK(pair.server.TakeSecured().resumed == known);
+  }
+}
+
+TEST_CASE("A ticket that was changed anywhere resumes nothing", "[tls]") {
+  const TlsProject project;
+  const auto client_context = project.Client();
+  const auto server_context = project.Server();
+  TlsPair first(client_context, server_context);
+  first.Shake();
+  const auto session = first.client.TakeSecured().session;
+  TlsEngine client(client_context, project.now, session);
+  REQUIRE(client.Handshake().ok());
+  std::string hello = client.TakeOutput();
+  hello[hello.size() / 2] = static_cast<char>(hello[hello.size() / 2] ^ 1);
+  TlsEngine server(server_context, project.now);
+  REQUIRE(server.Feed(hello).ok());
+  REQUIRE(server.Handshake().ok());
+  // ServerKeyExchange is in the answer: the handshake is a full one.
+  CHECK(server.TakeOutput().size() > 600);
+}
+
+TEST_CASE("Bytes that follow the peer's Finished are handed on", "[tls]") {
+  const TlsProject project;
+  const auto client_context = project.Client();
+  const auto server_context = project.Server();
+  TlsPair first(client_context, server_context);
+  first.Shake();
+  const auto session = first.client.TakeSecured().session;
+
+  TlsEngine client(client_context, project.now, session);
+  TlsEngine server(server_context, project.now);
+  REQUIRE(client.Handshake().ok());
+  REQUIRE(server.Feed(client.TakeOutput()).ok());
+  REQUIRE(*server.Handshake() == TlsEngine::Progress::kWantsBytes);
+  REQUIRE(client.Feed(server.TakeOutput()).ok());
+  REQUIRE(*client.Handshake() == TlsEngine::Progress::kDone);
+  TlsSecured client_end = client.TakeSecured();
+  // A resumed client speaks first: all in one flight.
+  REQUIRE(server.Feed(client.TakeOutput() + Text(client_end.records->Seal("early "))).ok());
+  REQUIRE(*server.Handshake() == TlsEngine::Progress::kDone);
+  REQUIRE(server.Feed(Text(client_end.records->Seal("and late"))).ok());
+  TlsSecured server_end = server.TakeSecured();
+  CHECK(server_end.records->Open(server_end.rest)->data.view() == "early and late");
+}
+
+TEST_CASE("A context takes only a key and a certificate that belong together", "[tls]") {
+  const TlsProject project;
+  const Certificate& ca = project.authority.certificate();
+  CHECK_FALSE(
+      TlsContext::Create(TlsRole::kServer, project.agent.certificate, project.user.key, ca).ok());
+  CHECK_FALSE(TlsContext::Create(TlsRole::kServer, project.agent.certificate, project.agent.key,
+                                 project.user.certificate)
+                  .ok());
+  const TlsIdentity no_server = project.Issue(Role::kUser, "bob", {Usage::kClient});
+  CHECK_FALSE(TlsContext::Create(TlsRole::kServer, no_server.certificate, no_server.key, ca).ok());
+  TlsOptions none;
+  none.suites.clear();
+  CHECK_FALSE(
+      TlsContext::Create(TlsRole::kServer, project.agent.certificate, project.agent.key, ca, none)
+          .ok());
+}
+
+TEST_CASE("Handshakes of one context run beside each other", "[tls]") {
+  const TlsProject project;
+  const auto client_context = project.Client();
+  const auto server_context = project.Server();
+  constexpr int kThreads = 3;
+  constexpr int kEach = 4;
+  std::vector<int> done(kThreads);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::shared_ptr<const TlsSession> session;
+      for (int i = 0; i < kEach; ++i) {
+        TlsPair pair(client_context, server_context, project.now, i % 2 == 1 ? session : nullptr);
+        pair.Shake();
+        if (!pair.ok()) return;
+        const TlsSecured client = pair.client.TakeSecured();
+        session = client.session;
+        const TlsExpectation agent{"default", {Role::kAgent}, "edge-1"};
+        const bool good = client.resumed == (i % 2 == 1) &&
+                          client_context->CheckPeer(client.peer, agent, project.now).ok();
+        done[static_cast<size_t>(thread)] += good ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(done == std::vector<int>(kThreads, kEach));
+}
+
+}  // namespace
+}  // namespace culvert::crypto
