@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct ClientOptions {
   // Where `culvert enroll` or `culvert-agent enroll` has put the identity. It is renewed there when
   // two thirds of its life are over.
   std::string state_dir;
+  // The key that an agent must have, by its name: counts more than what `known_agents` in the state
+  // directory says, where every agent's key is recorded when it is first seen.
+  std::map<std::string, std::string> agent_keys;
   // Most bytes that all channels may hold together.
   uint64_t memory_limit = uint64_t{256} << 20;
   // No TLS and no identity: loopback only, for development. `state_dir` is not looked at.

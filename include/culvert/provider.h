@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -21,6 +22,11 @@ struct ServiceRequest {
   std::string consumer;  // the address of who asks, "127.0.0.1:40022", as the broker sees it; may
                          // be empty
   uint64_t channel_id = 0;
+  // Who asks: the SPIFFE id of the consumer's certificate and the thumbprint of its key. On an
+  // encrypted channel it has shown them to this program, on a plain one to the broker. Empty with
+  // `insecure`.
+  std::string user = {};
+  std::string user_key = {};
 };
 
 // Makes the service of one channel; an error refuses the channel. Loop thread.
@@ -46,6 +52,9 @@ class Provider {
  public:
   struct Options {
     std::map<std::string, ServiceFactory> services;
+    // Of those, what is served without end-to-end encryption too: the broker can read it. With
+    // `insecure` everything is.
+    std::set<std::string> plaintext_services = {};
     // Optional. Loop thread. Registered (OK), or not any more and why; `retry_in` until the next
     // try.
     std::function<void(const absl::Status&, std::chrono::nanoseconds retry_in)> on_state;

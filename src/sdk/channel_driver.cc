@@ -11,27 +11,64 @@ namespace culvert {
 
 using tunnel::Channel;
 
-template <typename Handler>
-auto ChannelDriver::Guard(Handler handler) {
-  return [alive = std::weak_ptr<ChannelDriver*>(alive_),
-          handler = std::move(handler)](auto argument) mutable {
-    if (alive.lock() != nullptr) handler(std::move(argument));
-  };
+namespace {
+
+ErrorCode CodeOfPathEnd(const absl::Status& why) {
+  if (absl::IsAborted(why)) return ErrorCode::kReset;  // a legacy peer that left without Close
+  if (absl::IsPermissionDenied(why)) return ErrorCode::kDenied;  // by the broker's policy
+  return ErrorCode::kPathLost;
 }
+
+}  // namespace
 
 ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& options,
                              tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint,
                              Owner& owner, Duration linger_time)
     : loop_(loop),
       channel_(options, budget),
-      endpoint_(std::move(endpoint)),
+      securing_(nullptr),
       owner_(owner),
       timer_(loop),
       linger_(loop),
       linger_time_(linger_time),
       started_(MonotonicNow()),
-      alive_(std::make_shared<ChannelDriver*>(this)) {
+      phase_(Phase::kOpen) {
+  Attach(std::move(endpoint));
+}
+
+ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& options,
+                             tunnel::MemoryBudget& budget, Securing& securing, Owner& owner)
+    : loop_(loop),
+      channel_(options, budget),
+      securing_(&securing),
+      owner_(owner),
+      timer_(loop),
+      linger_(loop),
+      linger_time_(kLingerTime),
+      started_(MonotonicNow()),
+      phase_(Phase::kSecuring) {}
+
+void ChannelDriver::Attach(std::unique_ptr<Endpoint> endpoint) {
+  endpoint_ = std::move(endpoint);
+  alive_ = std::make_shared<ChannelDriver*>(this);
   attachment_.emplace(*endpoint_, *this);
+}
+
+void ChannelDriver::SendSecuring(Bytes message) {
+  securing_messages_.push_back(std::move(message));
+  Pump();
+}
+
+void ChannelDriver::Hold() {
+  if (phase_ == Phase::kSecuring) phase_ = Phase::kHolding;
+}
+
+void ChannelDriver::Open(std::unique_ptr<Endpoint> endpoint,
+                         std::unique_ptr<crypto::TlsRecords> records) {
+  CULVERT_CHECK(phase_ == Phase::kSecuring || phase_ == Phase::kHolding);
+  phase_ = Phase::kOpen;
+  seal_ = ChannelSeal(std::move(records));
+  Attach(std::move(endpoint));
 }
 
 ChannelDriver::~ChannelDriver() {
@@ -69,10 +106,8 @@ void ChannelDriver::OnPathEnd(absl::Status why) {
   path_.reset();
   channel_.Detach();
   if (channel_.state() != Channel::State::kEnded) {
-    // ABORTED is a legacy peer that left without Close. Everything else is a lost path, and a
-    // channel that cannot go on is reset at both ends, never ended as if it were complete.
-    const ErrorCode code = absl::IsAborted(why) ? ErrorCode::kReset : ErrorCode::kPathLost;
-    channel_.GiveUp(code, std::string(MessageOf(why)));
+    // A channel that cannot go on is reset at both ends, never ended as if it were complete.
+    channel_.GiveUp(CodeOfPathEnd(why), std::string(MessageOf(why)));
   }
   Pump();
 }
@@ -129,84 +164,12 @@ void ChannelDriver::PumpPath() {
   if (path_ != nullptr) path_->SetReading(channel_.WantsMessages());
 }
 
-void ChannelDriver::PumpDelivery() {
-  if (delivering_ || endpoint_ == nullptr) return;
-  std::optional<Channel::Delivery> delivery = channel_.NextDelivery(MonotonicNow());
-  if (!delivery) return;
-  delivering_ = true;
-  delivering_end_ = delivery->end;
-  if (delivery->bytes.empty()) {
-    HandleTaken(absl::OkStatus());
-  } else {
-    endpoint_->Send(std::move(delivery->bytes),
-                    Guard([this](const absl::Status& status) { HandleTaken(status); }));
-  }
-}
-
-void ChannelDriver::HandleTaken(const absl::Status& status) {
-  if (!status.ok() || !delivering_end_) {
-    HandleEndTaken(status);
-    return;
-  }
-  if (endpoint_ == nullptr) return;
-  endpoint_->SendEnd(Guard([this](const absl::Status& ended) { HandleEndTaken(ended); }));
-}
-
-void ChannelDriver::HandleEndTaken(const absl::Status& status) {
-  delivering_ = false;
-  if (status.ok()) {
-    channel_.Delivered(MonotonicNow());
-  } else {
-    channel_.Abort(ErrorCodeOf(status), std::string(MessageOf(status)));
-  }
-  Pump();
-}
-
-void ChannelDriver::PumpReading() {
-  if (receiving_ || endpoint_ == nullptr || ending_ != Ending::kNo || !residue_.empty()) return;
-  if (channel_.SendRoom() == 0) return;
-  receiving_ = true;
-  endpoint_->Recv(Guard([this](absl::StatusOr<Chunk> chunk) { HandleReceived(std::move(chunk)); }));
-}
-
-void ChannelDriver::HandleReceived(absl::StatusOr<Chunk> chunk) {
-  receiving_ = false;
-  if (!chunk.ok()) {
-    Abort(chunk.status());
-    return;
-  }
-  residue_ = std::move(chunk->bytes);
-  if (chunk->kind == Chunk::Kind::kEndOfStream) ending_ = std::max(ending_, Ending::kSending);
-  if (chunk->kind == Chunk::Kind::kClose) ending_ = Ending::kBoth;
-  Pump();
-}
-
-void ChannelDriver::OnEndpointStop(absl::Status why) {
-  if (!why.ok()) {
-    Abort(why);
-    return;
-  }
-  ending_ = Ending::kBoth;
-  Pump();
-}
-
-void ChannelDriver::SendResidue() {
-  while (!residue_.empty()) {
-    const size_t room = std::min(channel_.SendRoom(), residue_.size());
-    if (room == 0) return;
-    channel_.Send(residue_.Slice(0, room));
-    residue_ = residue_.Slice(room);
-  }
-  if (ending_ == Ending::kSending) channel_.FinishSending();
-  if (ending_ == Ending::kBoth) channel_.Finish();
-}
-
 // --- the end ---
 
 // Once both directions are done, or it is aborted, there is nothing more for the endpoint: it hears
 // of the end before the peer has confirmed it.
 void ChannelDriver::CheckEnd() {
-  if (phase_ == Phase::kOpen && channel_.local_done()) {
+  if (phase_ <= Phase::kOpen && channel_.local_done()) {
     phase_ = Phase::kLingering;
     linger_.Start(linger_time_, [this] {
       OnPathEnd(absl::DeadlineExceededError("the other end does not confirm the end"));
@@ -232,9 +195,10 @@ void ChannelDriver::CloseEndpoint() {
   residue_ = Bytes();
   alive_.reset();  // what it answers inside Close counts no more
   attachment_.reset();
-  std::unique_ptr<Endpoint> endpoint = std::move(endpoint_);
-  endpoint->Close(final_status_);
-  loop_.Post([owned = std::move(endpoint)] {});  // it may be what called us
+  if (std::unique_ptr<Endpoint> endpoint = std::move(endpoint_)) {
+    endpoint->Close(final_status_);
+    loop_.Post([owned = std::move(endpoint)] {});  // it may be what called us
+  }
   owner_.OnChannelEnded(*this);
 }
 
@@ -243,9 +207,9 @@ ChannelReport ChannelDriver::Report() const {
   report.channel_id = channel_.id();
   report.status = final_status_;
   report.reason = final_status_.ok() ? "closed" : channel_.outcome().ToString();
-  report.duration = (endpoint_ == nullptr ? ended_ : MonotonicNow()) - started_;
-  report.bytes_sent = channel_.bytes_sent();
-  report.bytes_received = channel_.bytes_delivered();
+  report.duration = (phase_ > Phase::kOpen ? ended_ : MonotonicNow()) - started_;
+  report.bytes_sent = bytes_sent_;
+  report.bytes_received = bytes_received_;
   return report;
 }
 

@@ -1,14 +1,17 @@
 // Moves what a Channel says between its path and its endpoint.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 
 #include "absl/functional/any_invocable.h"
+#include "crypto/tls_records.h"
 #include "culvert/endpoint.h"
 #include "culvert/provider.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
+#include "sdk/channel_seal.h"
 #include "tunnel/channel.h"
 #include "tunnel/path.h"
 
@@ -43,6 +46,17 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
     ~Owner() = default;
   };
 
+  // What the two ends say to each other before the endpoint may speak, on a channel that is
+  // encrypted from end to end.
+  class Securing {
+   public:
+    // A message of the other end. May call Hold, Open and OnEndpointStop.
+    virtual void OnSecuringMessage(Bytes message) = 0;
+
+   protected:
+    ~Securing() = default;
+  };
+
   // From the end of the channel for the endpoint until the owner hears that the driver is done, at
   // most: the peer may take its time, or never confirm anything.
   static constexpr Duration kLingerTime = std::chrono::seconds(10);
@@ -50,6 +64,9 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   ChannelDriver(net::EventLoop& loop, const tunnel::Channel::Options& options,
                 tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint, Owner& owner,
                 Duration linger_time = kLingerTime);
+  // Without an endpoint yet: begins with `securing`, which outlives it, and needs Open.
+  ChannelDriver(net::EventLoop& loop, const tunnel::Channel::Options& options,
+                tunnel::MemoryBudget& budget, Securing& securing, Owner& owner);
   ~ChannelDriver();
   ChannelDriver(const ChannelDriver&) = delete;
   ChannelDriver& operator=(const ChannelDriver&) = delete;
@@ -60,11 +77,27 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   void OnEndpointStop(absl::Status why) override;
   // Puts the channel on its first path.
   void Start(std::unique_ptr<tunnel::Path> path, uint64_t peer_window);
+
+  // --- while the channel is being secured ---
+
+  // A message for the other end, which gets it whole.
+  void SendSecuring(Bytes message);
+  // Takes no more messages until Open.
+  void Hold();
+  // The endpoint is heard from now on, and asked for what it has to say once Run was called; what
+  // it says is sealed.
+  void Open(std::unique_ptr<Endpoint> endpoint, std::unique_ptr<crypto::TlsRecords> records);
+  void Run() { Pump(); }
+  // Whether Open may still be called.
+  bool is_securing() const { return phase_ < Phase::kOpen; }
+
   const tunnel::Channel& channel() const { return channel_; }
   ChannelReport Report() const;
 
  private:
   enum class Phase {
+    kSecuring,
+    kHolding,  // secured, but there is no endpoint yet
     kOpen,
     kLingering,  // the endpoint is closed; the last messages are exchanged
     kFinishing,  // nothing is left to say: the path ends
@@ -80,9 +113,12 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   void Pump();
   void PumpOnce();
   void PumpPath();
+  void PumpSecuring();
   void PumpDelivery();
   void PumpReading();
   void SendResidue();
+  absl::Status SendSealed();
+  void Attach(std::unique_ptr<Endpoint> endpoint);
   void HandleTaken(const absl::Status& status);
   void HandleEndTaken(const absl::Status& status);
   void HandleReceived(absl::StatusOr<Chunk> chunk);
@@ -95,7 +131,10 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
 
   net::EventLoop& loop_;
   tunnel::Channel channel_;
-  std::unique_ptr<Endpoint> endpoint_;  // null once closed
+  Securing* const securing_;             // null on a plain channel
+  std::deque<Bytes> securing_messages_;  // that wait for the window
+  ChannelSeal seal_;
+  std::unique_ptr<Endpoint> endpoint_;  // null before Open and once closed
   std::optional<EndpointAttachment> attachment_;
   std::unique_ptr<tunnel::Path> path_;  // null once lost or done
   Owner& owner_;
@@ -106,7 +145,9 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   MonotonicTime ended_{};
   absl::Status final_status_;
 
-  Phase phase_ = Phase::kOpen;
+  Phase phase_;
+  uint64_t bytes_sent_ = 0;  // of the endpoint's, before they are sealed
+  uint64_t bytes_received_ = 0;
   bool delivering_ = false;      // a delivery is with the endpoint
   bool delivering_end_ = false;  // and the end of the stream follows it
   bool receiving_ = false;       // an answer of the endpoint is outstanding

@@ -20,6 +20,14 @@ constexpr bool kGlibcAllocates = false;
 constexpr bool kGlibcAllocates = true;
 #endif
 
+// By "PROJECT/AGENT".
+std::map<std::string, std::string> AgentKeys(const ClientOptions& options,
+                                             const crypto::SpiffeId& own) {
+  std::map<std::string, std::string> keys;
+  for (const auto& [agent, key] : options.agent_keys) keys[own.project + "/" + agent] = key;
+  return keys;
+}
+
 }  // namespace
 
 ClientCore::ClientCore(const ClientOptions& options,
@@ -31,10 +39,13 @@ ClientCore::ClientCore(const ClientOptions& options,
   thread_.Run([&] {
     brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
     if (!identity) return;
+    end_to_end_ = std::make_unique<EndToEnd>(loop(), *identity, options_.state_dir,
+                                             AgentKeys(options_, identity->spiffe_id()));
     identity_ = std::make_unique<IdentityKeeper>(
         loop(), *brokers_, *identity, options_.state_dir, [this](const crypto::Identity& renewed) {
           CULVERT_LOG(kInfo, "certificate renewed");
           brokers_->SetCredentials(rpc::Credentials::ForIdentity(renewed));
+          end_to_end_->SetIdentity(renewed);
         });
   });
 }
@@ -42,6 +53,7 @@ ClientCore::ClientCore(const ClientOptions& options,
 ClientCore::~ClientCore() {
   thread_.Run([this] {
     identity_.reset();
+    end_to_end_.reset();
     brokers_.reset();
   });
 }

@@ -10,6 +10,7 @@
 #include "culvert/client.h"
 #include "net/loop_thread.h"
 #include "sdk/broker_list.h"
+#include "sdk/end_to_end.h"
 #include "sdk/identity_keeper.h"
 #include "sdk/opening_queue.h"
 #include "tunnel/memory_budget.h"
@@ -33,6 +34,7 @@ class ClientCore {
   BrokerList& brokers() { return *brokers_; }
   // None with `insecure`.
   IdentityKeeper* identity() { return identity_.get(); }
+  EndToEnd* end_to_end() { return end_to_end_.get(); }
   tunnel::MemoryBudget& budget() { return budget_; }
   OpeningQueue& openings() { return openings_; }
   // The last channel has gone: what the allocator keeps of a peak goes back to the system, now and
@@ -46,6 +48,7 @@ class ClientCore {
   std::optional<MonotonicTime> memory_returned_;
   net::LoopThread thread_;
   std::unique_ptr<BrokerList> brokers_;
+  std::unique_ptr<EndToEnd> end_to_end_;
   std::unique_ptr<IdentityKeeper> identity_;
 };
 

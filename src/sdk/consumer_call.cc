@@ -67,6 +67,11 @@ void ConsumerCall::Start() {
 }
 
 void ConsumerCall::HandleTimeUp() {
+  if (is_securing()) {
+    StopSecuring(ErrorStatus(ErrorCode::kTimeout,
+                             "the handshake with the agent, or its dial, takes too long"));
+    return;
+  }
   if (stream_ != nullptr && !last_try_) {
     last_try_ = true;
     deadline_.Start(kAnswerTime, [this] { HandleTimeUp(); });
@@ -82,7 +87,13 @@ void ConsumerCall::HandleTimeUp() {
 
 // The outlet does not want the channel any more, which is not open yet.
 void ConsumerCall::OnEndpointStop(absl::Status why) {
-  FailOpening(why.ok() ? absl::CancelledError("ended before the channel was open") : why);
+  const absl::Status ended =
+      why.ok() ? absl::CancelledError("ended before the channel was open") : why;
+  if (is_securing()) {
+    StopSecuring(ended);
+  } else {
+    FailOpening(ended);
+  }
 }
 
 void ConsumerCall::TryOpen() {
@@ -93,8 +104,9 @@ void ConsumerCall::TryOpen() {
   open.set_provider_name(request_.provider);
   open.set_service(request_.service);
   open.set_arg(request_.arg);
-  open.set_caps(tunnel::kOwnCapabilities);
+  open.set_caps(OwnCapabilities(core_));
   open.set_window(own_window_);
+  if (core_.end_to_end() != nullptr) open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
   stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect);
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
@@ -116,23 +128,74 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& response) {
   timer_.Cancel();
-  deadline_.Cancel();
-  attachment_.reset();
   place_.reset();
   tunnel::Channel::Options options;
   options.id = response.channel_id();
   options.peer_capabilities = response.caps();
   options.peer_window = response.window();
   options.own_window = own_window_;
+  if (core_.end_to_end() == nullptr) {
+    BeginPlain(options);
+  } else if (response.e2e() == culvert::v1::END_TO_END_REQUIRED) {
+    BeginSecuring(options);
+  } else {
+    FailOpening(ErrorStatus(ErrorCode::kDenied,
+                            "the agent, or the broker for it, offers no "
+                            "end-to-end encryption"));
+    return;
+  }
+  driver_->Start(std::make_unique<rpc::StreamPath>(
+                     std::move(stream_), rpc::EnvelopeType::kConnectRequest,
+                     rpc::EnvelopeType::kConnectResponse, driver_->path_delegate()),
+                 response.window());
+  if (securing_) securing_->Start(*driver_);
+}
+
+void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
+  deadline_.Cancel();
+  attachment_.reset();
   Outlet& outlet = *outlet_;
   driver_ =
       std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), std::move(outlet_),
                                       static_cast<ChannelDriver::Owner&>(*this));
   outlet.Opened();
-  driver_->Start(std::make_unique<rpc::StreamPath>(
-                     std::move(stream_), rpc::EnvelopeType::kConnectRequest,
-                     rpc::EnvelopeType::kConnectResponse, driver_->path_delegate()),
-                 response.window());
+}
+
+// The outlet stays here until the agent says, inside TLS, that the channel is open.
+void ConsumerCall::BeginSecuring(const tunnel::Channel::Options& options) {
+  securing_.emplace(*core_.end_to_end(), Hello(options.id),
+                    [this](absl::StatusOr<std::unique_ptr<crypto::TlsRecords>> records) {
+                      HandleSecured(std::move(records));
+                    });
+  driver_ = std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), *securing_,
+                                            static_cast<ChannelDriver::Owner&>(*this));
+}
+
+culvert::v1::E2eHello ConsumerCall::Hello(uint64_t channel_id) const {
+  culvert::v1::E2eHello hello;
+  hello.set_project(core_.options().project);
+  hello.set_region(core_.options().region);
+  hello.set_service_domain(core_.options().service_domain);
+  hello.set_provider(request_.provider);
+  hello.set_service(request_.service);
+  hello.set_arg(request_.arg);
+  hello.set_channel_id(channel_id);
+  hello.set_e2e_version(kEndToEndVersion);
+  return hello;
+}
+
+void ConsumerCall::HandleSecured(absl::StatusOr<std::unique_ptr<crypto::TlsRecords>> records) {
+  if (!records.ok()) {
+    driver_->OnEndpointStop(records.status());
+    return;
+  }
+  if (!driver_->is_securing()) return;
+  deadline_.Cancel();
+  attachment_.reset();
+  Outlet& outlet = *outlet_;
+  driver_->Open(std::move(outlet_), *std::move(records));
+  outlet.Opened();
+  driver_->Run();
 }
 
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
@@ -177,18 +240,53 @@ void ConsumerCall::Retry(const absl::Status& why) {
 void ConsumerCall::FailOpening(const absl::Status& why) {
   if (outlet_ == nullptr) return;
   timer_.Cancel();
-  deadline_.Cancel();
   stream_.reset();
-  attachment_.reset();
   place_.reset();
-  outlet_->Close(why);
-  core_.loop().Post([owned = std::move(outlet_)] {});  // it may be what called us
-  std::move(on_end_)(FailedOpening(/*channel_id=*/0, why, started_));
+  EndUnopened(why);
   owner_.OnCallDone(*this);
 }
 
-void ConsumerCall::OnChannelEnded(ChannelDriver& driver) { std::move(on_end_)(driver.Report()); }
+void ConsumerCall::EndUnopened(const absl::Status& why) {
+  deadline_.Cancel();
+  attachment_.reset();
+  outlet_->Close(why);
+  core_.loop().Post([owned = std::move(outlet_)] {});  // it may be what called us
+  std::move(on_end_)(FailedOpening(/*channel_id=*/0, why, started_));
+}
 
-void ConsumerCall::OnDriverDone(ChannelDriver&) { owner_.OnCallDone(*this); }
+void ConsumerCall::StopSecuring(const absl::Status& why) {
+  if (std::exchange(lost_while_securing_, std::nullopt)) {
+    EndUnopened(why);  // the channel is ending already
+  } else {
+    driver_->OnEndpointStop(why);
+  }
+}
+
+void ConsumerCall::OnChannelEnded(ChannelDriver& driver) {
+  if (outlet_ == nullptr) {
+    std::move(on_end_)(driver.Report());
+    return;
+  }
+  // It was never open: nobody has said anything yet.
+  const absl::Status why = driver.Report().status;
+  if (ErrorCodeOf(why) == ErrorCode::kPathLost && deadline_.is_set()) {
+    lost_while_securing_ = why;
+    return;
+  }
+  EndUnopened(why);
+}
+
+void ConsumerCall::OnDriverDone(ChannelDriver&) {
+  if (!lost_while_securing_) {
+    owner_.OnCallDone(*this);
+    return;
+  }
+  last_failure_ = *std::exchange(lost_while_securing_, std::nullopt);
+  timer_.Start(backoff_.Next(), [this] {
+    driver_.reset();
+    securing_.reset();
+    TryOpen();
+  });
+}
 
 }  // namespace culvert

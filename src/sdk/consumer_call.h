@@ -12,6 +12,7 @@
 #include "rpc/stream.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
+#include "sdk/securing.h"
 
 namespace culvert {
 
@@ -48,6 +49,14 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   enum class Again { kNo, kYes };
   void HandleFailedTry(const absl::Status& why, Again again);
   void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
+  void BeginPlain(const tunnel::Channel::Options& options);
+  void BeginSecuring(const tunnel::Channel::Options& options);
+  void HandleSecured(absl::StatusOr<std::unique_ptr<crypto::TlsRecords>> records);
+  culvert::v1::E2eHello Hello(uint64_t channel_id) const;
+  void StopSecuring(const absl::Status& why);
+  void EndUnopened(const absl::Status& why);
+  // Between the broker's word that the channel is open and the agent's.
+  bool is_securing() const { return driver_ != nullptr && !timer_.is_set(); }
   void HandleOpenError(const ntt::proxies::v1::ConnectResponse::ChannelOpenError& error);
   void HandleTimeUp();
   void FailOpening(const absl::Status& why);
@@ -74,8 +83,10 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   absl::Status last_failure_;
   bool last_try_ = false;  // open_timeout is over
   uint64_t own_window_ = 0;
-  std::unique_ptr<rpc::Stream> stream_;  // while opening
+  std::unique_ptr<rpc::Stream> stream_;       // while opening
+  std::optional<ConsumerSecuring> securing_;  // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;
+  std::optional<absl::Status> lost_while_securing_;  // try again once the driver is done
   const MonotonicTime started_;
 };
 

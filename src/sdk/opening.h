@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "culvert/client.h"
 #include "culvert/provider.h"
+#include "sdk/client_core.h"
+#include "tunnel/message.h"
 
 namespace culvert {
 
@@ -18,6 +20,11 @@ void SetIdentity(const ClientOptions& options, OpenRequest& open) {
   open.set_region_id(options.region);
   open.set_service_domain(options.service_domain);
   open.set_name(options.name);
+}
+
+// What this program announces for a channel.
+inline uint64_t OwnCapabilities(ClientCore& core) {
+  return tunnel::kOwnCapabilities | (core.end_to_end() != nullptr ? tunnel::kCapEndToEnd : 0);
 }
 
 // The report of a channel that was never open. `channel_id` 0: it had none yet.

@@ -17,7 +17,12 @@ namespace {
 namespace pb = ntt::proxies::v1;
 
 ServiceRequest RequestOf(const pb::ListenResponse::OpenChannelResponse& offer) {
-  return {offer.service(), offer.arg(), offer.consumer().address(), offer.channel_id()};
+  return {offer.service(),
+          offer.arg(),
+          offer.consumer().address(),
+          offer.channel_id(),
+          offer.consumer().spiffe_id(),
+          offer.consumer().key_thumbprint()};
 }
 
 tunnel::Channel::Options OptionsOf(const pb::ListenResponse::OpenChannelResponse& offer) {
@@ -35,6 +40,7 @@ ProviderChannel::ProviderChannel(ClientCore& core, rpc::Connection& connection, 
     : core_(core),
       connection_(connection),
       session_id_(session_id),
+      offer_(offer),
       request_(RequestOf(offer)),
       options_(OptionsOf(offer)),
       owner_(owner),
@@ -43,15 +49,73 @@ ProviderChannel::ProviderChannel(ClientCore& core, rpc::Connection& connection, 
 
 ProviderChannel::~ProviderChannel() = default;
 
-void ProviderChannel::Start(const ServiceFactory* factory) {
+void ProviderChannel::Start(const ServiceFactory* factory, Plain plain) {
   if (factory == nullptr) {
     Refuse(ErrorStatus(ErrorCode::kUnknownService, fmt::format("service \"{}\" is not offered here",
                                                                Printable(request_.service))));
     return;
   }
-  absl::StatusOr<std::unique_ptr<Service>> service = (*factory)(request_);
+  factory_ = factory;
+  const bool encrypted = offer_.e2e() == culvert::v1::END_TO_END_REQUIRED;
+  if (core_.end_to_end() == nullptr || (!encrypted && plain == Plain::kYes)) {
+    StartService();
+  } else if (encrypted && core_.end_to_end()->server() != nullptr) {
+    Secure();
+  } else {
+    Refuse(ErrorStatus(ErrorCode::kDenied, "only with end-to-end encryption"));
+  }
+}
+
+// --- encrypted from end to end ---
+
+void ProviderChannel::Secure() {
+  culvert::v1::E2eHello expected;
+  expected.set_project(core_.options().project);
+  expected.set_region(core_.options().region);
+  expected.set_service_domain(core_.options().service_domain);
+  expected.set_provider(core_.options().name);
+  expected.set_service(request_.service);
+  expected.set_arg(request_.arg);
+  expected.set_channel_id(request_.channel_id);
+  securing_.emplace(*core_.end_to_end(), std::move(expected), offer_.consumer(),
+                    [this](const absl::Status& status) { HandleHello(status); });
+  state_ = State::kSecuring;
+  options_.own_window =
+      std::min(tunnel::ReceiveWindow::kInitialWindow, core_.budget().ShareOfNext());
+  driver_ = std::make_unique<ChannelDriver>(core_.loop(), options_, core_.budget(), *securing_,
+                                            static_cast<ChannelDriver::Owner&>(*this));
+  SendAccept();
+  securing_->Start(*driver_);
+}
+
+void ProviderChannel::HandleHello(const absl::Status& status) {
+  if (!driver_->is_securing()) return;
+  if (status.ok()) {
+    StartService();
+  } else {
+    driver_->OnEndpointStop(status);
+  }
+}
+
+void ProviderChannel::OpenSecured(const absl::Status& status) {
+  if (!driver_->is_securing()) return;
+  std::unique_ptr<crypto::TlsRecords> records = securing_->SendReady(status);
+  if (!status.ok()) {
+    driver_->OnEndpointStop(status);
+    return;
+  }
+  LeaveStarting(State::kAccepted);
+  driver_->Open(std::move(service_), std::move(records));
+  driver_->Run();
+  if (stopped_) driver_->OnEndpointStop(absl::OkStatus());  // Finish came before the channel
+}
+
+// --- the service ---
+
+void ProviderChannel::StartService() {
+  absl::StatusOr<std::unique_ptr<Service>> service = (*factory_)(request_);
   if (!service.ok()) {
-    Refuse(service.status());
+    PostStarted(service.status());
     return;
   }
   service_ = *std::move(service);
@@ -76,9 +140,11 @@ void ProviderChannel::OnEndpointStop(absl::Status why) {
 }
 
 void ProviderChannel::HandleStarted(absl::Status status) {
-  if (state_ != State::kStarting) return;
+  if (state_ != State::kStarting && state_ != State::kSecuring) return;
   if (status.ok() && stopped_) status = *stopped_;  // it broke after it had said that it started
-  if (status.ok()) {
+  if (state_ == State::kSecuring) {
+    OpenSecured(status);
+  } else if (status.ok()) {
     Accept();
   } else {
     Refuse(status);
@@ -92,7 +158,7 @@ void ProviderChannel::Refuse(const absl::Status& why) {
 }
 
 void ProviderChannel::Cut(const absl::Status& why) {
-  if (state_ == State::kAccepted) driver_->OnEndpointStop(why);
+  if (driver_ != nullptr) driver_->OnEndpointStop(why);
   CutIfStarting(why);
 }
 
@@ -118,12 +184,18 @@ void ProviderChannel::Accept() {
   driver_ =
       std::make_unique<ChannelDriver>(core_.loop(), options_, core_.budget(), std::move(service_),
                                       static_cast<ChannelDriver::Owner&>(*this));
+  SendAccept();
+  if (stopped_) driver_->OnEndpointStop(absl::OkStatus());  // Finish came before the channel
+}
+
+void ProviderChannel::SendAccept() {
   pb::AcceptRequest request;
   auto& open = *request.mutable_open_request();
   SetIdentity(core_.options(), open);
   open.set_session_id(session_id_);
   open.set_channel_id(request_.channel_id);
-  open.set_caps(tunnel::kOwnCapabilities);
+  open.set_caps(OwnCapabilities(core_));
+  if (securing_) open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
   open.set_window(options_.own_window);
   std::unique_ptr<rpc::Stream> stream = connection_.Start(rpc::Method::kAccept);
   stream->Write(rpc::FrameOf(request));
@@ -131,10 +203,10 @@ void ProviderChannel::Accept() {
                      std::move(stream), rpc::EnvelopeType::kAcceptRequest,
                      rpc::EnvelopeType::kAcceptResponse, driver_->path_delegate()),
                  options_.peer_window);
-  if (stopped_) driver_->OnEndpointStop(absl::OkStatus());  // Finish came before the channel
 }
 
 void ProviderChannel::OnChannelEnded(ChannelDriver& driver) {
+  if (state_ == State::kSecuring) LeaveStarting(State::kRefused);  // it was never open
   owner_.OnChannelReport(request_, driver.Report());
 }
 

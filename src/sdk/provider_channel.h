@@ -9,6 +9,7 @@
 #include "ntt/proxies/v1/broker.pb.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
+#include "sdk/securing.h"
 
 namespace culvert {
 
@@ -33,8 +34,10 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
                   const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer, Owner& owner);
   ~ProviderChannel();
 
-  // `factory` null: no such service.
-  void Start(const ServiceFactory* factory);
+  // `factory` null: no such service. It outlives the channel. kPlain: the service may be served
+  // without end-to-end encryption too.
+  enum class Plain { kNo, kYes };
+  void Start(const ServiceFactory* factory, Plain plain);
   // Instead of Start, or while it has not answered: the consumer is told.
   void Refuse(const absl::Status& why);
   // The broker has ended the channel, open or not: nobody needs to be told.
@@ -46,11 +49,17 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
  private:
   enum class State {
     kStarting,
+    kSecuring,  // accepted; the service is started once the consumer has shown who it is
     kAccepted,  // the driver has it
     kRefused,   // or cut
   };
 
+  void Secure();
+  void HandleHello(const absl::Status& status);
+  void StartService();
   void HandleStarted(absl::Status status);
+  void OpenSecured(const absl::Status& status);
+  void SendAccept();
   void PostStarted(const absl::Status& status);
   void Accept();
   void LeaveStarting(State to);
@@ -61,6 +70,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   ClientCore& core_;
   rpc::Connection& connection_;
   const uint64_t session_id_;
+  const ntt::proxies::v1::ListenResponse::OpenChannelResponse offer_;
   const ServiceRequest request_;
   tunnel::Channel::Options options_;
   Owner& owner_;
@@ -69,6 +79,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   std::unique_ptr<Service> service_;  // until it has started
   std::optional<EndpointAttachment> attachment_;
   std::optional<absl::Status> stopped_;  // by the service, before it was accepted
+  const ServiceFactory* factory_ = nullptr;
+  std::optional<ProviderSecuring> securing_;  // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;
   // The service's answer may come after our end, or inside our call.
   std::shared_ptr<ProviderChannel*> alive_;

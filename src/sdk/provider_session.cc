@@ -50,7 +50,7 @@ void ProviderSession::Connect() {
   pb::ListenRequest request;
   auto& open = *request.mutable_open_request();
   SetIdentity(core_.options(), open);
-  open.set_caps(tunnel::kOwnCapabilities);
+  open.set_caps(OwnCapabilities(core_));
   open.set_incarnation(incarnation_);
   for (const auto& [name, factory] : options_.services) open.add_services(name);
   stream_->Write(rpc::FrameOf(request));
@@ -96,7 +96,9 @@ void ProviderSession::HandleOffer(const pb::ListenResponse::OpenChannelResponse&
     return;
   }
   const auto factory = options_.services.find(offer.service());
-  channel.Start(factory == options_.services.end() ? nullptr : &factory->second);
+  const bool plain = options_.plaintext_services.count(offer.service()) > 0;
+  channel.Start(factory == options_.services.end() ? nullptr : &factory->second,
+                plain ? ProviderChannel::Plain::kYes : ProviderChannel::Plain::kNo);
 }
 
 // Who asked for the channel went away, or may not have it any more.

@@ -99,9 +99,10 @@ class Channel {
   // At most SendRoom(). Nothing is sent for no bytes.
   void Send(Bytes bytes);
   // The local side ended its direction. A legacy peer has no half-close: kept back until it closes.
-  void FinishSending();
+  // `last`, at most kMaxFreeEndBytes, travels with the end; a legacy peer gets none.
+  void FinishSending(Bytes last = Bytes());
   // The local side is done with both directions: whatever the peer still sends is dropped.
-  void Finish();
+  void Finish(Bytes last = Bytes());
   bool finished_sending() const { return finishing_ != Finishing::kNo; }
 
   struct Delivery {

@@ -19,18 +19,19 @@ void Channel::Send(Bytes bytes) {
   UpdateBudget();
 }
 
-void Channel::FinishSending() {
+void Channel::FinishSending(Bytes last) {
+  CULVERT_CHECK(last.size() <= kMaxFreeEndBytes);
   if (state_ != State::kOpen || finishing_ != Finishing::kNo) return;
   finishing_ = Finishing::kSending;
   if (legacy_) return;
-  send_.Append(Bytes(), /*end_of_stream=*/true, budget_.Share());
+  send_.Append(std::move(last), /*end_of_stream=*/true, budget_.Share());
   end_id_ = send_.last_id();
   UpdateBudget();
 }
 
-void Channel::Finish() {
+void Channel::Finish(Bytes last) {
   if (state_ != State::kOpen || finishing_ == Finishing::kBoth) return;
-  FinishSending();
+  FinishSending(std::move(last));
   finishing_ = Finishing::kBoth;
   if (legacy_ && peer_stop_ == PeerStop::kNone) {
     receive_.Drop();

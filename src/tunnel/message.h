@@ -44,9 +44,12 @@ using Message = std::variant<Data, Ack, Close, Error>;
 // What a message costs against windows and budgets: one byte is not free.
 inline constexpr uint64_t kMessageOverhead = 128;
 inline uint64_t CostOf(size_t bytes) { return bytes + kMessageOverhead; }
-// An end of stream without bytes is outside the window: it is never held back by it.
+// An end of stream is outside the window if it carries no more than what ends an encrypted
+// direction (a TLS close_notify): it is never held back by it.
+inline constexpr size_t kMaxFreeEndBytes = 64;
 inline uint64_t CostOf(const Data& data) {
-  return data.end_of_stream && data.bytes.empty() ? 0 : CostOf(data.bytes.size());
+  return data.end_of_stream && data.bytes.size() <= kMaxFreeEndBytes ? 0
+                                                                     : CostOf(data.bytes.size());
 }
 
 // Largest payload of one Data message; legacy peers may send larger ones.
@@ -67,6 +70,7 @@ std::string DebugString(const Message& message);
 // Capabilities that an end announces when it opens a channel (field 100, `caps`). A peer that
 // announces none is legacy: docs/protocol.md, "Capabilities and legacy peers".
 inline constexpr uint64_t kCapExactTcp = 1u << 1;  // culvert.v1.CAPABILITY_BASE
+inline constexpr uint64_t kCapEndToEnd = 1u << 2;  // culvert.v1.CAPABILITY_END_TO_END
 inline constexpr uint64_t kOwnCapabilities = kCapExactTcp;
 // Whether who announced `capabilities` is more than a legacy peer.
 inline bool IsCapable(uint64_t capabilities) { return (capabilities & kCapExactTcp) != 0; }

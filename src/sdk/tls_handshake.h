@@ -1,0 +1,46 @@
+// A TLS handshake over the messages of a channel, its computing on threads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "crypto/tls_engine.h"
+#include "sdk/worker_queue.h"
+
+namespace culvert {
+
+// Confined to the loop; destroy = cancel.
+class TlsHandshake {
+ public:
+  using Send = absl::AnyInvocable<void(Bytes)>;
+  using OnDone = absl::AnyInvocable<void(absl::StatusOr<crypto::TlsSecured>) &&>;
+
+  // `send` takes what is to go to the peer. `on_done` runs once and may destroy the handshake.
+  // Neither is called inside a call. A server waits for bytes, a client begins by itself.
+  TlsHandshake(WorkerQueue& workers, std::shared_ptr<const crypto::TlsContext> context,
+               std::shared_ptr<const crypto::TlsSession> session, Send send, OnDone on_done);
+  ~TlsHandshake();
+
+  // A message of the peer, in order. What comes after the last of the handshake is in
+  // TlsSecured::rest.
+  void Take(const Bytes& message);
+
+ private:
+  struct Step;
+  void Run();
+  void RunIfIdle();
+  void HandleStep(const Step& step);
+
+  WorkerQueue& workers_;
+  // Shared with the thread that works on it, one at a time.
+  const std::shared_ptr<crypto::TlsEngine> engine_;
+  std::string incoming_;
+  Send send_;
+  OnDone on_done_;
+  std::unique_ptr<WorkerQueue::Job> job_;  // while a thread has the engine
+};
+
+}  // namespace culvert
