@@ -4,7 +4,8 @@
 culvert_build_packages=(
   g++ cmake ninja-build pkg-config scdoc python3
   libabsl-dev libcxxopts-dev libfmt-dev libgrpc++-dev libmbedtls-dev libprotobuf-dev libspdlog-dev
-  libsqlite3-dev libssl-dev libsystemd-dev libtomlplusplus-dev libuv1-dev nlohmann-json3-dev
+  libsqlite3-dev libsqlitecpp-dev libssl-dev libsystemd-dev libtomlplusplus-dev libuv1-dev
+  nlohmann-json3-dev
   protobuf-compiler protobuf-compiler-grpc
 )
 

@@ -1,7 +1,6 @@
 // X.509 certificates (RFC 5280) as identities: one SPIFFE id and one key of P-256.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,13 +8,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/wall_time.h"
 #include "crypto/key.h"
 #include "crypto/spiffe_id.h"
 
 namespace culvert::crypto {
 
-// Certificates live by the wall clock.
-using WallTime = std::chrono::system_clock::time_point;
+using culvert::WallTime;  // what certificates live by
 
 // What a leaf may be used for.
 enum class Usage { kServer, kClient };

@@ -3,10 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #include "base/log.h"
@@ -29,32 +27,12 @@ uint32_t HostOrder(const sockaddr_storage& v4) { return ntohl(V4(v4).sin_addr.s_
 
 bool SameV6(const in6_addr& a, const in6_addr& b) { return std::memcmp(&a, &b, sizeof(a)) == 0; }
 
-// The address as a row of bits, most significant first.
-struct AddressBits {
-  std::array<uint8_t, 16> bytes{};
-  int size = 0;  // in bits
-
-  // `length` bits of the two are equal.
-  static bool SamePrefix(const AddressBits& a, const AddressBits& b, int length) {
-    const auto whole = static_cast<size_t>(length / 8);
-    const int rest = length % 8;
-    if (!std::equal(a.bytes.begin(), a.bytes.begin() + whole, b.bytes.begin())) return false;
-    return rest == 0 || ((a.bytes[whole] ^ b.bytes[whole]) >> (8 - rest)) == 0;
-  }
-};
-
-AddressBits BitsOf(const Address& address) {
-  AddressBits bits;
+IpBits BitsOf(const Address& address) {
   if (address.is_ipv6()) {
-    std::memcpy(bits.bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address.get())->sin6_addr,
-                16);
-    bits.size = 128;
-  } else if (address.get()->sa_family == AF_INET) {
-    std::memcpy(bits.bytes.data(), &reinterpret_cast<const sockaddr_in*>(address.get())->sin_addr,
-                4);
-    bits.size = 32;
+    return IpBits::Of(reinterpret_cast<const sockaddr_in6*>(address.get())->sin6_addr);
   }
-  return bits;
+  if (address.get()->sa_family != AF_INET) return {};
+  return IpBits::Of(reinterpret_cast<const sockaddr_in*>(address.get())->sin_addr);
 }
 
 }  // namespace
@@ -177,29 +155,16 @@ absl::StatusOr<Cidr> Cidr::Parse(std::string_view text) {
   // A v4-mapped one has become IPv4, and its length would count something else.
   if (!base->is_ipv6() && text.find(':') < slash) return invalid("write it as IPv4");
 
+  const IpBits bits = BitsOf(*base);
   Cidr cidr;
-  cidr.base_ = *base;
-  const AddressBits bits = BitsOf(*base);
-  cidr.prefix_ = bits.size;
+  cidr.prefix_ = IpPrefix(bits);
   if (slash == std::string_view::npos) return cidr;
-
-  const std::string_view length = text.substr(slash + 1);
-  const char* const end = length.data() + length.size();
-  const auto [parsed, error] = std::from_chars(length.data(), end, cidr.prefix_);
-  if (error != std::errc() || parsed != end || cidr.prefix_ < 0 || cidr.prefix_ > bits.size) {
-    return invalid(fmt::format("the length must be 0 to {}", bits.size));
-  }
-  for (int bit = cidr.prefix_; bit < bits.size; ++bit) {
-    const auto byte = static_cast<size_t>(bit / 8);
-    if ((bits.bytes[byte] >> (7 - bit % 8)) & 1) return invalid("bits after the prefix are set");
-  }
+  auto prefix = IpPrefix::Make(bits, text.substr(slash + 1));
+  if (!prefix.ok()) return invalid(MessageOf(prefix.status()));
+  cidr.prefix_ = *prefix;
   return cidr;
 }
 
-bool Cidr::Contains(const Address& address) const {
-  const AddressBits bits = BitsOf(address);
-  const AddressBits base = BitsOf(base_);
-  return bits.size == base.size && bits.size > 0 && AddressBits::SamePrefix(bits, base, prefix_);
-}
+bool Cidr::Contains(const Address& address) const { return prefix_.Contains(BitsOf(address)); }
 
 }  // namespace culvert::net

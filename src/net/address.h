@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "base/ip_prefix.h"
 
 namespace culvert::net {
 
@@ -50,8 +51,7 @@ class Cidr {
   bool Contains(const Address& address) const;
 
  private:
-  Address base_;
-  int prefix_ = 0;
+  IpPrefix prefix_;
 };
 
 }  // namespace culvert::net

@@ -1,0 +1,25 @@
+// The projects that a store has. Used inside src/store only.
+#pragma once
+
+#include <string>
+
+#include "base/log.h"
+#include "store/database.h"
+
+namespace culvert::store {
+
+inline constexpr char kDefaultProject[] = "default";
+
+// For the body of a Write or Read. NOT_FOUND if `project` is not there.
+inline absl::Status CheckProject(Database& database, const std::string& project) {
+  if (database.Finds("SELECT 1 FROM projects WHERE name = ?", project)) return absl::OkStatus();
+  return absl::NotFoundError(
+      fmt::format("no project \"{}\": its first enrolment token makes it", Printable(project)));
+}
+
+// For the body of a Write.
+inline void MakeProject(Database& database, const std::string& project, WallTime now) {
+  database.Execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", project, ToUnixMillis(now));
+}
+
+}  // namespace culvert::store

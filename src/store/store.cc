@@ -1,0 +1,40 @@
+#include "store/store.h"
+
+#include <utility>
+
+#include "store/database.h"
+#include "store/projects.h"
+#include "store/state_dir.h"
+
+namespace culvert::store {
+
+Store::Store(StateLock lock, std::unique_ptr<Database> database)
+    : lock_(std::make_unique<StateLock>(std::move(lock))),
+      database_(std::move(database)),
+      tokens_(*database_),
+      principals_(*database_),
+      revocations_(*database_),
+      policy_(*database_) {}
+
+Store::~Store() = default;
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& state_dir, WallTime now) {
+  CULVERT_ASSIGN_OR_RETURN(StateLock lock, StateLock::Acquire(state_dir));
+  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                           Database::Open(state_dir + "/culvert.db"));
+  std::unique_ptr<Store> store(new Store(std::move(lock), std::move(database)));
+  CULVERT_RETURN_IF_ERROR(store->Load(now));
+  return store;
+}
+
+absl::Status Store::Load(WallTime now) {
+  CULVERT_RETURN_IF_ERROR(database_->Write<absl::Status>("make project", [&] {
+    MakeProject(*database_, kDefaultProject, now);
+    return absl::OkStatus();
+  }));
+  CULVERT_RETURN_IF_ERROR(tokens_.Purge(now));
+  CULVERT_RETURN_IF_ERROR(revocations_.Load());
+  return policy_.Load();
+}
+
+}  // namespace culvert::store

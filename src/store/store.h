@@ -1,0 +1,49 @@
+// What a broker must not forget: projects, enrolment tokens, principals, revoked keys and policy.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/wall_time.h"
+#include "store/policy_table.h"
+#include "store/principal_table.h"
+#include "store/revocation_table.h"
+#include "store/token_table.h"
+
+namespace culvert::store {
+
+class Database;
+class StateLock;
+
+// The file culvert.db (0600) in the broker's state directory. Confined to one thread; one process
+// at a time has it open. What a method changed is on the disk when it returns OK (some
+// milliseconds). A failure of SQLite is RESOURCE_EXHAUSTED (disk full) or INTERNAL, and changes
+// nothing.
+class Store {
+ public:
+  // Makes the directory, the file and the project "default" where they are not there. UNAVAILABLE
+  // while another process has the store, FAILED_PRECONDITION if a newer program has made it.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& state_dir, WallTime now);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  TokenTable& tokens() { return tokens_; }
+  PrincipalTable& principals() { return principals_; }
+  RevocationTable& revocations() { return revocations_; }
+  PolicyTable& policy() { return policy_; }
+
+ private:
+  Store(StateLock lock, std::unique_ptr<Database> database);
+  absl::Status Load(WallTime now);
+
+  const std::unique_ptr<StateLock> lock_;  // outlives the database
+  const std::unique_ptr<Database> database_;
+  TokenTable tokens_;
+  PrincipalTable principals_;
+  RevocationTable revocations_;
+  PolicyTable policy_;
+};
+
+}  // namespace culvert::store
