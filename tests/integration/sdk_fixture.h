@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,12 +21,16 @@ namespace culvert::test {
 
 using namespace std::chrono_literals;
 
-inline std::unique_ptr<Client> MakeClient(const std::vector<std::string>& brokers,
-                                          const std::string& name) {
+inline ClientOptions InsecureOptions(const std::vector<std::string>& brokers,
+                                     const std::string& name) {
   ClientOptions options;
   options.brokers = brokers;
   options.name = name;
   options.insecure = true;
+  return options;
+}
+
+inline std::unique_ptr<Client> MakeClient(const ClientOptions& options) {
   auto client = Client::Create(options);
   REQUIRE(client.ok());
   return *std::move(client);
@@ -36,7 +41,9 @@ class TestConsumer {
  public:
   explicit TestConsumer(const std::string& broker) : TestConsumer(std::vector{broker}) {}
   explicit TestConsumer(const std::vector<std::string>& brokers)
-      : client(MakeClient(brokers, "a-consumer")), consumer(std::in_place, *client) {}
+      : TestConsumer(InsecureOptions(brokers, "a-consumer")) {}
+  explicit TestConsumer(const ClientOptions& options)
+      : client(MakeClient(options)), consumer(std::in_place, *client) {}
 
   std::shared_ptr<Probe> Connect(const std::string& service,
                                  std::chrono::nanoseconds open_timeout = 10s) {
@@ -71,8 +78,13 @@ class TestProvider {
  public:
   explicit TestProvider(const std::string& broker,
                         std::map<std::string, ServiceFactory> services = {})
-      : client(MakeClient({broker}, "edge-1")) {
+      : TestProvider(InsecureOptions({broker}, "edge-1"), std::move(services)) {}
+  explicit TestProvider(const ClientOptions& client_options,
+                        std::map<std::string, ServiceFactory> services = {},
+                        std::set<std::string> plaintext = {})
+      : client(MakeClient(client_options)) {
     Provider::Options options;
+    options.plaintext_services = std::move(plaintext);
     options.services = std::move(services);
     options.services["probe"] = [this](const ServiceRequest& request) {
       return NewService(request, false);

@@ -12,9 +12,26 @@ using broker::Broker;
 
 TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port, const Broker::Times& times,
                        const rpc::ServerOptions& server_options) {
-  thread_.Run([&] { broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits, times); });
+  Start(limits, port, times, server_options, rpc::Credentials::Insecure());
+}
+
+TestBroker::TestBroker(TestRealm& realm)
+    : gate_(std::make_unique<broker::Gate>(realm.pki().authority(), realm.records)),
+      calls_(std::make_unique<broker::IdentityCalls>(realm.pki(), realm.records, kRegion)) {
+  Start({}, 0, {.start_wait = Duration::zero()}, {},
+        rpc::Credentials::ForServer(realm.pki().server_certificate_file(),
+                                    realm.pki().server_key_file()));
+}
+
+void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker::Times& times,
+                       const rpc::ServerOptions& server_options,
+                       const rpc::Credentials& credentials) {
+  thread_.Run([&] {
+    broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits, times,
+                                       Broker::Access{gate_.get(), calls_.get()});
+  });
   auto server = rpc::Server::Start(
-      thread_.loop(), rpc::Credentials::Insecure(),
+      thread_.loop(), credentials,
       [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
         if (drops_ > 0) {
           --drops_;

@@ -10,6 +10,7 @@
 #include "net/listener.h"
 #include "net/loop_thread.h"
 #include "rpc/server.h"
+#include "tests/support/test_realm.h"
 
 namespace culvert::test {
 
@@ -23,6 +24,8 @@ class TestBroker {
   explicit TestBroker(const broker::Broker::Limits& limits = {}, uint16_t port = 0,
                       const broker::Broker::Times& times = {.start_wait = Duration::zero()},
                       const rpc::ServerOptions& server_options = {});
+  // With TLS and identities of `realm`, which outlives it.
+  explicit TestBroker(TestRealm& realm);
   ~TestBroker() { Stop(); }
   TestBroker(const TestBroker&) = delete;
   TestBroker& operator=(const TestBroker&) = delete;
@@ -42,10 +45,15 @@ class TestBroker {
   bool WaitForSilentStreams(size_t count);
 
  private:
+  void Start(const broker::Broker::Limits& limits, uint16_t port,
+             const broker::Broker::Times& times, const rpc::ServerOptions& server_options,
+             const rpc::Credentials& credentials);
   bool WaitFor(size_t (broker::Broker::*number)() const, size_t count,
                Duration limit = std::chrono::seconds(5));
 
   net::LoopThread thread_;
+  std::unique_ptr<broker::Gate> gate_;  // null without identities
+  std::unique_ptr<broker::IdentityCalls> calls_;
   std::unique_ptr<broker::Broker> broker_;  // on the loop
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<net::FdListener> listener_;  // on the loop

@@ -1,0 +1,66 @@
+// An authority with its records in memory, and identities of it in a temporary directory.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "broker/gate.h"
+#include "broker/identity_calls.h"
+#include "broker/pki.h"
+#include "broker/records.h"
+#include "crypto/identity.h"
+
+namespace culvert::test {
+
+// What an operator would have decided. Changed only inside TestBroker::Run once a broker uses it.
+class TestRecords final : public broker::Records {
+ public:
+  absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
+                                          crypto::SpiffeId::Role role) override;
+  void NoteIssued(const crypto::Certificate&) override {}
+  absl::Status CheckNotRevoked(const std::string& key) const override;
+  absl::Status MayConnect(const broker::Principal& who,
+                          const broker::OpenChannel& open) const override;
+  bool MaySee(const broker::Principal&, const broker::ProviderKey&) const override {
+    return !denied;
+  }
+
+  bool denied = false;  // every channel
+  std::set<std::string> revoked;
+  std::string token;  // the only one, for the user alice; empty once it was used
+};
+
+// For the test thread, before and after a broker uses it.
+class TestRealm {
+ public:
+  TestRealm();
+  ~TestRealm();
+  TestRealm(const TestRealm&) = delete;
+  TestRealm& operator=(const TestRealm&) = delete;
+
+  // A new key with a certificate, valid from `begin` to `end` from now on.
+  crypto::Identity Issue(crypto::SpiffeId::Role role, const std::string& name,
+                         const std::string& project = "default",
+                         std::chrono::seconds begin = std::chrono::seconds(0),
+                         std::chrono::seconds end = std::chrono::hours(1)) const;
+  // The state directory of a program with that identity.
+  std::string Keep(const crypto::Identity& identity);
+  std::string Agent(const std::string& name) {
+    return Keep(Issue(crypto::SpiffeId::Role::kAgent, name));
+  }
+  std::string User(const std::string& name) {
+    return Keep(Issue(crypto::SpiffeId::Role::kUser, name));
+  }
+
+  const broker::Pki& pki() const { return *pki_; }
+  TestRecords records;
+
+ private:
+  std::string directory_;
+  std::unique_ptr<broker::Pki> pki_;
+  int kept_ = 0;
+};
+
+}  // namespace culvert::test
