@@ -15,6 +15,7 @@
 #include "config/main.h"
 #include "config/reload.h"
 #include "config/service_manager.h"
+#include "config/user_list.h"
 #include "culvert/client.h"
 #include "culvert/error_code.h"
 #include "culvert/provider.h"
@@ -37,6 +38,7 @@ class Agent {
         config_(std::move(config)),
         parse_(std::move(parse)),
         allow_(std::make_shared<const config::AllowList>(config_.allow)),
+        users_(UsersOf(config_)),
         dial_timeout_(config_.dial_timeout),
         done_(done),
         provider_(client, ProviderOptions()),
@@ -56,6 +58,7 @@ class Agent {
   Provider::Options ProviderOptions() {
     Provider::Options options;
     options.services["tcp"] = [this](const ServiceRequest& request) { return MakeTcp(request); };
+    if (config_.plaintext) options.plaintext_services = {"tcp"};
     options.on_state = [this](const absl::Status& status, Duration retry_in) {
       LogState(status, retry_in);
     };
@@ -65,7 +68,15 @@ class Agent {
     return options;
   }
 
+  static config::UserList UsersOf(const config::AgentConfig& config) {
+    return config::UserList({config.users.begin(), config.users.end()});
+  }
+
   absl::StatusOr<std::unique_ptr<Service>> MakeTcp(const ServiceRequest& request) {
+    if (!users_.Allows(request.user, request.user_key)) {
+      return ErrorStatus(ErrorCode::kDenied, fmt::format("{} is not on this agent's list of users",
+                                                         Printable(request.user)));
+    }
     absl::StatusOr<Target> target = ParseTarget(request.arg);
     if (!target.ok())
       return ErrorStatus(ErrorCode::kBadTarget, std::string(MessageOf(target.status())));
@@ -84,11 +95,12 @@ class Agent {
   }
 
   static void LogChannel(const ServiceRequest& request, const ChannelReport& report) {
-    CULVERT_LOG(kInfo,
-                "[channel {:x}] {} {} for {}: ended after {:.1f} s, {} bytes sent, {} received: {}",
-                report.channel_id, Printable(request.service), Printable(request.arg),
-                Printable(request.consumer), ToSeconds(report.duration), report.bytes_sent,
-                report.bytes_received, report.reason);
+    CULVERT_LOG(
+        kInfo,
+        "[channel {:x}] {} {} for {}{}{}: ended after {:.1f} s, {} bytes sent, {} received: {}",
+        report.channel_id, Printable(request.service), Printable(request.arg),
+        Printable(request.user), request.user.empty() ? "" : " at ", Printable(request.consumer),
+        ToSeconds(report.duration), report.bytes_sent, report.bytes_received, report.reason);
   }
 
   void Drain() {
@@ -111,6 +123,7 @@ class Agent {
   void Apply(const config::AgentConfig& next) {
     config::ChangedForNextStart(config_, next).Log();
     allow_ = std::make_shared<const config::AllowList>(next.allow);
+    users_ = UsersOf(next);
     dial_timeout_ = next.dial_timeout;
     SetLogLevel(next.common.log_level);
     signals_.set_grace(next.common.grace);
@@ -121,6 +134,7 @@ class Agent {
   const config::AgentConfig config_;  // as at the start
   const ParseAgain parse_;
   std::shared_ptr<const config::AllowList> allow_;
+  config::UserList users_;
   Duration dial_timeout_;
   std::promise<void>& done_;
   bool finished_ = false;

@@ -7,6 +7,7 @@
 #include "config/names.h"
 #include "config/program.h"
 #include "config/units.h"
+#include "config/user_list.h"
 
 namespace culvert::config {
 namespace {
@@ -28,6 +29,16 @@ Setting AllowSetting(AllowList& allow) {
   return Named(std::move(setting));
 }
 
+Setting UsersSetting(std::vector<std::string>& users) {
+  Setting setting{"user", '\0', "USER",
+                  "Who may use this agent: the name of a user, or key: and a key id. Only\n"
+                  "      keys bind a broker that was broken into.",
+                  "whoever the broker lets in"};
+  setting.variable = "CULVERT_USERS";
+  setting.key = "users";
+  return ListSetting(std::move(setting), users, UserList::ParseEntry);
+}
+
 Settings RunSettings(AgentConfig& config) {
   Settings settings = {
       ListSetting(
@@ -43,6 +54,10 @@ Settings RunSettings(AgentConfig& config) {
       ValueSetting({"service-domain", '\0', "DOMAIN", "The domain of the agent's services."},
                    config.service_domain, ParseServiceDomain),
       AllowSetting(config.allow),
+      UsersSetting(config.users),
+      SwitchSetting({"plaintext", '\0', "",
+                     "Serve users without end-to-end encryption too: the broker can read them."},
+                    config.plaintext),
       ValueSetting(
           {"dial-timeout", '\0', "DURATION", "How long resolving and dialling a target may take.",
            FormatDuration(config.dial_timeout), FileForm::kQuantity},
@@ -65,9 +80,11 @@ absl::Status NoBroker() {
 absl::Status FinishRun(AgentConfig& config) {
   CULVERT_RETURN_IF_ERROR(
       FillBrokers(config.common.state_dir, config.common.insecure, config.brokers));
-  // Who has not enrolled hears of that first.
-  if (!config.common.insecure) CULVERT_RETURN_IF_ERROR(CheckCredentials(config));
-  if (config.brokers.empty()) return NoBroker();
+  if (config.brokers.empty()) {
+    // Who has not enrolled hears of that first.
+    if (!config.common.insecure) CULVERT_RETURN_IF_ERROR(CheckCredentials(config));
+    return NoBroker();
+  }
   if (config.name.empty() && config.common.insecure) {
     return absl::InvalidArgumentError(
         "no name: give --name NAME, CULVERT_NAME or name in the config file");

@@ -24,7 +24,9 @@ struct AgentConfig {
   std::string project;            // empty: the identity's
   std::string region;
   std::string service_domain;
-  AllowList allow;  // empty: nothing can be reached
+  AllowList allow;                 // empty: nothing can be reached
+  std::vector<std::string> users;  // entries of a UserList; empty: whoever the broker lets in
+  bool plaintext = false;          // serve users without end-to-end encryption too
   Duration dial_timeout = std::chrono::seconds(10);
   EnrolConfig enrol;  // kEnroll only
 };

@@ -49,6 +49,9 @@ absl::Status CheckCredentials(const AgentConfig& config) {
   if (!config.common.insecure) {
     return CheckIdentity(config.common, crypto::SpiffeId::Role::kAgent, "culvert-agent enroll");
   }
+  if (!config.users.empty()) {
+    return absl::InvalidArgumentError("with --insecure nobody is known: --user cannot work");
+  }
   return CheckLoopback(config.brokers);
 }
 

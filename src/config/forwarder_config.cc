@@ -9,9 +9,11 @@
 
 #include "base/status.h"
 #include "config/credentials_policy.h"
+#include "config/forwarder_commands.h"
 #include "config/names.h"
 #include "config/program.h"
 #include "config/units.h"
+#include "crypto/digest.h"
 
 namespace culvert::config {
 namespace {
@@ -92,6 +94,26 @@ Setting IgnoredSwitch() {
   return setting;
 }
 
+// AGENT=KEYID: names have no '='.
+Setting AgentKeySetting(std::map<std::string, std::string>& keys) {
+  Setting setting{"agent-key", '\0', "AGENT=KEYID"};
+  setting.help = "The key that an agent must have, whatever it was known by before.";
+  setting.form = FileForm::kList;
+  setting.clear = [&keys] { keys.clear(); };
+  setting.set = [&keys](std::string_view text) -> absl::Status {
+    const size_t equals = text.find('=');
+    const std::string_view key = text.substr(std::min(text.size(), equals + 1));
+    if (equals == std::string_view::npos || !ParseAgentName(text.substr(0, equals)).ok() ||
+        !crypto::IsKeyId(key)) {
+      return absl::InvalidArgumentError(
+          "expected AGENT=KEYID, the key id as 'culvert-agent enroll' prints it");
+    }
+    keys[std::string(text.substr(0, equals))] = key;
+    return absl::OkStatus();
+  };
+  return Named(std::move(setting));
+}
+
 Settings SharedSettings(ForwarderConfig& config) {
   Settings settings = {
       ListSetting({"broker", '\0', "HOST:PORT", "The broker to go through, port 7400 unless said.",
@@ -106,6 +128,7 @@ Settings SharedSettings(ForwarderConfig& config) {
       ValueSetting({"name", '\0', "NAME", "Who is asking, in the logs of broker and agent.",
                     "the identity's; USER-HOST with --insecure"},
                    config.name, ParseAgentName),
+      AgentKeySetting(config.agent_keys),
       ValueSetting({"open-timeout", '\0', "DURATION", "How long to wait for an agent that is away.",
                     FormatDuration(config.open_timeout), FileForm::kQuantity},
                    config.open_timeout, ParsePositiveDuration),
@@ -121,13 +144,6 @@ Settings SharedSettings(ForwarderConfig& config) {
   settings.push_back(LevelSwitch({"verbose", 'v', "", "Log what is done (level debug)."},
                                  LogLevel::kDebug, config.common));
   return settings;
-}
-
-absl::Status FinishBrokers(ForwarderConfig& config) {
-  CULVERT_RETURN_IF_ERROR(
-      FillBrokers(config.common.state_dir, config.common.insecure, config.brokers));
-  if (config.brokers.empty()) config.brokers.push_back({"127.0.0.1", kControlPort});
-  return absl::OkStatus();
 }
 
 // Each local port once, but for 0: every one of those is another port.
@@ -199,67 +215,14 @@ config::Command ConnectCommand(ForwarderConfig& config) {
   return command;
 }
 
-// The settings of a command that asks the broker something and ends.
-Settings QuerySettings(ForwarderConfig& config) {
-  Settings settings = KeepFlags(SharedSettings(config),
-                                {"broker", "config", "state-dir", "log-level", "quiet", "verbose"});
-  settings.push_back(OnlyInFile(ForwardSetting(config)));
-  return settings;
-}
-
-config::Command EnrollCommand(ForwarderConfig& config, const Environment& environment) {
-  config::Command command{"enroll", "--broker HOST:PORT --token-file FILE [options]",
-                          "Trade a token for your identity.",
-                          "Makes a key, has the broker that the token names certify it, and "
-                          "keeps both in\nthe state directory. Prints the name and the key's id.",
-                          QuerySettings(config)};
-  command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
-  for (Setting& setting : EnrolSettings(config.enrol)) {
-    command.settings.push_back(std::move(setting));
-  }
-  command.finish = [&config, &environment]() -> absl::Status {
-    config.command = Command::kEnroll;
-    if (config.brokers.empty()) {
-      return absl::InvalidArgumentError("no broker: give --broker HOST:PORT or CULVERT_BROKER");
-    }
-    return FinishEnrol(environment, config.enrol);
-  };
-  return command;
-}
-
-config::Command QueryCommand(ForwarderConfig& config, Command which, config::Command command) {
-  command.settings = QuerySettings(config);
-  command.settings.push_back(
-      SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
-  command.finish = [&config, which] {
-    config.command = which;
-    return FinishBrokers(config);
-  };
-  return command;
-}
-
-config::Command WhoAmICommand(ForwarderConfig& config) {
-  return QueryCommand(config, Command::kWhoAmI,
-                      {"whoami",
-                       "[options]",
-                       "Print your identity, and whether the broker knows it.",
-                       "Prints the identity that the state directory holds, and what the broker "
-                       "says of it.\nExits with 1 if the broker does not answer or does not accept "
-                       "it.",
-                       {}});
-}
-
-config::Command AgentsCommand(ForwarderConfig& config) {
-  return QueryCommand(config, Command::kAgents,
-                      {"agents",
-                       "[options]",
-                       "List the agents that you may reach and are online.",
-                       "Lists the agents of your project that are online and that the policy lets "
-                       "you\nreach something at.",
-                       {}});
-}
-
 }  // namespace
+
+absl::Status FinishBrokers(ForwarderConfig& config) {
+  CULVERT_RETURN_IF_ERROR(
+      FillBrokers(config.common.state_dir, config.common.insecure, config.brokers));
+  if (config.brokers.empty()) config.brokers.push_back({"127.0.0.1", kControlPort});
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<std::string>& args,
                                                               const Environment& environment) {
@@ -271,9 +234,13 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
   program.check = [&config] { return CheckCredentials(config); };
-  program.commands = {ForwardCommand(config), ConnectCommand(config),
-                      EnrollCommand(config, environment), WhoAmICommand(config),
-                      AgentsCommand(config)};
+  program.commands = {ForwardCommand(config), ConnectCommand(config)};
+  // The commands share a config file.
+  Settings shared = SharedSettings(config);
+  shared.push_back(OnlyInFile(ForwardSetting(config)));
+  for (config::Command& command : QueryCommands(config, shared, environment)) {
+    program.commands.push_back(std::move(command));
+  }
   CULVERT_ASSIGN_OR_RETURN(Parsed<ForwarderConfig> parsed,
                            ReadInto(program, config, args, environment));
   if (parsed.config && parsed.config->common.insecure && parsed.config->name.empty()) {

@@ -1,6 +1,7 @@
 // What culvert, the user's side, is told.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,15 @@
 
 namespace culvert::config {
 
+struct KnownAgentsCommand {
+  enum class Action { kList, kAdd, kRemove };
+  Action action = Action::kList;
+  std::string agent;
+  std::string key;  // kAdd only
+};
+
 struct ForwarderConfig {
-  enum class Command { kForward, kConnect, kEnroll, kWhoAmI, kAgents };
+  enum class Command { kForward, kConnect, kEnroll, kWhoAmI, kAgents, kKnownAgents };
 
   CommonConfig common;
   Command command = Command::kForward;
@@ -27,8 +35,10 @@ struct ForwarderConfig {
   std::vector<ForwardSpec> forwards;  // kForward: at least one
   ConnectSpec connect;                // kConnect only
   Duration open_timeout = std::chrono::seconds(10);
-  bool json = false;  // results on stdout as JSON
-  EnrolConfig enrol;  // kEnroll only
+  bool json = false;                              // results on stdout as JSON
+  EnrolConfig enrol;                              // kEnroll only
+  KnownAgentsCommand known_agents;                // kKnownAgents only
+  std::map<std::string, std::string> agent_keys;  // by name; counts more than what is known
 };
 
 // Every command of `culvert`; `args` without the program's name. No side effects, so

@@ -21,6 +21,8 @@ int Run(const culvert::config::ForwarderConfig& config,
       return culvert::forwarder::RunWhoAmI(config);
     case Command::kAgents:
       return culvert::forwarder::RunAgents(config);
+    case Command::kKnownAgents:
+      return culvert::forwarder::RunKnownAgents(config);
   }
   return culvert::config::kExitUsage;
 }

@@ -8,7 +8,9 @@ namespace culvert::forwarder {
 
 absl::StatusOr<std::unique_ptr<Client>> MakeClient(const config::ForwarderConfig& config) {
   CULVERT_RETURN_IF_ERROR(config::CheckCredentials(config));
-  return Client::Create(config::ClientOptionsOf(config));
+  ClientOptions options = config::ClientOptionsOf(config);
+  options.agent_keys = config.agent_keys;
+  return Client::Create(options);
 }
 
 }  // namespace culvert::forwarder

@@ -20,6 +20,7 @@
 #include "rpc/codec.h"
 #include "sdk/broker_query.h"
 #include "sdk/enrolment.h"
+#include "sdk/known_agents.h"
 
 namespace culvert::forwarder {
 namespace {
@@ -137,6 +138,32 @@ absl::Status Agents(const config::ForwarderConfig& config) {
   return config::PrintResult(lines);
 }
 
+absl::Status ListKnownAgents(const KnownAgents& known, bool json) {
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<KnownAgents::Entry> entries, known.List());
+  std::string text;
+  for (const KnownAgents::Entry& entry : entries) {
+    const size_t slash = entry.agent.find('/');
+    const std::string project = entry.agent.substr(0, slash);
+    const std::string name = entry.agent.substr(slash + 1);
+    text +=
+        json ? Json{{"project", "projects/" + project}, {"name", name}, {"key", entry.key}}.dump() +
+                   "\n"
+             : fmt::format("{:<24} {:<52} projects/{}\n", Printable(name), entry.key,
+                           Printable(project));
+  }
+  return config::PrintResult(text);
+}
+
+absl::Status ChangeKnownAgents(const config::ForwarderConfig& config) {
+  using Action = config::KnownAgentsCommand::Action;
+  const KnownAgents known(config.common.state_dir);
+  if (config.known_agents.action == Action::kList) return ListKnownAgents(known, config.json);
+  CULVERT_ASSIGN_OR_RETURN(const crypto::Identity identity, OwnIdentity(config));
+  const std::string agent = identity.spiffe_id().project + "/" + config.known_agents.agent;
+  if (config.known_agents.action == Action::kRemove) return known.Remove(agent);
+  return known.Add({agent, config.known_agents.key});
+}
+
 int ExitCode(const absl::Status& status) {
   if (status.ok()) return 0;
   config::PrintError(kProgram, status);
@@ -159,6 +186,10 @@ int RunEnroll(const config::ForwarderConfig& config) {
 }
 
 int RunWhoAmI(const config::ForwarderConfig& config) { return ExitCode(WhoAmI(config)); }
+
+int RunKnownAgents(const config::ForwarderConfig& config) {
+  return ExitCode(ChangeKnownAgents(config));
+}
 
 int RunAgents(const config::ForwarderConfig& config) { return ExitCode(Agents(config)); }
 

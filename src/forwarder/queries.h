@@ -1,4 +1,4 @@
-// The commands of `culvert` that ask and end: enroll, whoami, agents.
+// The commands of `culvert` that ask and end: enroll, whoami, agents, known-agents.
 #pragma once
 
 #include "config/forwarder_config.h"
@@ -9,5 +9,6 @@ namespace culvert::forwarder {
 int RunEnroll(const config::ForwarderConfig& config);
 int RunWhoAmI(const config::ForwarderConfig& config);
 int RunAgents(const config::ForwarderConfig& config);
+int RunKnownAgents(const config::ForwarderConfig& config);
 
 }  // namespace culvert::forwarder

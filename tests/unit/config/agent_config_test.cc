@@ -16,7 +16,7 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-agent run reaches nothing by default", 
   REQUIRE(config.brokers.size() == 1);
   CHECK(config.brokers[0].ToString() == "broker.example:443");
   CHECK(config.name == "edge-1");
-  CHECK(config.project == "projects/default");
+  CHECK(config.project.empty());  // the identity's
   CHECK(config.region.empty());
   CHECK(config.service_domain.empty());
   CHECK(config.allow.rules().empty());
@@ -93,10 +93,40 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-agent run names the element of a list t
 
 TEST_CASE_METHOD(ConfigFixture, "culvert-agent run asks for what it cannot do without",
                  "[agent_config]") {
-  CHECK(MessageOf(ParseAgentCommand({"run", "--name", "edge-1"}, environment)) ==
+  CHECK(MessageOf(ParseAgentCommand({"run"}, environment)) ==
+        "no identity in " + directory +
+            "/home/.local/state/culvert-agent: run 'culvert-agent enroll --broker HOST:PORT "
+            "--token-file FILE' first");
+  CHECK(MessageOf(ParseAgentCommand({"run", "--insecure", "--name", "edge-1"}, environment)) ==
         "no broker: give --broker HOST:PORT, CULVERT_BROKER or broker in the config file");
-  CHECK(MessageOf(ParseAgentCommand({"run", "--broker", "b"}, environment)) ==
+  CHECK(MessageOf(ParseAgentCommand({"run", "--insecure", "--broker", "b"}, environment)) ==
         "no name: give --name NAME, CULVERT_NAME or name in the config file");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes the brokers of its enrolment",
+                 "[agent_config]") {
+  const std::string file = Write("home/.local/state/culvert-agent/brokers", "a:7400\n[::1]:7401\n");
+  std::filesystem::permissions(file, std::filesystem::perms(0600));
+  const AgentConfig config = *ParseAgentCommand({"run"}, environment)->config;
+  REQUIRE(config.brokers.size() == 2);
+  CHECK(config.brokers[1].ToString() == "[::1]:7401");
+  CHECK(ParseAgentCommand({"run", "--broker", "b"}, environment)->config->brokers.size() == 1);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent enroll needs a broker and a token",
+                 "[agent_config]") {
+  CHECK(MessageOf(ParseAgentCommand({"enroll", "--token-file", "f"}, environment)) ==
+        "no broker: give --broker HOST:PORT, CULVERT_BROKER or broker in the config file");
+  CHECK(MessageOf(ParseAgentCommand({"enroll", "--broker", "b"}, environment)) ==
+        "no token: give --token-file FILE or CULVERT_TOKEN; 'culvert-broker token create' makes "
+        "one");
+  const Args args = {"enroll", "--broker", "b", "--token-file", "f", "--force"};
+  const AgentConfig config = *ParseAgentCommand(args, environment)->config;
+  CHECK(config.command == AgentConfig::Command::kEnroll);
+  CHECK(config.enrol.token_file == "f");
+  CHECK(config.enrol.force);
+  environment.variables["CULVERT_TOKEN"] = "t";
+  CHECK(ParseAgentCommand({"enroll", "--broker", "b"}, environment)->config->enrol.token == "t");
 }
 
 TEST_CASE_METHOD(ConfigFixture, "culvert-agent run names the flag that is wrong",

@@ -7,19 +7,20 @@
 namespace culvert::config {
 namespace {
 
-TEST_CASE("CheckCredentials asks for --insecure while there are no identities", "[credentials]") {
-  const absl::Status expected = absl::FailedPreconditionError(
-      "no identity in /state yet: enrolment is not available in this version; use --insecure on "
-      "loopback for development");
+TEST_CASE("CheckCredentials asks agents and users to enrol", "[credentials]") {
   BrokerConfig broker;
   broker.common.state_dir = "/state";
   AgentConfig agent;
   agent.common.state_dir = "/state";
   ForwarderConfig forwarder;
   forwarder.common.state_dir = "/state";
-  CHECK(CheckCredentials(broker) == expected);
-  CHECK(CheckCredentials(agent) == expected);
-  CHECK(CheckCredentials(forwarder) == expected);
+  CHECK(CheckCredentials(broker).ok());
+  CHECK(CheckCredentials(agent) ==
+        absl::FailedPreconditionError("no identity in /state: run 'culvert-agent enroll --broker "
+                                      "HOST:PORT --token-file FILE' first"));
+  CHECK(CheckCredentials(forwarder) ==
+        absl::FailedPreconditionError("no identity in /state: run 'culvert enroll --broker "
+                                      "HOST:PORT --token-file FILE' first"));
 }
 
 TEST_CASE("CheckCredentials lets an insecure broker listen on loopback only", "[credentials]") {

@@ -39,12 +39,13 @@ TEST_CASE_METHOD(HelpFixture, "Help fits a terminal and is plain ASCII", "[help]
 TEST_CASE_METHOD(HelpFixture, "Help tells each flag's default, variable and key", "[help]") {
   const std::string text = ParseAgentCommand({"run", "--help"}, environment)->text;
   for (const char* expected :
-       {"  --broker HOST:PORT ...\n", "(environment: CULVERT_BROKER; file: broker)\n",
+       {"  --broker HOST:PORT ...\n",
+        "(default: the one of the enrolment; environment: CULVERT_BROKER; file: broker)\n",
         "  --dial-timeout DURATION\n",
         "(default: 10s; environment: CULVERT_DIAL_TIMEOUT; file: dial_timeout)\n",
         "(default: nothing; environment: CULVERT_ALLOW; file: allow)\n",
         "(default: 256MiB; environment: CULVERT_MEMORY_LIMIT; file: memory_limit)\n",
-        "(default: projects/default; environment: CULVERT_PROJECT; file: project)\n",
+        "(default: the identity's; environment: CULVERT_PROJECT; file: project)\n",
         "(default: off; environment: CULVERT_INSECURE; file: insecure)\n", "  -h, --help\n",
         "  --check-config\n", "  --version\n"}) {
     CAPTURE(text, expected);

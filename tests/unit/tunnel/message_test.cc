@@ -11,11 +11,14 @@ TEST_CASE("A message of one byte is not free", "[message]") {
   CHECK(CostOf(SizedData(1, 0)) == 128);
 }
 
-TEST_CASE("An end of stream costs nothing but the bytes that come with it", "[message]") {
+TEST_CASE("An end of stream costs nothing unless it brings more than the end of TLS", "[message]") {
   CHECK(CostOf(EndOf(1)) == 0);
-  Data last = SizedData(1, 10);
+  Data last = SizedData(1, kMaxFreeEndBytes);
   last.end_of_stream = true;
-  CHECK(CostOf(last) == 138);
+  CHECK(CostOf(last) == 0);
+  last = SizedData(1, kMaxFreeEndBytes + 1);
+  last.end_of_stream = true;
+  CHECK(CostOf(last) == kMaxFreeEndBytes + 1 + 128);
 }
 
 TEST_CASE("The description of a message says all but its payload", "[message]") {

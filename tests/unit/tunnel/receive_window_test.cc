@@ -72,7 +72,7 @@ TEST_CASE("ReceiveWindow covers an end of stream after a message that exceeded t
 TEST_CASE("ReceiveWindow counts the bytes that come with an end of stream", "[receive_window]") {
   ReceiveWindow window = CapableWindow();
   Hold(window, kGrant - kMessageOverhead);
-  Data last = SizedData(2, 1);
+  Data last = SizedData(2, kMaxFreeEndBytes + 1);
   last.end_of_stream = true;
   CHECK_FALSE(window.WithinGrant(last));
 }

@@ -1,0 +1,112 @@
+#include "config/forwarder_commands.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "config/enrolment.h"
+
+namespace culvert::config {
+namespace {
+
+using Command = ForwarderConfig::Command;
+
+// The settings of a command that asks the broker something and ends.
+Settings QuerySettings(const Settings& shared) {
+  return KeepFlags(shared, {"broker", "config", "state-dir", "log-level", "quiet", "verbose"});
+}
+
+config::Command EnrollCommand(ForwarderConfig& config, const Settings& shared,
+                              const Environment& environment) {
+  config::Command command{"enroll", "--broker HOST:PORT --token-file FILE [options]",
+                          "Trade a token for your identity.",
+                          "Makes a key, has the broker that the token names certify it, and "
+                          "keeps both in\nthe state directory. Prints the name and the key's id.",
+                          QuerySettings(shared)};
+  command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
+  for (Setting& setting : EnrolSettings(config.enrol)) {
+    command.settings.push_back(std::move(setting));
+  }
+  command.finish = [&config, &environment]() -> absl::Status {
+    config.command = Command::kEnroll;
+    if (config.brokers.empty()) {
+      return absl::InvalidArgumentError("no broker: give --broker HOST:PORT or CULVERT_BROKER");
+    }
+    return FinishEnrol(environment, config.enrol);
+  };
+  return command;
+}
+
+config::Command QueryCommand(ForwarderConfig& config, const Settings& shared, Command which,
+                             config::Command command) {
+  command.settings = QuerySettings(shared);
+  command.settings.push_back(
+      SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
+  command.finish = [&config, which] {
+    config.command = which;
+    return FinishBrokers(config);
+  };
+  return command;
+}
+
+config::Command WhoAmICommand(ForwarderConfig& config, const Settings& shared) {
+  return QueryCommand(config, shared, Command::kWhoAmI,
+                      {"whoami",
+                       "[options]",
+                       "Print your identity, and whether the broker knows it.",
+                       "Prints the identity that the state directory holds, and what the broker "
+                       "says of it.\nExits with 1 if the broker does not answer or does not accept "
+                       "it.",
+                       {}});
+}
+
+config::Command AgentsCommand(ForwarderConfig& config, const Settings& shared) {
+  return QueryCommand(config, shared, Command::kAgents,
+                      {"agents",
+                       "[options]",
+                       "List the agents that you may reach and are online.",
+                       "Lists the agents of your project that are online and that the policy lets "
+                       "you\nreach something at.",
+                       {}});
+}
+
+absl::Status SetKnownAgents(const std::vector<std::string>& words, KnownAgentsCommand& command) {
+  using Action = KnownAgentsCommand::Action;
+  const std::string action = words.empty() ? "" : words[0];
+  if (action == "list" && words.size() == 1) {
+    command.action = Action::kList;
+  } else if (action == "add" && words.size() == 3) {
+    command = {Action::kAdd, words[1], words[2]};
+  } else if (action == "remove" && words.size() == 2) {
+    command = {Action::kRemove, words[1], ""};
+  } else {
+    return absl::InvalidArgumentError("expected list, add AGENT KEYID or remove AGENT");
+  }
+  return absl::OkStatus();
+}
+
+config::Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& shared) {
+  config::Command command = QueryCommand(
+      config, shared, Command::kKnownAgents,
+      {"known-agents",
+       "[options] list | add AGENT KEYID | remove AGENT",
+       "Which key each agent is known by.",
+       "Lists the keys that agents are known by, as recorded when each was first seen;\nadds one "
+       "beforehand, or removes one, so that the next key that is seen is\nrecorded.",
+       {}});
+  command.settings = KeepFlags(std::move(command.settings),
+                               {"config", "state-dir", "log-level", "quiet", "verbose", "json"});
+  command.set_positional = [&config](const std::vector<std::string>& words) {
+    return SetKnownAgents(words, config.known_agents);
+  };
+  return command;
+}
+
+}  // namespace
+
+std::vector<config::Command> QueryCommands(ForwarderConfig& config, const Settings& shared,
+                                           const Environment& environment) {
+  return {EnrollCommand(config, shared, environment), WhoAmICommand(config, shared),
+          AgentsCommand(config, shared), KnownAgentsCommandOf(config, shared)};
+}
+
+}  // namespace culvert::config
