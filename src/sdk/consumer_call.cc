@@ -136,7 +136,8 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
   options.own_window = own_window_;
   if (core_.end_to_end() == nullptr) {
     BeginPlain(options);
-  } else if (response.e2e() == culvert::v1::END_TO_END_REQUIRED) {
+  } else if (response.e2e() == culvert::v1::END_TO_END_REQUIRED &&
+             tunnel::IsCapable(response.caps())) {
     BeginSecuring(options);
   } else {
     FailOpening(ErrorStatus(ErrorCode::kDenied,

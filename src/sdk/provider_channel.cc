@@ -56,7 +56,8 @@ void ProviderChannel::Start(const ServiceFactory* factory, Plain plain) {
     return;
   }
   factory_ = factory;
-  const bool encrypted = offer_.e2e() == culvert::v1::END_TO_END_REQUIRED;
+  const bool encrypted =
+      offer_.e2e() == culvert::v1::END_TO_END_REQUIRED && tunnel::IsCapable(offer_.caps());
   if (core_.end_to_end() == nullptr || (!encrypted && plain == Plain::kYes)) {
     StartService();
   } else if (encrypted && core_.end_to_end()->server() != nullptr) {

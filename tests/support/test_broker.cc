@@ -15,9 +15,10 @@ TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port, const Broker
   Start(limits, port, times, server_options, rpc::Credentials::Insecure());
 }
 
-TestBroker::TestBroker(TestRealm& realm)
+TestBroker::TestBroker(TestRealm& realm, Tamper tamper)
     : gate_(std::make_unique<broker::Gate>(realm.pki().authority(), realm.records)),
-      calls_(std::make_unique<broker::IdentityCalls>(realm.pki(), realm.records, kRegion)) {
+      calls_(std::make_unique<broker::IdentityCalls>(realm.pki(), realm.records, kRegion)),
+      tamper_(std::move(tamper)) {
   Start({}, 0, {.start_wait = Duration::zero()}, {},
         rpc::Credentials::ForServer(realm.pki().server_certificate_file(),
                                     realm.pki().server_key_file()));
@@ -37,6 +38,7 @@ void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker
           --drops_;
           return;
         }
+        if (tamper_) stream = tamper_(info, std::move(stream));
         broker_->AddStream(info, std::move(stream));
       },
       server_options);

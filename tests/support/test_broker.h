@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,9 @@ namespace culvert::test {
 class TestBroker {
  public:
   static constexpr char kRegion[] = "here";
+  // Puts itself between the broker and a stream. Runs on the loop.
+  using Tamper = std::function<std::unique_ptr<rpc::Stream>(const rpc::StreamInfo&,
+                                                            std::unique_ptr<rpc::Stream>)>;
 
   // Port 0: the kernel chooses. Another one is bound again, for a broker that comes back.
   // Unlike a real one it says "unknown" at once, see Broker::Times.
@@ -25,7 +29,7 @@ class TestBroker {
                       const broker::Broker::Times& times = {.start_wait = Duration::zero()},
                       const rpc::ServerOptions& server_options = {});
   // With TLS and identities of `realm`, which outlives it.
-  explicit TestBroker(TestRealm& realm);
+  explicit TestBroker(TestRealm& realm, Tamper tamper = {});
   ~TestBroker() { Stop(); }
   TestBroker(const TestBroker&) = delete;
   TestBroker& operator=(const TestBroker&) = delete;
@@ -59,6 +63,7 @@ class TestBroker {
   std::unique_ptr<net::FdListener> listener_;  // on the loop
   uint16_t port_ = 0;
   std::atomic<int> drops_ = 0;
+  Tamper tamper_;
 };
 
 }  // namespace culvert::test
