@@ -231,6 +231,8 @@ TEST_CASE_METHOD(DeniedFixture, "Broker takes no more metadata than fits its lim
   const auto ask = [&](size_t bytes) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    // The connection of a call that was refused like that may be given up.
+    context.set_wait_for_ready(true);
     context.AddMetadata("authorization", std::string(bytes, 'a'));
     culvert::v1::WhoAmIResponse response;
     return stub->WhoAmI(&context, {}, &response).error_code();
