@@ -1,6 +1,7 @@
 #!/bin/bash
-# Builds Culvert and proves it: broker, agent and forwarder on loopback, one real download through
-# all three, compared byte by byte. Leaves nothing running, unless --keep is given.
+# Builds Culvert and proves it: a broker with an authority of its own, an agent and a user that enrol
+# with it, one rule that lets the user reach one port, and one real download through all three,
+# encrypted from end to end and compared byte by byte. Leaves nothing running, unless --keep is given.
 set -euo pipefail
 
 usage="usage: $0 [--keep]
@@ -93,7 +94,7 @@ said() {
   fail "$log" "$1 did not start"
 }
 
-echo "Culvert quickstart: everything on loopback, without identities (--insecure)."
+echo "Culvert quickstart: everything on loopback, with identities and encryption, no flags needed."
 do_step 'install the packages that the build needs' install_packages "${culvert_build_packages[@]}"
 do_step 'build the three programs and their man pages (some minutes the first time)' build
 
@@ -104,18 +105,40 @@ service_port=$(said service 'port ([0-9]+)')
 
 # An empty config file, so that none of this machine's is read.
 : >"$work/empty.toml"
-common=(--insecure --config "$work/empty.toml")
-start broker "$bin/culvert-broker" serve "${common[@]}" --state-dir "$work/broker" \
-  --listen 127.0.0.1:0
+config=(--config "$work/empty.toml")
+as_broker=("${config[@]}" --state-dir "$work/broker")
+as_agent=("${config[@]}" --state-dir "$work/agent")
+as_alice=("${config[@]}" --state-dir "$work/alice")
+
+start broker "$bin/culvert-broker" serve "${as_broker[@]}" --listen 127.0.0.1:0
 broker=$(said broker '^listening on (.*)')
-start agent "$bin/culvert-agent" run "${common[@]}" --state-dir "$work/agent" \
-  --broker "$broker" --name edge-1 --allow "127.0.0.1:$service_port"
+step=$((step + 1))
+echo "$step. started: broker $broker, which has made its authority"
+
+enrol_agent() {
+  "$bin/culvert-broker" token create "${as_broker[@]}" --agent edge-1 >"$work/agent.token" &&
+    "$bin/culvert-agent" enroll "${as_agent[@]}" --broker "$broker" --token-file "$work/agent.token"
+}
+enrol_alice() {
+  "$bin/culvert-broker" token create "${as_broker[@]}" --user alice >"$work/alice.token" &&
+    "$bin/culvert" enroll "${as_alice[@]}" --broker "$broker" --token-file "$work/alice.token"
+}
+do_step 'enrol agent edge-1 with a one-time token' enrol_agent
+do_step 'enrol user alice with another one' enrol_alice
+alice_key=$(sed -n 's/^key id: //p' "$work/step$step.log")
+echo "   alice's key id, for the agent's list of users: $alice_key"
+do_step "allow alice 127.0.0.1:$service_port at edge-1" \
+  "$bin/culvert-broker" policy allow "${as_broker[@]}" --user alice --agent edge-1 --service tcp \
+  --target "127.0.0.1:$service_port"
+
+# Allowed by key: then not even the broker can let somebody else in.
+start agent "$bin/culvert-agent" run "${as_agent[@]}" --allow "127.0.0.1:$service_port" \
+  --user "key:$alice_key"
 said agent 'registered as' >/dev/null
-start forward "$bin/culvert" forward "${common[@]}" --state-dir "$work/forward" \
-  --broker "$broker" -L "0:edge-1:$service_port"
+start forward "$bin/culvert" forward "${as_alice[@]}" -L "0:edge-1:$service_port"
 local_address=$(said forward '^forwarding ([^ ]+) -> ')
 step=$((step + 1))
-echo "$step. started: broker $broker, agent edge-1 (allows only 127.0.0.1:$service_port)," \
+echo "$step. started: agent edge-1 (allows only alice's key and 127.0.0.1:$service_port)," \
   "forwarder $local_address"
 
 download() {
@@ -132,12 +155,17 @@ echo "It works ($((SECONDS - began)) s)."
 cat <<END
 
 Try next, with an ssh server on this machine, each line in its own terminal, in $PWD:
-  $bin/culvert-broker serve --insecure
-  $bin/culvert-agent run --insecure --broker 127.0.0.1:7400 --name edge-1 --allow 127.0.0.1:22
-  $bin/culvert forward --insecure --broker 127.0.0.1:7400 -L 2222:edge-1:22
+  $bin/culvert-broker serve
+  $bin/culvert-broker token create --agent edge-1 > agent.token
+  $bin/culvert-agent enroll --broker 127.0.0.1:7400 --token-file agent.token
+  $bin/culvert-agent run --allow 127.0.0.1:22
+  $bin/culvert-broker token create --user alice > alice.token
+  $bin/culvert enroll --broker 127.0.0.1:7400 --token-file alice.token
+  $bin/culvert-broker policy allow --user alice --agent edge-1 --service tcp --target 127.0.0.1:22
+  $bin/culvert forward -L 2222:edge-1:22
   ssh -p 2222 USER@127.0.0.1
 or, in place of the last two:
-  ssh -o ProxyCommand='$bin/culvert connect --insecure %h:%p' USER@edge-1
+  ssh -o ProxyCommand='$bin/culvert connect %h:%p' USER@edge-1
 Every option: $bin/culvert forward --help. Every test: scripts/test.sh
 END
 if [[ $keep == yes ]]; then

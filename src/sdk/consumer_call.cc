@@ -128,7 +128,6 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& response) {
   timer_.Cancel();
-  place_.reset();
   tunnel::Channel::Options options;
   options.id = response.channel_id();
   options.peer_capabilities = response.caps();
@@ -155,6 +154,7 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
 void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
   deadline_.Cancel();
   attachment_.reset();
+  place_.reset();
   Outlet& outlet = *outlet_;
   driver_ =
       std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), std::move(outlet_),
@@ -193,6 +193,7 @@ void ConsumerCall::HandleSecured(absl::StatusOr<std::unique_ptr<crypto::TlsRecor
   if (!driver_->is_securing()) return;
   deadline_.Cancel();
   attachment_.reset();
+  place_.reset();
   Outlet& outlet = *outlet_;
   driver_->Open(std::move(outlet_), *std::move(records));
   outlet.Opened();
@@ -242,13 +243,13 @@ void ConsumerCall::FailOpening(const absl::Status& why) {
   if (outlet_ == nullptr) return;
   timer_.Cancel();
   stream_.reset();
-  place_.reset();
   EndUnopened(why);
   owner_.OnCallDone(*this);
 }
 
 void ConsumerCall::EndUnopened(const absl::Status& why) {
   deadline_.Cancel();
+  place_.reset();
   attachment_.reset();
   outlet_->Close(why);
   core_.loop().Post([owned = std::move(outlet_)] {});  // it may be what called us

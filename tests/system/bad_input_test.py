@@ -97,13 +97,13 @@ class CommandLine(CommandLineTest):
         self.check(agent + ["--name", AGENT], USAGE, "--broker")
         self.check(agent + ["--broker", f"{HOST}:1"], USAGE, "--name")
 
-    def test_no_run_without_insecure(self):
-        for argv in ([binary("culvert-broker"), "serve", "--listen", f"{HOST}:0"],
-                     [binary("culvert-agent"), "run", "--broker", f"{HOST}:1", "--name", AGENT],
+    def test_no_run_without_identity(self):
+        state = ["--state-dir", self.path("nobody")]
+        for argv in ([binary("culvert-agent"), "run", "--broker", f"{HOST}:1"],
                      [binary("culvert"), "forward", "--broker", f"{HOST}:1", "-L", "0:edge-1:22"],
                      [binary("culvert"), "connect", "--broker", f"{HOST}:1", "edge-1:22"]):
             with self.subTest(program=argv[:2]):
-                self.check(argv, USAGE, "--insecure")
+                self.check(argv + state, USAGE, "no identity", "enroll --broker")
 
     def test_insecure_stays_on_loopback(self):
         for listen in ("0.0.0.0:0", "[::]:0", "*:0", "192.0.2.1:0"):
@@ -183,10 +183,10 @@ class CommandLine(CommandLineTest):
         done = self.run_to_end(argv + ["--insecure"])
         self.assertEqual((0, b"configuration ok\n", b""),
                          (done.returncode, done.stdout, done.stderr))
-        self.check(argv, USAGE, "--insecure")
+        self.check(argv + ["--state-dir", self.path("nobody")], USAGE, "no identity")
         self.check(argv + ["--insecure", "--broker", "192.0.2.1"], USAGE, "loopback")
         agent = [binary("culvert-agent"), "run", "--check-config", "--name", AGENT, "--broker"]
-        self.check(agent + [f"{HOST}:1"], USAGE, "--insecure")
+        self.check(agent + [f"{HOST}:1", "--state-dir", self.path("nobody")], USAGE, "no identity")
         self.check(agent + ["192.0.2.1", "--insecure"], USAGE, "loopback")
 
 
@@ -227,8 +227,9 @@ class Connect(CommandLineTest):
 
     def test_broker_that_is_not_there(self):
         broker = self.broker()
+        command = self.connect_command(broker, "--open-timeout", "1s", "edge-1:22")
         broker.kill()
-        child = self.start_piped(self.connect_command(broker, "--open-timeout", "1s", "edge-1:22"))
+        child = self.start_piped(command)
         out, err = child.communicate(timeout=PATIENCE)
         self.check_failure((child.returncode, out, err.decode()), "broker", "refused")
 
@@ -353,6 +354,8 @@ class ControlPort(SystemTest):
 
 
 class Json(SystemTest):
+    secure = False
+
     def test_refusals_leave_stdout_to_the_results(self):
         broker = self.broker()
         forwarder = self.start([binary("culvert"), "forward", "--broker", broker.address,

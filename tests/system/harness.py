@@ -227,6 +227,9 @@ class Process:
 class SystemTest(unittest.TestCase):
     """A test with a directory of its own, and the output of its processes shown if it fails."""
 
+    # Whether the programs enrol and encrypt, as users have them, or run with --insecure.
+    secure = True
+
     def run(self, result=None):
         self.processes = []
         before = len(result.failures) + len(result.errors)
@@ -239,6 +242,8 @@ class SystemTest(unittest.TestCase):
 
     def setUp(self):
         self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="culvert-test-"))
+        self.broker_directories = {}  # by address
+        self.keys = {}  # of those who enrolled, by name
         # Nothing of the user's or the machine's configuration counts.
         self.write("empty.toml", "")
         self.env = {name: value for name, value in os.environ.items()
@@ -285,25 +290,69 @@ class SystemTest(unittest.TestCase):
         return child
 
     def broker(self, *args, listen=f"{HOST}:0"):
-        process = self.start([binary("culvert-broker"), "serve", "--listen", listen, "--insecure",
-                              "--state-dir", self.path("broker"), *args])
+        """One that comes back at the address of another one comes back with its state."""
+        directory = self.broker_directories.get(listen, f"broker{len(self.broker_directories)}")
+        process = self.start([binary("culvert-broker"), "serve", "--listen", listen,
+                              *self.credentials(directory), *args])
         process.address = process.stdout.expect(r"^listening on (\S+)$")[1]
+        process.directory = self.broker_directories[process.address] = directory
         return process
+
+    def credentials(self, directory):
+        """The flags of a program: where its identity is, or that it needs none."""
+        flags = ["--state-dir", self.path(directory)]
+        return flags if self.secure else [*flags, "--insecure"]
+
+    def command(self, *argv):
+        """A command that must succeed: what it printed."""
+        done = self.run_to_end(argv)
+        self.assertEqual((0, b""), (done.returncode, done.stderr), done)
+        return done.stdout.decode()
+
+    def admin(self, broker, *args):
+        return self.command(binary("culvert-broker"), *args, "--state-dir",
+                            self.path(broker.directory))
+
+    def enrol(self, broker, role, name):
+        """Gives a program its identity, unless it has one: its state directory."""
+        directory = f"{broker.directory}-{role}-{name}"
+        if not self.secure or os.path.exists(os.path.join(self.path(directory), "identity.pem")):
+            return directory
+        token = self.write(f"{name}.token", self.admin(broker, "token", "create", f"--{role}", name))
+        program = "culvert-agent" if role == "agent" else "culvert"
+        said = self.command(binary(program), "enroll", "--broker", broker.address, "--token-file",
+                            token, "--state-dir", self.path(directory))
+        self.keys[name] = re.search(r"^key id: (\S+)$", said, re.MULTILINE)[1]
+        if role == "user":
+            self.admin(broker, "policy", "allow", "--user", name, "--agent", "*", "--service",
+                       "tcp", "--target", "*:*")
+        return directory
+
+    def enrol_user(self, broker, name="alice"):
+        """One who may reach everything that the agents allow, and knows the agent."""
+        self.enrol(broker, "agent", AGENT)
+        directory = self.enrol(broker, "user", name)
+        if self.secure and AGENT in self.keys:
+            self.command(binary("culvert"), "known-agents", "add", AGENT, self.keys[AGENT],
+                         "--state-dir", self.path(directory))
+        return directory
 
     def agent(self, broker, *args, name=AGENT, allow=(f"{HOST}:*",), registered=True):
         """Waits until it is registered."""
+        directory = self.enrol(broker, "agent", name)
         rules = [word for rule in allow for word in ("--allow", rule)]
         process = self.start([binary("culvert-agent"), "run", "--broker", broker.address, "--name",
-                              name, "--insecure", "--state-dir", self.path("agent"), *rules, *args])
+                              name, *self.credentials(directory), *rules, *args])
         if registered:
             process.stderr.expect(" registered as ")
         return process
 
     def forwarder(self, broker, *args, forwards=()):
         """Waits until it is ready: `ports` are its local ports, in the order of `forwards`."""
+        directory = self.enrol_user(broker)
         flags = [word for spec in forwards for word in ("-L", spec)]
         process = self.start([binary("culvert"), "forward", "--broker", broker.address,
-                              "--insecure", "--state-dir", self.path("forwarder"), *flags, *args])
+                              *self.credentials(directory), *flags, *args])
         process.ports = []
         for index in range(len(forwards)):
             ready = process.stdout.expect(r"^forwarding \S+:(\d+) -> ", start=index)
@@ -311,8 +360,8 @@ class SystemTest(unittest.TestCase):
         return process
 
     def connect_command(self, broker, *args):
-        return [binary("culvert"), "connect", "--broker", broker.address, "--insecure",
-                "--state-dir", self.path("forwarder"), *args]
+        return [binary("culvert"), "connect", "--broker", broker.address,
+                *self.credentials(self.enrol_user(broker)), *args]
 
     def tunnel(self, *targets, broker=(), agent=(), forwarder=()):
         """The three programs: a Tunnel with a local port for each target, which is a port or a

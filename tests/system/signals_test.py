@@ -162,6 +162,8 @@ class Drain(SystemTest):
 
 
 class Reload(SystemTest):
+    secure = False
+
     def reload(self, program, words):
         start = program.stderr.position()
         program.signal(signal.SIGHUP)
@@ -258,7 +260,7 @@ class Reload(SystemTest):
         self.write("agent.toml", allow + "name = 'other'\nregion = 'eu'\n")
         self.reload(agent, " warning changed, but used from the next start only: name, region$")
         self.write("agent.toml", allow.replace("insecure = true", "") + f"name = '{AGENT}'\n")
-        self.reload(agent, " error configuration not reloaded: .*--insecure")
+        self.reload(agent, " error configuration not reloaded: .*no identity")
 
         entry = f"[[forward]]\nlocal = 0\nagent = '{AGENT}'\ntarget = 22\n"
         config = self.write("forward.toml", entry)
@@ -330,6 +332,8 @@ class Reload(SystemTest):
 
 class Ready(SystemTest):
     """What is printed on stdout, and nothing else is."""
+
+    secure = False
 
     def test_lines_of_forward(self):
         broker = self.broker()
