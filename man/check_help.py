@@ -5,7 +5,7 @@
   the config file, is under the page's OPTIONS for that command, and the page has no other;
 - each key of a config file, with its default, is in culvert.toml(5), and it has no other;
 - the commands of the synopsis are those of the program;
-- the examples in culvert.toml(5) pass --check-config.
+- the examples in culvert.toml(5) pass --check-config, but for the identity that it wants too.
 
 usage: check_help.py BIN_DIR [MAN_DIR]
 """
@@ -41,7 +41,7 @@ def output(binary, *args):
 
 
 def commands_in_help(text):
-    names = re.findall(r"^  (\w+) +\S", text.split("commands:\n")[1], re.MULTILINE)
+    names = re.findall(r"^  ([\w-]+) +\S", text.split("commands:\n")[1], re.MULTILINE)
     return names
 
 
@@ -57,8 +57,8 @@ def options_in_help(text):
             continue
         found = re.match(r"^ +\((.*)\)$", line)
         if found:
-            # "default: 30s; environment: CULVERT_GRACE; file: grace"
-            for part in found.group(1).split("; "):
+            # "default: 30s; environment: CULVERT_GRACE; file: grace", and a default may have a ";".
+            for part in re.split(r"; (?=(?:environment|file): )", found.group(1)):
                 key, value = part.split(": ", 1)
                 current[key.capitalize()] = value
     return options
@@ -103,7 +103,7 @@ def options_in_page(page, command, commands):
             in_options = heading == "OPTIONS"
         if not in_options:
             continue
-        named = [c for c in commands if c in heading.split()]
+        named = [c for c in commands if c in re.findall(r"[\w-]+", heading)]
         if named and command not in named:
             continue
         for head, body in entries(text):
@@ -157,11 +157,13 @@ def check_example(binary, command, page, name):
     if not found:
         mistake(f"{CONFIG_PAGE}: no example of {name}")
         return
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(found.group(1))
-        file.flush()
-        code, _, error = output(binary, command, "--config", file.name, "--check-config")
-    if code != 0:
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory) / name
+        file.write_text(found.group(1))
+        code, _, error = output(binary, command, "--config", str(file), "--state-dir", directory,
+                                "--check-config")
+    # The last thing that is checked.
+    if code != 0 and "no identity in " not in error:
         mistake(f"{CONFIG_PAGE}: the example of {name}: {error.strip()}")
 
 
@@ -169,7 +171,7 @@ def check_program(bin_dir, man_dir, config_page, program, page_name, wanted, exa
     binary = str(bin_dir / program)
     page = (man_dir / page_name).read_text()
     commands = commands_in_help(output(binary, "--help")[1])
-    synopsis = set(re.findall(r"^\*%s (\w+)\*" % program, dict(sections(page))["SYNOPSIS"],
+    synopsis = set(re.findall(r"^\*%s ([\w-]+)\*" % program, dict(sections(page))["SYNOPSIS"],
                               re.MULTILINE))
     if synopsis != set(commands):
         mistake(f"{page_name}: SYNOPSIS has {sorted(synopsis)}, --help {sorted(commands)}")

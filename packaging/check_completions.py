@@ -61,25 +61,27 @@ def check_command(completion, binary, command):
     # bash itself drops what does not begin with what was typed: all of these begin with "-".
     completion.expect([name, command, "-"], flags)
     completion.expect([name, "--log-level", "info", command, "-"], flags)
-    completion.expect([name, command, "--insecure", "--gr"], ["--grace"])
+    completion.expect([name, command, "--check-config", "--state"], ["--state-dir"])
     completion.expect([name, command, "--log-level", "de"], ["debug"])
     completion.expect([name, command, "--log-level", "=", "wa"], ["warning"])
     completion.expect([name, command, "--log-level", "="],
                       ["trace", "debug", "info", "warning", "error", "off"])
-    for flag in valued - {"--log-level", "--config", "--state-dir"}:
+    files = valued & {"--config", "--token-file"}
+    for flag in valued - files - {"--log-level", "--state-dir"}:
         completion.expect([name, command, flag, ""], [])
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
         (root / "a file.toml").touch()
         (root / "folder").mkdir()
         inside = [str(root / "a file.toml"), str(root / "folder")]
-        completion.expect([name, command, "--config", f"{root}/"], inside)
+        for flag in files:
+            completion.expect([name, command, flag, f"{root}/"], inside)
         completion.expect([name, command, "--state-dir", f"{root}/"], inside[1:])
 
 
 def check_program(binary, file):
     text = run(str(binary), "--help").stdout
-    commands = set(re.findall(r"^  (\w+) +\S", text.split("commands:\n")[1], re.MULTILINE))
+    commands = set(re.findall(r"^  ([\w-]+) +\S", text.split("commands:\n")[1], re.MULTILINE))
     completion = Completion(file)
     completion.expect([binary.name, ""], commands | {"-h", "--help", "--version"})
     working = commands - {"help", "version"}

@@ -21,8 +21,8 @@ MAX_EXPOSURE = 2.0
 
 # Unit, its config file here, and what that file lacks to be used as it is (None: nothing).
 UNITS = [
-    ("culvert-broker.service", "broker.toml", "no identity"),
-    ("culvert-agent.service", "agent.toml", "no broker"),
+    ("culvert-broker.service", "broker.toml", None),
+    ("culvert-agent.service", "agent.toml", "no identity"),
     ("culvert-forward@.service", "forward.toml", "nothing to forward"),
 ]
 
