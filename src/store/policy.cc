@@ -157,8 +157,8 @@ bool Policy::Compiled::Allows(const Request& request) const {
          (request.permission != Permission::kConnect || AllowsArg(request));
 }
 
-Decision Policy::Evaluate(const Principal& principal, const Request& request) const {
-  if (IsOwnAgent(principal, request)) return {true, "its own name"};
+const Rule* Policy::Find(const Principal& principal,
+                         absl::FunctionRef<bool(const Compiled&)> matches) const {
   std::vector<std::string> subjects = {
       IndexOf(principal.project, KindOf(principal.role), principal.name),
       IndexOf(principal.project, SubjectKind::kKey, principal.key_id)};
@@ -171,10 +171,25 @@ Decision Policy::Evaluate(const Principal& principal, const Request& request) co
     const auto found = rules_.find(subject);
     if (found == rules_.end()) continue;
     for (const Compiled& compiled : found->second) {
-      if (compiled.Allows(request)) return {true, compiled.rule.ToString()};
+      if (matches(compiled)) return &compiled.rule;
     }
   }
-  return Denied(principal, request);
+  return nullptr;
+}
+
+Decision Policy::Evaluate(const Principal& principal, const Request& request) const {
+  if (IsOwnAgent(principal, request)) return {true, "its own name"};
+  const Rule* const rule =
+      Find(principal, [&request](const Compiled& compiled) { return compiled.Allows(request); });
+  return rule != nullptr ? Decision{true, rule->ToString()} : Denied(principal, request);
+}
+
+bool Policy::MaySee(const Principal& principal, std::string_view agent) const {
+  return Find(principal, [agent](const Compiled& compiled) {
+           return (Has(compiled.permissions, Permission::kConnect) ||
+                   Has(compiled.permissions, Permission::kList)) &&
+                  GlobMatches(compiled.rule.agent, agent);
+         }) != nullptr;
 }
 
 }  // namespace culvert::store

@@ -7,7 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
 #include "base/target_pattern.h"
 #include "store/permission.h"
 #include "store/principal.h"
@@ -84,6 +85,8 @@ class Policy {
 
   // Costs what the rules of this principal and its groups cost, not those of others.
   Decision Evaluate(const Principal& principal, const Request& request) const;
+  // Whether it may connect to something at `agent`, or list it.
+  bool MaySee(const Principal& principal, std::string_view agent) const;
 
  private:
   struct Compiled {
@@ -95,6 +98,9 @@ class Policy {
     bool AllowsArg(const Request& request) const;
   };
   void Add(const Rule& rule, const PermissionSet& permissions);
+  // The first rule of the principal or its groups that `matches`; null if none does.
+  const Rule* Find(const Principal& principal,
+                   absl::FunctionRef<bool(const Compiled&)> matches) const;
 
   // Both by project and subject.
   std::unordered_map<std::string, std::vector<Compiled>> rules_;

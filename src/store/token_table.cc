@@ -32,14 +32,19 @@ void PurgeIn(Database& database, WallTime now) {
   database.Execute("DELETE FROM tokens WHERE coalesce(used_at, expires) < ?", before);
 }
 
-absl::Status CheckUsable(const Token& token, WallTime now) {
-  if (token.used) {
+absl::Status CheckUsable(const Token& token, const std::string& key_id, Role role, WallTime now) {
+  if (token.used && token.used_by != key_id) {
     return absl::UnauthenticatedError(
         fmt::format("enrolment token {} was used at {}", token.id, FormatTime(*token.used)));
   }
-  if (token.expires > now) return absl::OkStatus();
-  return absl::UnauthenticatedError(
-      fmt::format("enrolment token {} expired at {}", token.id, FormatTime(token.expires)));
+  if (token.expires <= now) {
+    return absl::UnauthenticatedError(
+        fmt::format("enrolment token {} expired at {}", token.id, FormatTime(token.expires)));
+  }
+  if (token.enrolment.role == role) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format("enrolment token {} is for the {} {}", token.id,
+                                                   RoleName(token.enrolment.role),
+                                                   token.enrolment.name));
 }
 
 }  // namespace
@@ -65,7 +70,7 @@ absl::StatusOr<NewToken> TokenTable::Create(const Enrolment& enrolment, WallTime
 }
 
 absl::StatusOr<Enrolment> TokenTable::Use(std::string_view secret, const std::string& key_id,
-                                          WallTime now) {
+                                          Role role, WallTime now) {
   CULVERT_RETURN_IF_ERROR(CheckKeyId(key_id));
   using Result = absl::StatusOr<Enrolment>;
   return database_.Write<Result>("use token", [&]() -> Result {
@@ -73,10 +78,11 @@ absl::StatusOr<Enrolment> TokenTable::Use(std::string_view secret, const std::st
         fmt::format("{} WHERE secret_hash = ?", kColumns).c_str(), HashOf(secret));
     if (!row.executeStep()) return absl::UnauthenticatedError("enrolment token unknown");
     CULVERT_ASSIGN_OR_RETURN(const Token token, TokenAt(row));
-    CULVERT_RETURN_IF_ERROR(CheckUsable(token, now));
+    CULVERT_RETURN_IF_ERROR(CheckUsable(token, key_id, role, now));
     if (database_.Finds("SELECT 1 FROM revocations WHERE key_id = ?", key_id)) {
       return absl::PermissionDeniedError(fmt::format("key {} is revoked", key_id));
     }
+    if (token.used) return token.enrolment;
     database_.Execute("UPDATE tokens SET used_at = ?, used_by = ? WHERE id = ?", ToUnixMillis(now),
                       key_id, token.id);
     return token.enrolment;

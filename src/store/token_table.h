@@ -47,10 +47,13 @@ class TokenTable {
   // Makes the project too. INVALID_ARGUMENT if a name is none, or if it would be expired already.
   absl::StatusOr<NewToken> Create(const Enrolment& enrolment, WallTime expires, WallTime now);
 
-  // Uses the token up for the key `key_id`, in one transaction: of two uses exactly one succeeds.
-  // UNAUTHENTICATED if it is unknown, expired or used, PERMISSION_DENIED if the key is revoked. The
-  // message says which, and may be told to whoever has the secret.
-  absl::StatusOr<Enrolment> Use(std::string_view secret, const std::string& key_id, WallTime now);
+  // Uses the token up for the key `key_id`, in one transaction: of two keys exactly one succeeds.
+  // The same key may come again until the token expires: the answer to it may have been lost.
+  // UNAUTHENTICATED if it is unknown, expired or another key's; FAILED_PRECONDITION if it is not
+  // for `role`, PERMISSION_DENIED if the key is revoked, and it stays unused. The message says
+  // which, and may be told to whoever has the secret.
+  absl::StatusOr<Enrolment> Use(std::string_view secret, const std::string& key_id, Role role,
+                                WallTime now);
 
   // The newest last. Those of kKept ago are gone.
   absl::StatusOr<std::vector<Token>> List(const std::string& project);

@@ -115,6 +115,17 @@ TEST_CASE_METHOD(PolicyFixture, "Policy gives a group's rules to its members", "
   CHECK_FALSE(policy.Evaluate(elsewhere, request).allowed);
 }
 
+TEST_CASE_METHOD(PolicyFixture, "Policy shows the agents that one may connect to or list",
+                 "[policy]") {
+  const Rule rule{"default", {kUser, "alice"}, "connect", "edge-*", "tcp", "10.0.0.1:22"};
+  Rule serving = For("bob");
+  serving.role = "agent";
+  const Policy policy({{rule, serving}, {}, {}});
+  CHECK(policy.MaySee(User("alice"), "edge-1"));
+  CHECK_FALSE(policy.MaySee(User("alice"), "other"));
+  CHECK_FALSE(policy.MaySee(User("bob"), "edge-1"));
+}
+
 TEST_CASE_METHOD(PolicyFixture, "Policy knows roles of its own and the built-in ones", "[policy]") {
   RoleDefinition watcher{"watcher", {}};
   watcher.permissions.set(static_cast<size_t>(kWatch));

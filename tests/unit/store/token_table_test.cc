@@ -15,23 +15,41 @@ struct TokenFixture : StoreFixture {
     return *token;
   }
   absl::StatusOr<Enrolment> Use(const NewToken& token, WallTime at) {
-    return store->tokens().Use(token.secret, Key("edge-1"), at);
+    return store->tokens().Use(token.secret, Key("edge-1"), Role::kAgent, at);
   }
   const Enrolment kEdge = {"default", Role::kAgent, "edge-1"};
 };
 
 TEST_CASE_METHOD(TokenFixture, "Token enrols once, also after a restart", "[token]") {
   const NewToken token = Make(now + 1h);
+  const auto use_other = [&] {
+    return store->tokens().Use(token.secret, Key("other"), Role::kAgent, now).status();
+  };
   CHECK(*Use(token, now) == kEdge);
-  const auto again = Use(token, now);
-  CHECK(absl::IsUnauthenticated(again.status()));
-  CHECK(MessageOf(again.status()).find("was used") != std::string_view::npos);
+  CHECK(absl::IsUnauthenticated(use_other()));
+  CHECK(MessageOf(use_other()).find("was used") != std::string_view::npos);
   Reopen();
-  CHECK(absl::IsUnauthenticated(Use(token, now).status()));
+  CHECK(absl::IsUnauthenticated(use_other()));
   const auto tokens = *store->tokens().List("default");
   REQUIRE(tokens.size() == 1);
   CHECK(tokens[0].used == now);
   CHECK(tokens[0].used_by == Key("edge-1"));
+}
+
+TEST_CASE_METHOD(TokenFixture, "Token answers the key that has used it again, in its time",
+                 "[token]") {
+  const NewToken token = Make(now + 1h);
+  REQUIRE(Use(token, now).ok());
+  CHECK(*Use(token, now + 1min) == kEdge);
+  CHECK(store->tokens().List("default")->front().used == now);
+  CHECK(absl::IsUnauthenticated(Use(token, now + 1h).status()));
+}
+
+TEST_CASE_METHOD(TokenFixture, "Token stays unused by who enrols as something else", "[token]") {
+  const NewToken token = Make(now + 1h);
+  const auto used = store->tokens().Use(token.secret, Key("edge-1"), Role::kUser, now);
+  CHECK(absl::IsFailedPrecondition(used.status()));
+  CHECK(store->tokens().Use(token.secret, Key("new"), Role::kAgent, now).ok());
 }
 
 TEST_CASE_METHOD(TokenFixture, "Token ends at its time", "[token]") {
@@ -48,7 +66,7 @@ TEST_CASE_METHOD(TokenFixture, "Token that nobody made is unknown", "[token]") {
   const auto used = Use(token, now);
   CHECK(absl::IsUnauthenticated(used.status()));
   CHECK(MessageOf(used.status()) == "enrolment token unknown");
-  CHECK(absl::IsUnauthenticated(store->tokens().Use("", Key("x"), now).status()));
+  CHECK(absl::IsUnauthenticated(store->tokens().Use("", Key("x"), Role::kAgent, now).status()));
 }
 
 TEST_CASE_METHOD(TokenFixture, "Token is not used up by a revoked key or a malformed one",
@@ -56,8 +74,9 @@ TEST_CASE_METHOD(TokenFixture, "Token is not used up by a revoked key or a malfo
   const NewToken token = Make(now + 1h);
   REQUIRE(store->revocations().Revoke({Key("edge-1")}, "", now).ok());
   CHECK(absl::IsPermissionDenied(Use(token, now).status()));
-  CHECK(absl::IsInvalidArgument(store->tokens().Use(token.secret, "key", now).status()));
-  CHECK(store->tokens().Use(token.secret, Key("new"), now).ok());
+  CHECK(absl::IsInvalidArgument(
+      store->tokens().Use(token.secret, "key", Role::kAgent, now).status()));
+  CHECK(store->tokens().Use(token.secret, Key("new"), Role::kAgent, now).ok());
 }
 
 TEST_CASE_METHOD(TokenFixture, "Token is not in the file that keeps it", "[token]") {
