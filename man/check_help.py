@@ -41,8 +41,8 @@ def output(binary, *args):
 
 
 def commands_in_help(text):
-    names = re.findall(r"^  ([\w-]+) +\S", text.split("commands:\n")[1], re.MULTILINE)
-    return names
+    """"serve", "token create", …"""
+    return re.findall(r"^  ([\w-]+(?: \w+)?)  +\S", text.split("commands:\n")[1], re.MULTILINE)
 
 
 def options_in_help(text):
@@ -57,8 +57,8 @@ def options_in_help(text):
             continue
         found = re.match(r"^ +\((.*)\)$", line)
         if found:
-            # "default: 30s; environment: CULVERT_GRACE; file: grace", and a default may have a ";".
-            for part in re.split(r"; (?=(?:environment|file): )", found.group(1)):
+            # "default: 30s; environment: CULVERT_GRACE; file: grace"
+            for part in re.split("; (?=environment: |file: )", found.group(1)):
                 key, value = part.split(": ", 1)
                 current[key.capitalize()] = value
     return options
@@ -94,6 +94,11 @@ def sources_in(body):
             for name, value in re.findall(r"\b(%s): \*(.+?)\*\.(?=\s|$)" % "|".join(SOURCES), body)}
 
 
+def commands_in_heading(heading):
+    """Of "Options of serve, token list and audit" those three."""
+    return re.split(r", | and ", heading.removeprefix("Options of "))
+
+
 def options_in_page(page, command, commands):
     """As options_in_help. A section that names commands is about those only."""
     options = {}
@@ -103,7 +108,7 @@ def options_in_page(page, command, commands):
             in_options = heading == "OPTIONS"
         if not in_options:
             continue
-        named = [c for c in commands if c in re.findall(r"[\w-]+", heading)]
+        named = [c for c in commands if c in commands_in_heading(heading)]
         if named and command not in named:
             continue
         for head, body in entries(text):
@@ -171,14 +176,14 @@ def check_program(bin_dir, man_dir, config_page, program, page_name, wanted, exa
     binary = str(bin_dir / program)
     page = (man_dir / page_name).read_text()
     commands = commands_in_help(output(binary, "--help")[1])
-    synopsis = set(re.findall(r"^\*%s ([\w-]+)\*" % program, dict(sections(page))["SYNOPSIS"],
+    synopsis = set(re.findall(r"^\*%s ([\w-]+(?: \w+)?)\*" % program, dict(sections(page))["SYNOPSIS"],
                               re.MULTILINE))
     if synopsis != set(commands):
         mistake(f"{page_name}: SYNOPSIS has {sorted(synopsis)}, --help {sorted(commands)}")
     working = [c for c in commands if c not in ("help", "version")]
     everything = {}
     for command in working:
-        in_help = options_in_help(output(binary, command, "--help")[1])
+        in_help = options_in_help(output(binary, *command.split(), "--help")[1])
         if not in_help:
             mistake(f"{program} {command} --help tells no options")
         everything.update(in_help)

@@ -55,40 +55,67 @@ def flags_in_help(text):
     return flags, valued
 
 
-def check_command(completion, binary, command):
-    flags, valued = flags_in_help(run(str(binary), command, "--help").stdout)
-    name = binary.name
-    # bash itself drops what does not begin with what was typed: all of these begin with "-".
-    completion.expect([name, command, "-"], flags)
-    completion.expect([name, "--log-level", "info", command, "-"], flags)
-    completion.expect([name, command, "--check-config", "--state"], ["--state-dir"])
-    completion.expect([name, command, "--log-level", "de"], ["debug"])
-    completion.expect([name, command, "--log-level", "=", "wa"], ["warning"])
-    completion.expect([name, command, "--log-level", "="],
-                      ["trace", "debug", "info", "warning", "error", "off"])
-    files = valued & {"--config", "--token-file"}
-    for flag in valued - files - {"--log-level", "--state-dir"}:
-        completion.expect([name, command, flag, ""], [])
+# Values that a completion knows, by flag; of other flags it knows none.
+WORDS = {
+    "--log-level": ["trace", "debug", "info", "warning", "error", "off"],
+    "--kind": ["enrol", "renew", "register", "unregister", "open", "deny", "close", "policy",
+               "token", "revoke", "admin"],
+    "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
+                     "update", "delete"],
+}
+FILES = {"--config", "--audit-log", "--token-file"}
+FOLDERS = {"--state-dir"}
+
+
+def check_values(completion, words, valued):
+    for flag in valued & WORDS.keys():
+        completion.expect([*words, flag, ""], WORDS[flag])
+    for flag in valued - WORDS.keys() - FILES - FOLDERS:
+        completion.expect([*words, flag, ""], [])
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
         (root / "a file.toml").touch()
         (root / "folder").mkdir()
         inside = [str(root / "a file.toml"), str(root / "folder")]
-        for flag in files:
-            completion.expect([name, command, flag, f"{root}/"], inside)
-        completion.expect([name, command, "--state-dir", f"{root}/"], inside[1:])
+        for flag in valued & FILES:
+            completion.expect([*words, flag, f"{root}/"], inside)
+        for flag in valued & FOLDERS:
+            completion.expect([*words, flag, f"{root}/"], inside[1:])
+
+
+def check_command(completion, binary, command):
+    words = [binary.name, *command.split()]
+    flags, valued = flags_in_help(run(str(binary), *command.split(), "--help").stdout)
+    # bash itself drops what does not begin with what was typed: all of these begin with "-".
+    completion.expect([*words, "-"], flags)
+    completion.expect([binary.name, "--log-level", "info", *command.split(), "-"], flags)
+    if "--grace" in flags:
+        completion.expect([*words, "--check-config", "--gr"], ["--grace"])
+    completion.expect([*words, "--log-level", "de"], ["debug"])
+    completion.expect([*words, "--log-level", "=", "wa"], ["warning"])
+    completion.expect([*words, "--log-level", "="], WORDS["--log-level"])
+    check_values(completion, words, valued)
 
 
 def check_program(binary, file):
     text = run(str(binary), "--help").stdout
-    commands = set(re.findall(r"^  ([\w-]+) +\S", text.split("commands:\n")[1], re.MULTILINE))
+    commands = re.findall(r"^  ([\w-]+(?: \w+)?)  +\S", text.split("commands:\n")[1], re.MULTILINE)
+    first = {command.split()[0] for command in commands}
     completion = Completion(file)
-    completion.expect([binary.name, ""], commands | {"-h", "--help", "--version"})
-    working = commands - {"help", "version"}
-    completion.expect([binary.name, "help", ""], working)
+    completion.expect([binary.name, ""], first | {"-h", "--help", "--version"})
+    completion.expect([binary.name, "help", ""], first - {"help", "version"})
     completion.expect([binary.name, "version", ""], [])
-    for command in sorted(working):
-        completion.expect([binary.name, command[:3]], [command])
+    for word in sorted(first):
+        second = {c.split()[1] for c in commands if c.startswith(word + " ")}
+        if second:
+            completion.expect([binary.name, word, ""], second | {"-h", "--help", "--version"})
+    for command in commands:
+        if command in ("help", "version"):
+            continue
+        *before, last = command.split()
+        beside = {c.split()[len(before)] for c in commands if c.split()[:len(before)] == before}
+        completion.expect([binary.name, *before, last[:3]],
+                          [word for word in beside if word.startswith(last[:3])])
         check_command(completion, binary, command)
 
 

@@ -13,8 +13,6 @@
 namespace culvert {
 namespace {
 
-constexpr size_t kMaxPrintable = 256;
-
 std::atomic<LogLevel> level_threshold{LogLevel::kInfo};
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
@@ -69,9 +67,9 @@ void Log(LogLevel level, std::string_view line) {
   Logger().log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
-std::string Printable(std::string_view text) {
-  const bool cut = text.size() > kMaxPrintable;
-  std::string out = absl::CHexEscape(std::string(text.substr(0, kMaxPrintable)));
+std::string Printable(std::string_view text, size_t most) {
+  const bool cut = text.size() > most;
+  std::string out = absl::CHexEscape(std::string(text.substr(0, most)));
   // An apostrophe harms no line, and words have it.
   out = absl::StrReplaceAll(out, {{"\\'", "'"}});
   if (cut) out += "...";

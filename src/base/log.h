@@ -24,9 +24,9 @@ void SetLogLevel(LogLevel level);
 bool LogEnabled(LogLevel level);
 void Log(LogLevel level, std::string_view line);
 
-// `text` with control and non-ASCII bytes escaped, cut to 256 bytes: what a peer sends must not be
-// able to forge a log line.
-std::string Printable(std::string_view text);
+// `text` with control and non-ASCII bytes escaped, cut to `most` bytes: what a peer sends must not
+// be able to forge a log line.
+std::string Printable(std::string_view text, size_t most = 256);
 
 }  // namespace culvert
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/broker.h"
+#include "broker/broker_state.h"
 #include "broker/connection_table.h"
 #include "broker/log_throttle.h"
 #include "config/changed_keys.h"
@@ -56,19 +57,23 @@ config::ChangedKeys ChangedForNextStart(const config::BrokerConfig& now,
   keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
   keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
   keys.Note("json", now.json, next.json);
+  keys.Note("audit_log", now.audit_file(), next.audit_file());
   return keys;
 }
 
 // Lives on the control loop, except for the server, whose start and end block.
 class Serving {
  public:
+  // `state` outlives it; null under --insecure.
   Serving(net::EventLoop& loop, config::BrokerConfig config, ParseAgain parse,
-          std::promise<void>& done)
+          std::promise<void>& done, BrokerState* state)
       : loop_(loop),
+        state_(state),
         config_(std::move(config)),
         parse_(std::move(parse)),
         done_(done),
-        broker_(loop, config_.region, LimitsOf(config_)),
+        broker_(loop, config_.region, LimitsOf(config_), {},
+                state_ != nullptr ? state_->access() : BrokerAccess()),
         connections_(config_.max_connections_per_address, config_.max_connections) {}
 
   Broker& broker() { return broker_; }
@@ -81,6 +86,9 @@ class Serving {
                      net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
                                                   [this] { Reload(); }});
     for (const config::Endpoint& endpoint : config_.listen) CULVERT_RETURN_IF_ERROR(Bind(endpoint));
+    if (state_ != nullptr) {
+      CULVERT_RETURN_IF_ERROR(state_->Serve([this] { broker_.CheckPermissions(); }));
+    }
     CULVERT_RETURN_IF_ERROR(PrintAddresses());
     config::NotifyReady(StatusLine());
     return absl::OkStatus();
@@ -108,7 +116,15 @@ class Serving {
                             : fmt::format("listening on {}", address);
       lines += '\n';
     }
+    if (state_ != nullptr) lines += AuthorityLine();
     return config::PrintResult(lines);
+  }
+
+  std::string AuthorityLine() const {
+    const std::string fingerprint = state_->authority_fingerprint();
+    return config_.json
+               ? fmt::format("{{\"event\":\"authority\",\"fingerprint\":\"{}\"}}\n", fingerprint)
+               : fmt::format("CA fingerprint {}\n", fingerprint);
   }
 
   std::string StatusLine() const {
@@ -144,6 +160,7 @@ class Serving {
   }
 
   void Reload() {
+    if (state_ != nullptr) state_->audit().Reopen();
     config::Reload(
         parse_, [this](const config::BrokerConfig& next) { Apply(next); },
         [this] { return StatusLine(); });
@@ -159,6 +176,7 @@ class Serving {
   }
 
   net::EventLoop& loop_;
+  BrokerState* const state_;
   const config::BrokerConfig config_;
   const ParseAgain parse_;
   std::promise<void>& done_;
@@ -171,29 +189,49 @@ class Serving {
   bool finished_ = false;
 };
 
-int RunChecked(const config::BrokerConfig& config, const ParseAgain& parse) {
-  net::LoopThread thread;
+// On the control loop.
+absl::Status OpenState(net::EventLoop& loop, const config::BrokerConfig& config,
+                       std::unique_ptr<BrokerState>& state) {
+  if (config.common.insecure) return absl::OkStatus();
+  CULVERT_ASSIGN_OR_RETURN(state, BrokerState::Open(loop, config));
+  return absl::OkStatus();
+}
+
+absl::Status RunOn(net::LoopThread& thread, const config::BrokerConfig& config,
+                   const ParseAgain& parse, BrokerState* state) {
   std::promise<void> done;
   std::unique_ptr<Serving> serving;
-  thread.Run([&] { serving = std::make_unique<Serving>(thread.loop(), config, parse, done); });
+  rpc::Credentials credentials = rpc::Credentials::Insecure();
+  thread.Run([&] {
+    if (state != nullptr) credentials = state->credentials();
+    serving = std::make_unique<Serving>(thread.loop(), config, parse, done, state);
+  });
 
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(
-      thread.loop(), rpc::Credentials::Insecure(),
+      thread.loop(), credentials,
       [&](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
         serving->broker().AddStream(info, std::move(stream));
       },
       ServerOptionsOf(config));
   absl::Status started = server.status();
   if (started.ok()) thread.Run([&] { started = serving->Listen(**server); });
-  if (started.ok()) {
-    done.get_future().wait();
-  } else {
-    config::PrintError(kProgram, started);
-  }
+  if (started.ok()) done.get_future().wait();
   // The loop still runs: cancellations post to it.
   if (server.ok()) (*server)->Shutdown(std::chrono::seconds(1));
   thread.Run([&] { serving.reset(); });
-  return started.ok() ? 0 : config::kExitFailure;
+  return started;
+}
+
+int RunChecked(const config::BrokerConfig& config, const ParseAgain& parse) {
+  net::LoopThread thread;
+  std::unique_ptr<BrokerState> state;
+  absl::Status ran;
+  thread.Run([&] { ran = OpenState(thread.loop(), config, state); });
+  if (ran.ok()) ran = RunOn(thread, config, parse, state.get());
+  thread.Run([&] { state.reset(); });
+  if (ran.ok()) return 0;
+  config::PrintError(kProgram, ran);
+  return config::kExitFailure;
 }
 
 }  // namespace

@@ -21,6 +21,11 @@ Setting LimitSetting(std::string flag, std::string help, uint32_t& field,
                       field, parse);
 }
 
+absl::StatusOr<std::string> ParseFile(std::string_view text) {
+  if (!text.empty()) return std::string(text);
+  return absl::InvalidArgumentError("expected a path");
+}
+
 Settings ServeSettings(BrokerConfig& config) {
   Settings settings = {
       ListSetting({"listen", '\0', "ADDR:PORT",
@@ -37,6 +42,9 @@ Settings ServeSettings(BrokerConfig& config) {
                    config.max_pending_per_address),
       LimitSetting("max-connections", "Connections in all; 0 is 90 % of the file descriptors.",
                    config.max_connections, ParseLimitOrZero),
+      ValueSetting({"audit-log", '\0', "FILE", "Where what happens is recorded.",
+                    "audit.log in the state directory"},
+                   config.audit_log, ParseFile),
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/broker.toml for root, else "
@@ -71,10 +79,14 @@ absl::StatusOr<Parsed<BrokerConfig>> ParseBrokerCommand(const std::vector<std::s
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kBroker);
   program.check = [&config] { return Check(config); };
+  const Settings settings = ServeSettings(config);
   program.commands.push_back({"serve", "[options]", "Run the broker in the foreground.",
                               "Runs the broker in the foreground. SIGTERM drains it, SIGHUP reads "
                               "the\nconfiguration again.",
-                              ServeSettings(config)});
+                              settings});
+  for (Command& command : AdminCommands(config.admin, settings)) {
+    program.commands.push_back(std::move(command));
+  }
   CULVERT_ASSIGN_OR_RETURN(Parsed<BrokerConfig> parsed,
                            ReadInto(program, config, args, environment));
   if (parsed.config) CULVERT_RETURN_IF_ERROR(CheckListen(*parsed.config));

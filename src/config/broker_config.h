@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "config/broker_admin.h"
 #include "config/common.h"
 #include "config/endpoint.h"
 #include "config/environment.h"
@@ -23,10 +24,16 @@ struct BrokerConfig {
   uint32_t max_pending_per_address = 1024;
   uint32_t max_connections = 0;  // 0: 90 % of the descriptors
   bool json = false;             // results on stdout as JSON
+  std::string audit_log;         // empty: audit.log in the state directory
+  AdminCommand admin;            // without a name: serve
+
+  std::string audit_file() const {
+    return audit_log.empty() ? common.state_dir + "/audit.log" : audit_log;
+  }
 };
 
-// `culvert-broker serve`; `args` without the program's name. No side effects, so that a reload
-// calls it again with the same arguments.
+// Every command of `culvert-broker`; `args` without the program's name. No side effects, so that a
+// reload calls it again with the same arguments.
 absl::StatusOr<Parsed<BrokerConfig>> ParseBrokerCommand(const std::vector<std::string>& args,
                                                         const Environment& environment);
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace culvert::config {
 namespace {
@@ -42,6 +44,19 @@ std::string SettingHelp(const Setting& setting) {
   return text;
 }
 
+using Line = std::pair<std::string, std::string>;  // a command and its summary
+
+std::string Table(const std::vector<Line>& lines) {
+  constexpr size_t kGap = 2;
+  size_t width = 0;
+  for (const Line& line : lines) width = std::max(width, line.first.size() + kGap);
+  std::string text;
+  for (const auto& [name, summary] : lines) {
+    text += fmt::format("  {:<{}}{}\n", name, width, summary);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string VersionText(const std::string& program) {
@@ -49,15 +64,26 @@ std::string VersionText(const std::string& program) {
 }
 
 std::string ProgramHelp(const Program& program) {
-  std::string text = fmt::format("usage: {} COMMAND [options]\n\n{}\n\ncommands:\n", program.name,
-                                 program.summary);
+  std::vector<Line> lines;
+  for (const Command& command : program.commands) lines.emplace_back(command.name, command.summary);
+  lines.emplace_back("help", "Print this, or the help of a command.");
+  lines.emplace_back("version", "Print the version.");
+  return fmt::format(
+      "usage: {0} COMMAND [options]\n\n{1}\n\ncommands:\n{2}\n"
+      "See '{0} COMMAND --help' for the options of a command.\n",
+      program.name, program.summary, Table(lines));
+}
+
+std::string GroupHelp(const Program& program, const std::string& group) {
+  std::vector<Line> lines;
   for (const Command& command : program.commands) {
-    text += fmt::format("  {:<9} {}\n", command.name, command.summary);
+    if (command.name.compare(0, group.size() + 1, group + " ") != 0) continue;
+    lines.emplace_back(command.name, command.summary);
   }
-  text += fmt::format("  {:<9} {}\n  {:<9} {}\n", "help", "Print this, or the help of a command.",
-                      "version", "Print the version.");
-  text += fmt::format("\nSee '{} COMMAND --help' for the options of a command.\n", program.name);
-  return text;
+  return fmt::format(
+      "usage: {0} {1} COMMAND [options]\n\ncommands:\n{2}\n"
+      "See '{0} {1} COMMAND --help' for the options of a command.\n",
+      program.name, group, Table(lines));
 }
 
 std::string CommandHelp(const std::string& program, const Command& command) {

@@ -114,11 +114,55 @@ const Command* FindCommand(const Program& program, std::string_view name) {
   return found == program.commands.end() ? nullptr : &*found;
 }
 
-absl::Status UnknownCommand(const Program& program, std::string_view name) {
+// Whether `word` begins the names of some commands: "token" does of "token create".
+bool IsGroup(const Program& program, std::string_view word) {
+  const std::string start = fmt::format("{} ", word);
+  return std::any_of(program.commands.begin(), program.commands.end(),
+                     [&start](const Command& command) {
+                       return command.name.compare(0, start.size(), start) == 0;
+                     });
+}
+
+absl::Status UnknownCommand(const Program& program, std::string_view name, const std::string& see) {
   const char* const what = name.substr(0, 1) == "-" ? "option" : "command";
   return WithHint(
       absl::InvalidArgumentError(fmt::format("unknown {} \"{}\"", what, Printable(name))),
-      program.name);
+      fmt::format("{}{}", program.name, see));
+}
+
+bool AsksForHelp(std::string_view word) { return word == "--help" || word == "-h"; }
+
+// `args` begin with the name of a group.
+absl::StatusOr<std::string> ReadGroup(const Program& program, const std::vector<std::string>& args,
+                                      const Environment& environment) {
+  const std::string& group = args.front();
+  const std::string see = " " + group;
+  if (args.size() == 1) {
+    return WithHint(
+        absl::InvalidArgumentError(fmt::format("{} needs to be followed by a command", group)),
+        program.name + see);
+  }
+  if (AsksForHelp(args[1])) return GroupHelp(program, group);
+  if (args[1] == "--version") return VersionText(program.name);
+  const std::string name = fmt::format("{} {}", group, args[1]);
+  const Command* const command = FindCommand(program, name);
+  if (command == nullptr) {
+    return UnknownCommand(program, args[1].substr(0, 1) == "-" ? args[1] : name, see);
+  }
+  return ReadCommand(program, *command, {args.begin() + 2, args.end()}, environment);
+}
+
+// What follows "help".
+absl::StatusOr<std::string> ReadHelp(const Program& program, const std::vector<std::string>& words,
+                                     const Environment& environment) {
+  if (words.empty() || words[0] == "help" || words[0] == "version" || words[0] == "--help") {
+    return ProgramHelp(program);
+  }
+  const bool known = FindCommand(program, words[0]) != nullptr || IsGroup(program, words[0]);
+  if (!known) return UnknownCommand(program, words[0], "");
+  std::vector<std::string> args = words;
+  args.emplace_back("--help");
+  return ReadProgram(program, args, environment);
 }
 
 }  // namespace
@@ -161,17 +205,11 @@ absl::StatusOr<std::string> ReadProgram(const Program& program,
   }
   const std::string& name = args.front();
   if (name == "--version" || name == "version") return VersionText(program.name);
-  if (name == "--help" || name == "-h" || (name == "help" && args.size() == 1)) {
-    return ProgramHelp(program);
-  }
-  if (name == "help") {
-    if (args[1] == "help" || args[1] == "version" || args[1] == "--help")
-      return ProgramHelp(program);
-    if (FindCommand(program, args[1]) == nullptr) return UnknownCommand(program, args[1]);
-    return ReadProgram(program, {args[1], "--help"}, environment);
-  }
+  if (AsksForHelp(name)) return ProgramHelp(program);
+  if (name == "help") return ReadHelp(program, {args.begin() + 1, args.end()}, environment);
+  if (IsGroup(program, name)) return ReadGroup(program, args, environment);
   const Command* const command = FindCommand(program, name);
-  if (command == nullptr) return UnknownCommand(program, name);
+  if (command == nullptr) return UnknownCommand(program, name, "");
   return ReadCommand(program, *command, {args.begin() + 1, args.end()}, environment);
 }
 

@@ -15,7 +15,7 @@ namespace culvert::config {
 
 // One command of a program. Its functions refer to the config that is being filled.
 struct Command {
-  std::string name;
+  std::string name;         // "serve", or of a group of commands "token create"
   std::string synopsis;     // "[options] agent:[host:]port"
   std::string summary;      // one line, for the list of commands
   std::string description;  // for its own help, lines of at most 80 bytes

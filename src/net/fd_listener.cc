@@ -46,6 +46,11 @@ bool IsOfTheConnection(int error) {
   }
 }
 
+absl::StatusOr<Address> PeerOf(const sockaddr_storage& storage) {
+  if (storage.ss_family == AF_UNIX) return Address();
+  return Address::FromSockaddr(reinterpret_cast<const sockaddr*>(&storage));
+}
+
 int OpenReserve() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 void Reset(int fd) {
@@ -107,7 +112,7 @@ struct FdListener::Handle {
     const int accepted = accept4(fd.get(), reinterpret_cast<sockaddr*>(&storage), &size,
                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted < 0) return HandleFailure(errno);
-    const auto peer = Address::FromSockaddr(reinterpret_cast<const sockaddr*>(&storage));
+    const auto peer = PeerOf(storage);
     if (accepted >= DescriptorRefusalThreshold() || !peer.ok()) {
       Reset(accepted);
       Warn("out of descriptors");
@@ -186,8 +191,22 @@ absl::StatusOr<std::unique_ptr<FdListener>> FdListener::FromFd(EventLoop& loop, 
     return absl::InvalidArgumentError(
         fmt::format("descriptor {} is not a listening TCP socket", fd));
   }
-  auto* const handle = new Handle(loop, owned.release(), address->ToString(), std::move(on_accept));
-  std::unique_ptr<FdListener> listener(new FdListener(loop, handle, *address));
+  return Watch(loop, fd,
+               new Handle(loop, owned.release(), address->ToString(), std::move(on_accept)),
+               *address);
+}
+
+absl::StatusOr<std::unique_ptr<FdListener>> FdListener::FromUnixFd(EventLoop& loop, int fd,
+                                                                   const std::string& name,
+                                                                   OnAccept on_accept) {
+  loop.AssertOnThread();
+  return Watch(loop, fd, new Handle(loop, fd, name, std::move(on_accept)), Address());
+}
+
+absl::StatusOr<std::unique_ptr<FdListener>> FdListener::Watch(EventLoop& loop, int fd,
+                                                              Handle* handle,
+                                                              const Address& address) {
+  std::unique_ptr<FdListener> listener(new FdListener(loop, handle, address));
   CULVERT_RETURN_IF_ERROR(handle->poll->Open(fd));
   handle->poll->Watch(FdPoll::kReadable);
   return listener;

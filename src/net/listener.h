@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -31,6 +32,10 @@ class FdListener {
   // not a listening TCP socket.
   static absl::StatusOr<std::unique_ptr<FdListener>> FromFd(EventLoop& loop, int fd,
                                                             OnAccept on_accept);
+  // Adopts what ListenOnUnixSocket made; `name` is for logs. The peers' addresses are default ones.
+  static absl::StatusOr<std::unique_ptr<FdListener>> FromUnixFd(EventLoop& loop, int fd,
+                                                                const std::string& name,
+                                                                OnAccept on_accept);
   ~FdListener();
   FdListener(const FdListener&) = delete;
   FdListener& operator=(const FdListener&) = delete;
@@ -39,6 +44,8 @@ class FdListener {
 
  private:
   struct Handle;
+  static absl::StatusOr<std::unique_ptr<FdListener>> Watch(EventLoop& loop, int fd, Handle* handle,
+                                                           const Address& address);
   FdListener(EventLoop& loop, Handle* handle, const Address& address)
       : loop_(loop), handle_(handle), address_(address) {}
 

@@ -33,10 +33,10 @@ absl::Status BrokenStatus(int error) {
 
 class TcpStream::Core final : public StreamCore {
  public:
-  Core(EventLoop& loop, UniqueFd fd, const Address& peer)
+  Core(EventLoop& loop, UniqueFd fd, const std::string& peer_name)
       : StreamCore(loop),
         fd_(std::move(fd)),
-        peer_name_(peer.ToString()),
+        peer_name_(peer_name),
         poll_(std::in_place, loop,
               [this](unsigned events) { Run([this, events] { HandleReady(events); }); }) {}
 
@@ -137,7 +137,16 @@ absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::FromFd(EventLoop& loop, in
   UniqueFd owned(fd);
   CULVERT_ASSIGN_OR_RETURN(const Address peer, Address::OfPeer(fd));
   CULVERT_RETURN_IF_ERROR(SetStreamOptions(fd));
-  auto* const core = new Core(loop, std::move(owned), peer);
+  return Open(loop, new Core(loop, std::move(owned), peer.ToString()));
+}
+
+absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::FromUnixFd(EventLoop& loop, int fd,
+                                                                 const std::string& peer_name) {
+  loop.AssertOnThread();
+  return Open(loop, new Core(loop, UniqueFd(fd), peer_name));
+}
+
+absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::Open(EventLoop& loop, Core* core) {
   std::unique_ptr<TcpStream> stream(new TcpStream(loop, core));
   CULVERT_RETURN_IF_ERROR(core->Open());
   return stream;

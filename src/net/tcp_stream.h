@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -20,6 +21,9 @@ class TcpStream final : public ByteStream {
   // Adopts a connected socket and makes it non-blocking. Closes it on failure, for example when the
   // peer has reset it already.
   static absl::StatusOr<std::unique_ptr<TcpStream>> FromFd(EventLoop& loop, int fd);
+  // The same of a unix socket, which has none of those options; `peer_name` is for logs.
+  static absl::StatusOr<std::unique_ptr<TcpStream>> FromUnixFd(EventLoop& loop, int fd,
+                                                               const std::string& peer_name);
   ~TcpStream() override;
 
   void SetDelegate(Delegate* delegate) override;
@@ -31,6 +35,7 @@ class TcpStream final : public ByteStream {
 
  private:
   class Core;
+  static absl::StatusOr<std::unique_ptr<TcpStream>> Open(EventLoop& loop, Core* core);
   TcpStream(EventLoop& loop, Core* core) : loop_(loop), core_(core) {}
 
   EventLoop& loop_;

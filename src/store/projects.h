@@ -8,8 +8,6 @@
 
 namespace culvert::store {
 
-inline constexpr char kDefaultProject[] = "default";
-
 // For the body of a Write or Read. NOT_FOUND if `project` is not there.
 inline absl::Status CheckProject(Database& database, const std::string& project) {
   if (database.Finds("SELECT 1 FROM projects WHERE name = ?", project)) return absl::OkStatus();

@@ -16,6 +16,9 @@ namespace culvert::store {
 class Database;
 class StateLock;
 
+// The project that every store has.
+inline constexpr char kDefaultProject[] = "default";
+
 // The file culvert.db (0600) in the broker's state directory. Confined to one thread; one process
 // at a time has it open. What a method changed is on the disk when it returns OK (some
 // milliseconds). A failure of SQLite is RESOURCE_EXHAUSTED (disk full) or INTERNAL, and changes

@@ -1,0 +1,63 @@
+// What an administrator can have done to the store: one JSON request, one JSON result. The same for
+// a running broker and for a command line that has the store to itself.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "base/wall_time.h"
+#include "broker/audit_event.h"
+#include "store/store.h"
+
+namespace culvert::broker {
+
+using Json = nlohmann::ordered_json;
+
+enum class AdminChange {
+  kNone,
+  kTokens,
+  kPolicy,       // live channels may have lost their permission
+  kRevocations,  // or their ends their identity
+};
+
+// Who asks, for the records: "uid 0".
+struct Administrator {
+  std::string name;
+};
+
+// Confined to the store's thread; the store outlives it.
+//
+// A request is {"command": "token create", "args": {…}}. Its commands are those of the command line
+// (see AdminRequest in admin_cli.h), their arguments what its flags say; one that a command does
+// not know is an error, so that a condition which an older broker has not heard of is never
+// ignored.
+class Admin {
+ public:
+  struct Actions {
+    // Of the CA's certificate, for tokens.
+    std::function<absl::StatusOr<std::string>()> ca_fingerprint;
+    // After a change, which is then in the store.
+    std::function<void(AdminChange)> on_change = [](AdminChange) {};
+    std::function<void(const AuditEvent&)> audit = [](const AuditEvent&) {};
+  };
+
+  Admin(store::Store& store, Actions actions) : store_(store), actions_(std::move(actions)) {}
+
+  absl::StatusOr<Json> Handle(const Json& request, const Administrator& who, WallTime now);
+
+  // The same with text: {"result": …} or {"error": {"code": "NOT_FOUND", "message": "…"}}, without
+  // a line feed.
+  std::string HandleLine(std::string_view line, const Administrator& who, WallTime now);
+
+ private:
+  store::Store& store_;
+  const Actions actions_;
+};
+
+// The other way: the result in what HandleLine gave, or its error. INTERNAL for anything else.
+absl::StatusOr<Json> ReadAdminAnswer(std::string_view line);
+
+}  // namespace culvert::broker

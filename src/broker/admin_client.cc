@@ -1,0 +1,106 @@
+#include "broker/admin_client.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "broker/admin_server.h"
+#include "broker/audit_file.h"
+#include "broker/pki.h"
+#include "net/unix_socket.h"
+
+namespace culvert::broker {
+namespace {
+
+// Longer than the broker gives itself.
+constexpr Duration kTimeout = std::chrono::seconds(10);
+
+absl::Status SocketError(const char* what) {
+  const std::error_code error(errno, std::generic_category());
+  return absl::UnavailableError(fmt::format("{} the running broker: {}", what, error.message()));
+}
+
+absl::Status SendAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return SocketError("write to");
+    text.remove_prefix(static_cast<size_t>(sent));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReceiveLine(int fd) {
+  std::string line;
+  std::array<char, 65536> buffer{};
+  while (line.size() <= AdminServer::kMaxAnswerBytes) {
+    const ssize_t got = recv(fd, buffer.data(), buffer.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SocketError("read from");
+    if (got == 0) break;
+    line.append(buffer.data(), static_cast<size_t>(got));
+    if (line.back() == '\n') return line;
+  }
+  return absl::UnavailableError(
+      "the running broker did not answer; its log says why if it refused");
+}
+
+absl::StatusOr<Json> CallBroker(int fd, const Json& request) {
+  const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  if (line.size() > AdminServer::kMaxRequestBytes) {
+    return absl::InvalidArgumentError("too many arguments at once");
+  }
+  CULVERT_RETURN_IF_ERROR(SendAll(fd, line));
+  CULVERT_ASSIGN_OR_RETURN(const std::string answer, ReceiveLine(fd));
+  return ReadAdminAnswer(answer);
+}
+
+// The change is made by then: that it is not on record does not undo it.
+void Record(const std::string& path, const AuditEvent& event) {
+  absl::StatusOr<AuditFile> file = AuditFile::Open(path);
+  if (file.ok()) {
+    file->Append(event.ToLine(WallNow()));
+  } else {
+    CULVERT_LOG(kError, "not recorded: {}", MessageOf(file.status()));
+  }
+}
+
+// Makes the CA if there is none: the store is ours.
+absl::StatusOr<std::string> CaFingerprint(const std::string& state_dir) {
+  CULVERT_ASSIGN_OR_RETURN(const std::unique_ptr<Pki> pki, Pki::Open({state_dir}, WallNow()));
+  return pki->authority().Fingerprint();
+}
+
+absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& audit_file,
+                              const Json& request) {
+  auto store = store::Store::Open(state_dir, WallNow());
+  if (absl::IsUnavailable(store.status())) {
+    return absl::UnavailableError(
+        fmt::format("{}, but no broker answers on {}: it is starting, stopping or stuck",
+                    MessageOf(store.status()), AdminSocketPath(state_dir)));
+  }
+  if (!store.ok()) return store.status();
+  Admin admin(**store, {[&state_dir] { return CaFingerprint(state_dir); }, [](AdminChange) {},
+                        [&audit_file](const AuditEvent& event) { Record(audit_file, event); }});
+  return admin.Handle(request, {fmt::format("uid {}", geteuid())}, WallNow());
+}
+
+}  // namespace
+
+absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& audit_file,
+                               const Json& request) {
+  const absl::StatusOr<net::UniqueFd> broker =
+      net::ConnectToUnixSocket(AdminSocketPath(state_dir), kTimeout);
+  if (broker.ok()) return CallBroker(broker->get(), request);
+  if (!absl::IsNotFound(broker.status())) return broker.status();
+  return CallHere(state_dir, audit_file, request);
+}
+
+}  // namespace culvert::broker

@@ -1,0 +1,17 @@
+// The command line's side of the admin commands.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "broker/admin.h"
+
+namespace culvert::broker {
+
+// Has the broker that runs in `state_dir` do it, or does it here where none runs. `audit_file` is
+// where the latter is recorded. UNAVAILABLE if another process has the store and does not answer.
+// Blocks, on no loop.
+absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& audit_file,
+                               const Json& request);
+
+}  // namespace culvert::broker

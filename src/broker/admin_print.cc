@@ -1,0 +1,96 @@
+#include "broker/admin_print.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+
+namespace culvert::broker {
+namespace {
+
+struct Column {
+  const char* title;
+  const char* key;
+};
+
+std::string Cell(const Json& value);
+
+std::string ListCell(const Json& list) {
+  std::string text;
+  for (const Json& item : list) text += (text.empty() ? "" : ", ") + Cell(item);
+  return text.empty() ? "-" : text;
+}
+
+std::string Cell(const Json& value) {
+  if (value.is_array()) return ListCell(value);
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_object()) {  // a subject
+    return fmt::format("{}:{}", Cell(value.value("kind", Json())),
+                       Cell(value.value("name", Json())));
+  }
+  if (!value.is_string()) return value.is_null() ? "-" : value.dump();
+  // The end says it all.
+  constexpr std::string_view kPermission = "services/proxies.edgelq.com/permissions/projects.";
+  auto text = value.get<std::string>();
+  if (text.compare(0, kPermission.size(), kPermission) == 0) text.erase(0, kPermission.size());
+  return Printable(text);
+}
+
+std::vector<Column> ColumnsOf(const std::string& command) {
+  if (command == "token list") {
+    return {{"ID", "id"},       {"ROLE", "role"},       {"NAME", "name"},
+            {"STATE", "state"}, {"EXPIRES", "expires"}, {"USED BY", "used_by"}};
+  }
+  if (command == "policy list") {
+    return {{"SUBJECT", "subject"}, {"ROLE", "role"},     {"AGENT", "agent"},
+            {"SERVICE", "service"}, {"TARGET", "target"}, {"SINCE", "created"}};
+  }
+  if (command == "group list") return {{"GROUP", "name"}, {"MEMBERS", "members"}};
+  if (command == "role list") {
+    return {{"ROLE", "name"}, {"BUILT IN", "built_in"}, {"PERMISSIONS", "permissions"}};
+  }
+  return {{"ROLE", "role"},       {"NAME", "name"},      {"KEY", "key"}, {"ENROLLED", "enrolled"},
+          {"EXPIRES", "expires"}, {"REVOKED", "revoked"}};  // principal list
+}
+
+std::string TableOf(const std::vector<Column>& columns, const Json& list) {
+  std::vector<std::vector<std::string>> rows(1);
+  for (const Column& column : columns) rows[0].emplace_back(column.title);
+  for (const Json& item : list) {
+    std::vector<std::string>& row = rows.emplace_back();
+    for (const Column& column : columns) row.push_back(Cell(item.value(column.key, Json())));
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      size_t width = 0;
+      for (const auto& other : rows) width = std::max(width, other[i].size());
+      text += i + 1 == row.size() ? row[i] + "\n" : fmt::format("{:<{}}", row[i], width + 2);
+    }
+  }
+  return text;
+}
+
+std::string JsonLines(const Json& list) {
+  std::string text;
+  for (const Json& item : list) text += item.dump() + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string DescribeResult(const std::string& command, const Json& result, Format format) {
+  if (result.is_array()) {
+    return format == Format::kJson ? JsonLines(result) : TableOf(ColumnsOf(command), result);
+  }
+  if (command == "token create") return result.value("token", "") + "\n";
+  if (command != "revoke" || !result.contains("keys")) return "";
+  std::string text;
+  for (const Json& key : result["keys"]) text += fmt::format("revoked {}\n", Cell(key));
+  return text;
+}
+
+}  // namespace culvert::broker

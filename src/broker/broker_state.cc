@@ -1,0 +1,74 @@
+#include "broker/broker_state.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+
+namespace culvert::broker {
+namespace {
+
+// How often the broker's own certificate is looked at, which lives for days at least.
+constexpr Duration kCertificateTime = std::chrono::hours(1);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BrokerState>> BrokerState::Open(net::EventLoop& loop,
+                                                               const config::BrokerConfig& config) {
+  const std::string& state_dir = config.common.state_dir;
+  // The store first: its lock keeps a second process from making an authority too.
+  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> store,
+                           store::Store::Open(state_dir, WallNow()));
+  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<Pki> pki, Pki::Open({state_dir}, WallNow()));
+  CULVERT_RETURN_IF_ERROR(pki->KeepServerCertificate(WallNow()));
+  CULVERT_ASSIGN_OR_RETURN(AuditFile audit, AuditFile::Open(config.audit_file()));
+  return std::unique_ptr<BrokerState>(
+      new BrokerState(loop, config, std::move(store), std::move(pki), std::move(audit)));
+}
+
+BrokerState::BrokerState(net::EventLoop& loop, const config::BrokerConfig& config,
+                         std::unique_ptr<store::Store> store, std::unique_ptr<Pki> pki,
+                         AuditFile audit)
+    : loop_(loop),
+      state_dir_(config.common.state_dir),
+      store_(std::move(store)),
+      pki_(std::move(pki)),
+      audit_(loop, std::move(audit)),
+      records_(*store_),
+      gate_(pki_->authority(), records_),
+      calls_(*pki_, records_, config.region),
+      admin_(*store_, {[this] { return authority_fingerprint(); },
+                       [this](AdminChange change) { HandleChange(change); },
+                       [this](const AuditEvent& event) {
+                         audit_.Write(event);
+                         audit_.Flush();
+                       }}),
+      certificate_timer_(loop) {
+  certificate_timer_.Start(kCertificateTime, [this] { KeepCertificate(); });
+}
+
+rpc::Credentials BrokerState::credentials() const {
+  return rpc::Credentials::ForServer(pki_->server_certificate_file(), pki_->server_key_file());
+}
+
+absl::Status BrokerState::Serve(std::function<void()> on_permissions_changed) {
+  on_permissions_changed_ = std::move(on_permissions_changed);
+  CULVERT_ASSIGN_OR_RETURN(
+      server_, AdminServer::Listen(loop_, AdminSocketPath(state_dir_), admin_, geteuid()));
+  return absl::OkStatus();
+}
+
+void BrokerState::HandleChange(AdminChange change) {
+  const bool permissions = change == AdminChange::kPolicy || change == AdminChange::kRevocations;
+  if (permissions && on_permissions_changed_) on_permissions_changed_();
+}
+
+void BrokerState::KeepCertificate() {
+  const absl::Status kept = pki_->KeepServerCertificate(WallNow());
+  if (!kept.ok()) CULVERT_LOG(kError, "renew the broker's certificate: {}", MessageOf(kept));
+  certificate_timer_.Start(kCertificateTime, [this] { KeepCertificate(); });
+}
+
+}  // namespace culvert::broker

@@ -1,0 +1,62 @@
+// What a broker with identities has open in its state directory: the store, the authority, the
+// audit log, and the socket of administrators.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "broker/admin.h"
+#include "broker/admin_server.h"
+#include "broker/audit_log.h"
+#include "broker/broker.h"
+#include "broker/gate.h"
+#include "broker/identity_calls.h"
+#include "broker/pki.h"
+#include "broker/store_records.h"
+#include "config/broker_config.h"
+#include "net/event_loop.h"
+#include "net/timer.h"
+#include "rpc/credentials.h"
+#include "store/store.h"
+
+namespace culvert::broker {
+
+// Confined to the control loop, on which it also blocks for some milliseconds at a change. Outlives
+// the Broker.
+class BrokerState {
+ public:
+  // Makes what is not there. UNAVAILABLE if another process has the store.
+  static absl::StatusOr<std::unique_ptr<BrokerState>> Open(net::EventLoop& loop,
+                                                           const config::BrokerConfig& config);
+
+  BrokerAccess access() { return {&gate_, &calls_}; }
+  rpc::Credentials credentials() const;
+  std::string authority_fingerprint() const { return pki_->authority().Fingerprint(); }
+  AuditLog& audit() { return audit_; }
+
+  // Lets administrators in. `on_permissions_changed` runs after rules or revoked keys were changed.
+  absl::Status Serve(std::function<void()> on_permissions_changed);
+
+ private:
+  BrokerState(net::EventLoop& loop, const config::BrokerConfig& config,
+              std::unique_ptr<store::Store> store, std::unique_ptr<Pki> pki, AuditFile audit);
+  void HandleChange(AdminChange change);
+  void KeepCertificate();
+
+  net::EventLoop& loop_;
+  const std::string state_dir_;
+  const std::unique_ptr<store::Store> store_;
+  const std::unique_ptr<Pki> pki_;
+  AuditLog audit_;
+  StoreRecords records_;
+  Gate gate_;
+  IdentityCalls calls_;
+  Admin admin_;
+  std::function<void()> on_permissions_changed_;
+  std::unique_ptr<AdminServer> server_;
+  net::Timer certificate_timer_;
+};
+
+}  // namespace culvert::broker

@@ -1,0 +1,29 @@
+// The records of a broker that has a store.
+#pragma once
+
+#include <functional>
+
+#include "broker/records.h"
+#include "store/store.h"
+
+namespace culvert::broker {
+
+// Confined to the control loop; the store outlives it.
+class StoreRecords final : public Records {
+ public:
+  explicit StoreRecords(store::Store& store, std::function<WallTime()> clock = WallNow)
+      : store_(store), clock_(std::move(clock)) {}
+
+  absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
+                                          crypto::SpiffeId::Role role) override;
+  void NoteIssued(const crypto::Certificate& certificate) override;
+  absl::Status CheckNotRevoked(const std::string& key) const override;
+  absl::Status MayConnect(const Principal& who, const OpenChannel& open) const override;
+  bool MaySee(const Principal& who, const ProviderKey& provider) const override;
+
+ private:
+  store::Store& store_;
+  const std::function<WallTime()> clock_;
+};
+
+}  // namespace culvert::broker

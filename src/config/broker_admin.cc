@@ -1,0 +1,323 @@
+#include "config/broker_admin.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/resource_id.h"
+#include "base/status.h"
+#include "config/names.h"
+#include "config/units.h"
+
+namespace culvert::config {
+namespace {
+
+absl::StatusOr<std::string> AnyText(std::string_view text) {
+  if (!text.empty()) return std::string(text);
+  return absl::InvalidArgumentError("expected a value");
+}
+
+absl::StatusOr<std::string> ParseProjectId(std::string_view text) {
+  CULVERT_ASSIGN_OR_RETURN(const std::string project, ParseProject(text));
+  return project.substr(project.find('/') + 1);
+}
+
+// A flag of one command: neither a variable nor the file can set it.
+template <class Value>
+Setting Flag(Setting setting, Value& field, absl::StatusOr<Value> (*parse)(std::string_view)) {
+  setting.form = FileForm::kNone;
+  setting.set = [&field, parse](std::string_view text) -> absl::Status {
+    CULVERT_ASSIGN_OR_RETURN(field, parse(text));
+    return absl::OkStatus();
+  };
+  return setting;
+}
+
+Setting ProjectFlag(AdminCommand& admin) {
+  return Flag({"project", '\0', "PROJECT", "The project that it is about.", admin.project},
+              admin.project, ParseProjectId);
+}
+
+// Adds a subject each time that it is given.
+Setting SubjectFlag(AdminCommand& admin, std::string flag, std::string argument, std::string help,
+                    std::string kind) {
+  Setting setting{std::move(flag), '\0', std::move(argument), std::move(help)};
+  setting.form = FileForm::kNone;
+  setting.set = [&admin, kind = std::move(kind)](std::string_view text) -> absl::Status {
+    CULVERT_ASSIGN_OR_RETURN(std::string name, AnyText(text));
+    admin.subjects.push_back({kind, std::move(name)});
+    return absl::OkStatus();
+  };
+  return setting;
+}
+
+Setting Repeatable(Setting setting) {
+  setting.form = FileForm::kList;
+  setting.clear = [] {};
+  return setting;
+}
+
+// Those of rules and groups, where --agent means something else or could.
+Settings SubjectFlags(AdminCommand& admin) {
+  return {SubjectFlag(admin, "user", "NAME", "The user.", "user"),
+          SubjectFlag(admin, "agent-principal", "NAME", "The agent, as who asks.", "agent"),
+          SubjectFlag(admin, "service-account", "NAME", "The service account.", "service_account"),
+          SubjectFlag(admin, "key", "KEYID", "Whoever has this key.", "key")};
+}
+
+absl::Status NeedOneSubject(const AdminCommand& admin, std::string_view flags) {
+  if (admin.subjects.size() == 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("give one of {}", flags));
+}
+
+// The one argument that is no flag.
+std::function<absl::Status(const std::vector<std::string>&)> TakeOperand(AdminCommand& admin,
+                                                                         const char* what) {
+  return [&admin, what](const std::vector<std::string>& positional) -> absl::Status {
+    if (positional.size() != 1 || positional.front().empty()) {
+      return absl::InvalidArgumentError(fmt::format("expected one argument, {}", what));
+    }
+    admin.operand = positional.front();
+    return absl::OkStatus();
+  };
+}
+
+// Builds the table, so that each command says only what is its own.
+class Table {
+ public:
+  Table(AdminCommand& admin, const Settings& shared) : admin_(admin), shared_(shared) {}
+
+  // `also` are flags of the daemon that the command has too.
+  Command& Add(Command command, std::vector<std::string_view> also = {}) {
+    also.insert(also.end(), {"config", "state-dir", "log-level"});
+    for (Setting& setting : KeepFlags(shared_, also)) {
+      command.settings.push_back(std::move(setting));
+    }
+    command.finish = [&admin = admin_, name = command.name] {
+      admin.name = name;
+      return absl::OkStatus();
+    };
+    commands_.push_back(std::move(command));
+    return commands_.back();
+  }
+
+  // Also checks that the flags name one subject; `flags` is for the message.
+  Command& AddForOne(Command command, const char* flags) {
+    Command& added = Add(std::move(command));
+    added.finish = [&admin = admin_, name = added.name, flags] {
+      admin.name = name;
+      return NeedOneSubject(admin, flags);
+    };
+    return added;
+  }
+
+  // Of one project, as a table or as JSON.
+  void AddList(const std::string& what, const std::string& summary, const std::string& description,
+               Settings settings) {
+    Add({what + " list", "[options]", summary, description, std::move(settings)}, {"json"});
+  }
+
+  std::vector<Command> Take() { return std::move(commands_); }
+
+ private:
+  AdminCommand& admin_;
+  const Settings& shared_;
+  std::vector<Command> commands_;
+};
+
+void AddTokens(Table& table, AdminCommand& admin) {
+  table.AddForOne(
+      {"token create",
+       "--agent NAME | --user NAME [options]",
+       "Make a token that enrols one agent or user.",
+       "Makes a token with which one agent or user can enrol once, and prints it alone on\n"
+       "one line. It is stored hashed and never shown again.",
+       {SubjectFlag(admin, "agent", "NAME", "The agent that it is for.", "agent"),
+        SubjectFlag(admin, "user", "NAME", "The user that it is for.", "user"), ProjectFlag(admin),
+        Flag({"ttl", '\0', "DURATION", "How long it can be used.", FormatDuration(admin.ttl)},
+             admin.ttl, ParsePositiveDuration)}},
+      "--agent NAME and --user NAME");
+  table.AddList("token", "List the tokens of a project.",
+                "Lists the tokens that can be used, and for 30 days those that cannot any more.",
+                {ProjectFlag(admin)});
+  table
+      .Add({"token revoke",
+            "ID [options]",
+            "Withdraw a token that nobody has used.",
+            "Withdraws a token that nobody has used. token list tells its ID.",
+            {}})
+      .set_positional = TakeOperand(admin, "the ID of a token");
+}
+
+Settings RuleFlags(AdminCommand& admin) {
+  Settings settings = SubjectFlags(admin);
+  settings.push_back(SubjectFlag(admin, "group", "NAME", "The members of this group.", "group"));
+  for (Setting& setting : Settings{
+           Flag({"agent", '\0', "GLOB", "At these agents; * stands for any bytes, ? for one.",
+                 admin.agent},
+                admin.agent, AnyText),
+           Flag({"service", '\0', "SERVICE", "This service, such as tcp; * is every service.",
+                 admin.service},
+                admin.service, AnyText),
+           Flag({"target", '\0', "TARGET",
+                 "This target, for tcp HOST:PORT: a host is *, an address, a prefix such\n"
+                 "      as 10.0.0.0/8, a name or a glob such as *.lan, a port a number, a range\n"
+                 "      such as 8000-8100, or *.",
+                 "every target"},
+                admin.target, AnyText),
+           Flag({"role", '\0', "ROLE", "What it gives: connect, agent, admin, or one of yours.",
+                 admin.role},
+                admin.role, AnyText),
+           ProjectFlag(admin)}) {
+    settings.push_back(std::move(setting));
+  }
+  return settings;
+}
+
+void AddPolicy(Table& table, AdminCommand& admin) {
+  constexpr const char* kOne =
+      "--user NAME, --group NAME, --key KEYID, --agent-principal NAME and --service-account NAME";
+  table.AddForOne({"policy allow", "--user NAME [options]", "Let somebody reach something.",
+                   "Adds a rule. What no rule allows is refused. A rule that is there already is\n"
+                   "left as it is.",
+                   RuleFlags(admin)},
+                  kOne);
+  table.AddForOne({"policy revoke", "--user NAME [options]", "Take back what a rule allows.",
+                   "Removes the rule that was made with the same options, and ends the\n"
+                   "connections that only it allowed.",
+                   RuleFlags(admin)},
+                  kOne);
+  table.AddList("policy", "List the rules of a project.", "Lists the rules of a project.",
+                {ProjectFlag(admin)});
+}
+
+Settings MemberFlags(AdminCommand& admin) {
+  Settings settings;
+  for (Setting& setting : SubjectFlags(admin)) {
+    settings.push_back(Repeatable(std::move(setting)));
+  }
+  settings.push_back(ProjectFlag(admin));
+  return settings;
+}
+
+void AddGroups(Table& table, AdminCommand& admin) {
+  table
+      .Add({"group add", "NAME [options]", "Make a group, or add members to it.",
+            "Makes a group if it is not there, and adds the members to it.", MemberFlags(admin)})
+      .set_positional = TakeOperand(admin, "the name of a group");
+  table
+      .Add({"group remove", "NAME [options]", "Remove members from a group, or the group.",
+            "Removes the members from a group. Without members the group itself, which no\n"
+            "rule may be for.",
+            MemberFlags(admin)})
+      .set_positional = TakeOperand(admin, "the name of a group");
+  table.AddList("group", "List the groups of a project.",
+                "Lists the groups of a project and their members.", {ProjectFlag(admin)});
+}
+
+Setting PermissionFlag(AdminCommand& admin) {
+  Setting setting{"permission", '\0', "PERMISSION",
+                  "connect, listen, accept, get, batchGet, list, watch, create, update or\n"
+                  "      delete, or its whole name."};
+  setting.set = [&admin](std::string_view text) -> absl::Status {
+    CULVERT_ASSIGN_OR_RETURN(std::string permission, AnyText(text));
+    admin.permissions.push_back(std::move(permission));
+    return absl::OkStatus();
+  };
+  return Repeatable(std::move(setting));
+}
+
+void AddRoles(Table& table, AdminCommand& admin) {
+  table
+      .Add({"role add",
+            "NAME [options]",
+            "Make a role, or add permissions to it.",
+            "Makes a role for all projects if it is not there, and adds permissions to it.",
+            {PermissionFlag(admin)}})
+      .set_positional = TakeOperand(admin, "the name of a role");
+  table
+      .Add({"role remove",
+            "NAME [options]",
+            "Remove permissions from a role, or the role.",
+            "Removes the permissions from a role. Without any the role itself, which no rule\n"
+            "may give.",
+            {PermissionFlag(admin)}})
+      .set_positional = TakeOperand(admin, "the name of a role");
+  table.AddList("role", "List the roles and what they permit.",
+                "Lists the roles, the built-in ones first, and what they permit.", {});
+}
+
+void AddKeys(Table& table, AdminCommand& admin) {
+  table.AddList("principal", "List who has enrolled.",
+                "Lists the agents and users of a project that have enrolled, one line for each\n"
+                "of their keys.",
+                {ProjectFlag(admin)});
+  table.AddForOne(
+      {"revoke",
+       "--key KEYID | --user NAME | --agent NAME [options]",
+       "Believe a key no longer.",
+       "Revokes a key, or all keys that a user or agent has enrolled with. Its connections\n"
+       "end at once, whatever certificate it has.",
+       {SubjectFlag(admin, "key", "KEYID", "This key.", "key"),
+        SubjectFlag(admin, "user", "NAME", "The keys of this user.", "user"),
+        SubjectFlag(admin, "agent", "NAME", "The keys of this agent.", "agent"),
+        SubjectFlag(admin, "service-account", "NAME", "The keys of this service account.",
+                    "service_account"),
+        Flag({"reason", '\0', "TEXT", "Why, for the records."}, admin.reason, AnyText),
+        ProjectFlag(admin)}},
+      "--key KEYID, --user NAME, --agent NAME and --service-account NAME");
+  table.AddForOne({"unrevoke",
+                   "--key KEYID [options]",
+                   "Believe a revoked key again.",
+                   "Takes a key off the list of revoked ones.",
+                   {SubjectFlag(admin, "key", "KEYID", "This key.", "key")}},
+                  "--key KEYID");
+}
+
+void AddAudit(Table& table, AdminCommand& admin) {
+  constexpr const char* kWhen = "a duration such as 1h, or as 2026-01-31T08:00:00Z";
+  table.Add(
+      {"audit",
+       "[options]",
+       "Print what has happened.",
+       "Prints the events of the audit log, the oldest first, also those of the older\n"
+       "files audit.log.1, audit.log.2 and so on that it was rotated to.",
+       {Flag({"since", '\0', "TIME", fmt::format("From then on; {}.", kWhen), "24h"}, admin.since,
+             ParseWhen),
+        Flag({"until", '\0', "TIME", "Up to then.", "now"}, admin.until, ParseWhen),
+        SubjectFlag(admin, "user", "NAME", "Events of this user.", "user"),
+        SubjectFlag(admin, "agent", "NAME", "Events of this agent and of tunnels to it.", "agent"),
+        Flag({"kind", '\0', "KIND",
+              "Events of this kind: enrol, renew, register, unregister, open, deny,\n"
+              "      close, policy, token, revoke or admin."},
+             admin.kind, AnyText)}},
+      {"json", "audit-log"});
+}
+
+}  // namespace
+
+WallTime When::Resolve(WallTime now) const {
+  if (!ago) return at;
+  return now - std::chrono::duration_cast<WallTime::duration>(*ago);
+}
+
+absl::StatusOr<When> ParseWhen(std::string_view text) {
+  if (const absl::StatusOr<Duration> ago = ParseDuration(text); ago.ok()) return When{*ago, {}};
+  if (const std::optional<WallTime> at = ParseTime(text)) return When{std::nullopt, *at};
+  return absl::InvalidArgumentError(
+      "expected a duration such as 30m or 1h, or a time such as 2026-01-31T08:00:00Z");
+}
+
+std::vector<Command> AdminCommands(AdminCommand& admin, const Settings& shared) {
+  Table table(admin, shared);
+  AddTokens(table, admin);
+  AddPolicy(table, admin);
+  AddGroups(table, admin);
+  AddRoles(table, admin);
+  AddKeys(table, admin);
+  AddAudit(table, admin);
+  return table.Take();
+}
+
+}  // namespace culvert::config
