@@ -93,8 +93,10 @@ std::string DescribeError(ErrorCode code, std::string_view message) {
   const std::string_view words = ErrorCodeText(code);
   if (message.empty()) return std::string(words);
   const bool said = message.find(words) != std::string_view::npos;
-  if (said || code == ErrorCode::kUnspecified) return Printable(message);
-  return fmt::format("{}: {}", words, Printable(message));
+  // The end of a long one may be what to do about it.
+  constexpr size_t kMost = 512;
+  if (said || code == ErrorCode::kUnspecified) return Printable(message, kMost);
+  return fmt::format("{}: {}", words, Printable(message, kMost));
 }
 
 ErrorCode ErrorCodeFromNumber(uint32_t number) {

@@ -120,7 +120,11 @@ absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::str
   program.summary = "Lets culvert users reach what this machine can reach, by dialling out only.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kAgent);
-  program.check = [&config] { return CheckCredentials(config); };
+  program.check = [&config]() -> absl::Status {
+    // Who enrols has no identity yet.
+    if (config.command == AgentConfig::Command::kEnroll) return absl::OkStatus();
+    return CheckCredentials(config);
+  };
   program.commands.push_back({"run", "[options]", "Run the agent in the foreground.",
                               "Runs the agent in the foreground: it registers with a broker and "
                               "serves what the\n--allow rules permit. SIGTERM drains it, SIGHUP "

@@ -233,7 +233,11 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   program.summary = "Reaches ports at machines that nobody can dial, through a culvert broker.";
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
-  program.check = [&config] { return CheckCredentials(config); };
+  program.check = [&config]() -> absl::Status {
+    // Who enrols has no identity yet.
+    if (config.command == ForwarderConfig::Command::kEnroll) return absl::OkStatus();
+    return CheckCredentials(config);
+  };
   program.commands = {ForwardCommand(config), ConnectCommand(config)};
   // The commands share a config file.
   Settings shared = SharedSettings(config);
