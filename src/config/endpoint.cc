@@ -71,6 +71,7 @@ std::optional<std::vector<std::string_view>> SplitFields(std::string_view text) 
 
 std::vector<std::string> ToStrings(const std::vector<Endpoint>& endpoints) {
   std::vector<std::string> texts;
+  texts.reserve(endpoints.size());
   for (const Endpoint& endpoint : endpoints) texts.push_back(endpoint.ToString());
   return texts;
 }

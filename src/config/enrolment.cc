@@ -21,7 +21,7 @@ namespace culvert::config {
 namespace {
 
 constexpr size_t kMostTokenBytes = 4096;
-constexpr size_t kMostFileBytes = 64 * 1024;
+constexpr size_t kMostFileBytes = size_t{64} * 1024;
 
 std::string BrokersFile(const std::string& state_dir) { return state_dir + "/brokers"; }
 

@@ -27,6 +27,7 @@ absl::StatusOr<std::vector<Target>> ParseBrokers(const std::vector<std::string>&
 absl::StatusOr<std::vector<std::string>> BrokerAddresses(const std::vector<std::string>& brokers) {
   CULVERT_ASSIGN_OR_RETURN(const std::vector<Target> targets, ParseBrokers(brokers));
   std::vector<std::string> addresses;
+  addresses.reserve(targets.size());
   for (const Target& target : targets) addresses.push_back(target.ToString());
   return addresses;
 }

@@ -74,7 +74,7 @@ void IdentityKeeper::Renew() {
   culvert::v1::RenewRequest request;
   request.set_certificate_request(crypto::MakeCertificateRequest(identity_->key));
   call_.emplace(loop_, brokers_.ForAttempt(attempt_), rpc::Method::kRenew, rpc::FrameOf(request),
-                kCallLimit, [this](absl::StatusOr<Bytes> answer) { HandleAnswer(answer); });
+                kCallLimit, [this](const absl::StatusOr<Bytes>& answer) { HandleAnswer(answer); });
 }
 
 void IdentityKeeper::HandleAnswer(const absl::StatusOr<Bytes>& answer) {

@@ -17,7 +17,8 @@ struct TlsHandshake::Step {
   }
 };
 
-TlsHandshake::TlsHandshake(WorkerQueue& workers, std::shared_ptr<const crypto::TlsContext> context,
+TlsHandshake::TlsHandshake(WorkerQueue& workers,
+                           const std::shared_ptr<const crypto::TlsContext>& context,
                            std::shared_ptr<const crypto::TlsSession> session, Send send,
                            OnDone on_done)
     : workers_(workers),

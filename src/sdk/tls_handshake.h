@@ -20,7 +20,7 @@ class TlsHandshake {
 
   // `send` takes what is to go to the peer. `on_done` runs once and may destroy the handshake.
   // Neither is called inside a call. A server waits for bytes, a client begins by itself.
-  TlsHandshake(WorkerQueue& workers, std::shared_ptr<const crypto::TlsContext> context,
+  TlsHandshake(WorkerQueue& workers, const std::shared_ptr<const crypto::TlsContext>& context,
                std::shared_ptr<const crypto::TlsSession> session, Send send, OnDone on_done);
   ~TlsHandshake();
 

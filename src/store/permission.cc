@@ -52,12 +52,12 @@ std::vector<Permission> PermissionsIn(const PermissionSet& set) {
 
 const std::vector<RoleDefinition>& BuiltInRoles() {
   using enum Permission;
-  static const std::vector<RoleDefinition>* const kRoles = new std::vector<RoleDefinition>{
+  static const auto* const roles = new std::vector<RoleDefinition>{
       {"connect", SetOf({kConnect, kGet, kBatchGet, kList, kWatch})},
       {"agent", SetOf({kListen, kAccept})},
       {"admin", PermissionSet().set()},
   };
-  return *kRoles;
+  return *roles;
 }
 
 bool IsBuiltInRole(std::string_view name) {
