@@ -4,83 +4,16 @@
 
 #include <utility>
 
-#include "base/log.h"
-#include "base/resource_id.h"
 #include "base/status.h"
-#include "config/names.h"
+#include "config/broker_admin_flags.h"
 #include "config/units.h"
 
 namespace culvert::config {
 namespace {
 
-absl::StatusOr<std::string> AnyText(std::string_view text) {
-  if (!text.empty()) return std::string(text);
-  return absl::InvalidArgumentError("expected a value");
-}
-
-absl::StatusOr<std::string> ParseProjectId(std::string_view text) {
-  CULVERT_ASSIGN_OR_RETURN(const std::string project, ParseProject(text));
-  return project.substr(project.find('/') + 1);
-}
-
-// A flag of one command: neither a variable nor the file can set it.
-template <class Value>
-Setting Flag(Setting setting, Value& field, absl::StatusOr<Value> (*parse)(std::string_view)) {
-  setting.form = FileForm::kNone;
-  setting.set = [&field, parse](std::string_view text) -> absl::Status {
-    CULVERT_ASSIGN_OR_RETURN(field, parse(text));
-    return absl::OkStatus();
-  };
-  return setting;
-}
-
-Setting ProjectFlag(AdminCommand& admin) {
-  return Flag({"project", '\0', "PROJECT", "The project that it is about.", admin.project},
-              admin.project, ParseProjectId);
-}
-
-// Adds a subject each time that it is given.
-Setting SubjectFlag(AdminCommand& admin, std::string flag, std::string argument, std::string help,
-                    std::string kind) {
-  Setting setting{std::move(flag), '\0', std::move(argument), std::move(help)};
-  setting.form = FileForm::kNone;
-  setting.set = [&admin, kind = std::move(kind)](std::string_view text) -> absl::Status {
-    CULVERT_ASSIGN_OR_RETURN(std::string name, AnyText(text));
-    admin.subjects.push_back({kind, std::move(name)});
-    return absl::OkStatus();
-  };
-  return setting;
-}
-
-Setting Repeatable(Setting setting) {
-  setting.form = FileForm::kList;
-  setting.clear = [] {};
-  return setting;
-}
-
-// Those of rules and groups, where --agent means something else or could.
-Settings SubjectFlags(AdminCommand& admin) {
-  return {SubjectFlag(admin, "user", "NAME", "The user.", "user"),
-          SubjectFlag(admin, "agent-principal", "NAME", "The agent, as who asks.", "agent"),
-          SubjectFlag(admin, "service-account", "NAME", "The service account.", "service_account"),
-          SubjectFlag(admin, "key", "KEYID", "Whoever has this key.", "key")};
-}
-
 absl::Status NeedOneSubject(const AdminCommand& admin, std::string_view flags) {
   if (admin.subjects.size() == 1) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format("give one of {}", flags));
-}
-
-// The one argument that is no flag.
-std::function<absl::Status(const std::vector<std::string>&)> TakeOperand(AdminCommand& admin,
-                                                                         const char* what) {
-  return [&admin, what](const std::vector<std::string>& positional) -> absl::Status {
-    if (positional.size() != 1 || positional.front().empty()) {
-      return absl::InvalidArgumentError(fmt::format("expected one argument, {}", what));
-    }
-    admin.operand = positional.front();
-    return absl::OkStatus();
-  };
 }
 
 // Builds the table, so that each command says only what is its own.
@@ -131,8 +64,8 @@ void AddTokens(Table& table, AdminCommand& admin) {
       {"token create",
        "--agent NAME | --user NAME [options]",
        "Make a token that enrols one agent or user.",
-       "Makes a token with which one agent or user can enrol once, and prints it alone on\n"
-       "one line. It is stored hashed and never shown again.",
+       "Makes a token with which one agent or user can enrol once, and prints it alone\n"
+       "on one line. It is stored hashed and never shown again.",
        {SubjectFlag(admin, "agent", "NAME", "The agent that it is for.", "agent"),
         SubjectFlag(admin, "user", "NAME", "The user that it is for.", "user"), ProjectFlag(admin),
         Flag({"ttl", '\0', "DURATION", "How long it can be used.", FormatDuration(admin.ttl)},
@@ -257,8 +190,8 @@ void AddKeys(Table& table, AdminCommand& admin) {
       {"revoke",
        "--key KEYID | --user NAME | --agent NAME [options]",
        "Believe a key no longer.",
-       "Revokes a key, or all keys that a user or agent has enrolled with. Its connections\n"
-       "end at once, whatever certificate it has.",
+       "Revokes a key, or all keys that a user or agent has enrolled with. Connections\n"
+       "with it end at once, whatever certificate it has.",
        {SubjectFlag(admin, "key", "KEYID", "This key.", "key"),
         SubjectFlag(admin, "user", "NAME", "The keys of this user.", "user"),
         SubjectFlag(admin, "agent", "NAME", "The keys of this agent.", "agent"),

@@ -16,6 +16,13 @@ struct HelpFixture : ConfigFixture {
   std::vector<std::string> All() const {
     return {ParseBrokerCommand({"help"}, environment)->text,
             ParseBrokerCommand({"serve", "--help"}, environment)->text,
+            ParseBrokerCommand({"token", "--help"}, environment)->text,
+            ParseBrokerCommand({"token", "create", "--help"}, environment)->text,
+            ParseBrokerCommand({"policy", "allow", "--help"}, environment)->text,
+            ParseBrokerCommand({"group", "add", "--help"}, environment)->text,
+            ParseBrokerCommand({"role", "add", "--help"}, environment)->text,
+            ParseBrokerCommand({"revoke", "--help"}, environment)->text,
+            ParseBrokerCommand({"audit", "--help"}, environment)->text,
             ParseAgentCommand({"help"}, environment)->text,
             ParseAgentCommand({"run", "--help"}, environment)->text,
             ParseForwarderCommand({"help"}, environment)->text,
