@@ -103,6 +103,17 @@ class WithoutBroker(Admin):
             mode = os.stat(self.path(f"broker/{name}")).st_mode
             self.assertEqual(0o600, stat.S_IMODE(mode), name)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root works on another user's state")
+    def test_root_leaves_the_state_to_its_owner(self):
+        nobody = 65534
+        os.chmod(self.directory, 0o755)
+        os.mkdir(self.path("broker"), 0o700)
+        os.chown(self.path("broker"), nobody, nobody)
+        self.token("--user", "alice")
+        for name in os.listdir(self.path("broker")):
+            self.assertEqual(nobody, os.stat(self.path(f"broker/{name}")).st_uid, name)
+        self.assertEqual("uid 0", self.listed("audit")[0]["principal"])
+
     def test_bad_input_is_told_in_one_line(self):
         for args, message in (
                 (["token", "create", "--user", "a/b"], 'user "a/b": expected'),
