@@ -48,8 +48,8 @@ class AdminServer::Connection final : public net::ByteStream::Delegate {
       line = R"({"error":{"code":"RESOURCE_EXHAUSTED","message":"the answer is too long"}})";
     }
     line += '\n';
-    stream_->Write(Bytes(std::move(line)), [](absl::Status) {});
-    stream_->FinishWriting([this](absl::Status) { end_.Schedule(); });
+    stream_->Write(Bytes(std::move(line)), [](const absl::Status&) {});
+    stream_->FinishWriting([this](const absl::Status&) { end_.Schedule(); });
   }
 
   AdminServer& server_;
