@@ -12,12 +12,13 @@ namespace culvert::broker {
 namespace {
 
 using Named = std::pair<AuditKind, std::string_view>;
-constexpr std::array<Named, 11> kNames = {{{AuditKind::kEnrol, "enrol"},
+constexpr std::array<Named, 12> kNames = {{{AuditKind::kEnrol, "enrol"},
                                            {AuditKind::kRenew, "renew"},
                                            {AuditKind::kRegister, "register"},
                                            {AuditKind::kUnregister, "unregister"},
                                            {AuditKind::kOpen, "open"},
                                            {AuditKind::kDeny, "deny"},
+                                           {AuditKind::kFail, "fail"},
                                            {AuditKind::kClose, "close"},
                                            {AuditKind::kPolicy, "policy"},
                                            {AuditKind::kToken, "token"},

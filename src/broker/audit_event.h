@@ -18,7 +18,8 @@ enum class AuditKind {
   kRegister,    // an agent came
   kUnregister,  // … and went
   kOpen,        // a channel was opened
-  kDeny,        // something was refused
+  kDeny,        // something was refused: an attempt, or a channel that may not go on
+  kFail,        // an opening that was allowed came to nothing
   kClose,       // a channel has ended
   kPolicy,      // rules, groups and roles were changed
   kToken,       // an enrolment token was made or revoked

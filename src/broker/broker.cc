@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/health.h"
+#include "culvert/error_code.h"
 
 namespace culvert::broker {
 namespace {
@@ -26,16 +27,23 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       access_(access),
       born_(loop.Now()),
       admission_(limits),
+      trail_(loop, access.audit),
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
 
-absl::Status Broker::ShuttingDown() { return absl::UnavailableError("broker is shutting down"); }
+absl::Status Broker::ShuttingDown() {
+  return ErrorStatus(ErrorCode::kShutdown, "broker is shutting down");
+}
 
 void Broker::SetLimits(const Limits& limits) { admission_.SetLimits(limits); }
 
 void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
   loop_.AssertOnThread();
+  if (info.method == rpc::StreamInfo::Method::kUnknown) {
+    RefuseUnknown(info, std::move(stream));
+    return;
+  }
   // The provider of an opening that is under way may still accept it.
   if (draining_ && BeginsSomething(info.method)) {
     admission_.Refuse(info, std::move(stream), ShuttingDown());
@@ -62,6 +70,7 @@ void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Byte
       refusals_log_.Log(
           LogLevel::kInfo, loop_.Now(),
           fmt::format("stream from {} refused: {}", pending.info().peer, MessageOf(begun)));
+      if (!absl::IsUnavailable(begun)) trail_.Denied(pending.asked(), pending.info().peer, begun);
       pending.TakeStream()->Finish(begun);
     }
   }
@@ -85,9 +94,10 @@ absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
     case Method::kRenew:
     case Method::kWhoAmI:
     case Method::kListAgents:
+    case Method::kUnknown:
       break;
   }
-  CULVERT_ASSIGN_OR_RETURN(rpc::Frame answer, AnswerCall(pending.info(), message));
+  CULVERT_ASSIGN_OR_RETURN(rpc::Frame answer, AnswerCall(pending, message));
   const std::unique_ptr<rpc::Stream> stream = pending.TakeStream();
   stream->Write(std::move(answer));
   stream->Finish(absl::OkStatus());
@@ -108,7 +118,7 @@ absl::Status Broker::AnswerHealth(PendingStream& pending, const Bytes& message) 
 
 absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) {
   if (draining_) return ShuttingDown();
-  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending.info()));
+  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending));
   CULVERT_ASSIGN_OR_RETURN(ConnectOpening opening,
                            ParseConnectOpening(pending.info().version, message, region_));
   if (const auto* resume = std::get_if<ResumeChannel>(&opening)) {
@@ -122,6 +132,7 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
   }
   OpenChannel& open = std::get<OpenChannel>(opening);
   open.principal = std::move(who);
+  SetAsked(open, pending.asked());
   if (open.principal) CULVERT_RETURN_IF_ERROR(access_.gate->MayConnect(open));
   OpenRelay(pending, std::move(open));
   return absl::OkStatus();
@@ -198,6 +209,7 @@ void Broker::OnRelayEnded(Relay& relay) {
       session->TakeBack(relay.id(), relay.end_status());
   }
   openings_.Forget(relay);
+  trail_.Ended(relay);
   done_relays_.push_back(&relay);
   sweep_.Schedule();
 }
@@ -223,6 +235,8 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle) {
 
 void Broker::EndAll() {
   draining_ = true;
+  registry_.ForEach(
+      [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
   registry_.EndAll(ShuttingDown());
   for (auto& [key, pending] : pending_) {
     if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());

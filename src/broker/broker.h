@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "broker/admission.h"
+#include "broker/audit_trail.h"
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
 #include "broker/log_throttle.h"
@@ -42,6 +43,7 @@ struct BrokerTimes {
 struct BrokerAccess {
   Gate* gate = nullptr;
   IdentityCalls* identity_calls = nullptr;
+  AuditTrail::Write audit = nullptr;  // takes what happens
 };
 
 // Everything but the sockets: streams come in by AddStream. Confined to the control loop.
@@ -80,11 +82,13 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
  private:
   absl::Status AnswerHealth(PendingStream& pending, const Bytes& message);
-  absl::StatusOr<rpc::Frame> AnswerCall(const rpc::StreamInfo& info, const Bytes& message);
-  absl::StatusOr<rpc::Frame> AnswerIdentified(const rpc::StreamInfo& info, const Bytes& message);
+  absl::StatusOr<rpc::Frame> AnswerCall(PendingStream& pending, const Bytes& message);
+  absl::StatusOr<rpc::Frame> AnswerIdentified(PendingStream& pending, const Bytes& message);
+  rpc::Frame Record(IdentityCalls::Issued issued, AuditKind kind, PendingStream& pending);
   rpc::Frame ListAgents(const Principal& who) const;
   // None under --insecure.
-  absl::StatusOr<std::optional<Principal>> Identify(const rpc::StreamInfo& info);
+  absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending);
+  void RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
   absl::Status Begin(PendingStream& pending, const Bytes& message);
   // To streams that are refused or ended: their client is to try again, elsewhere or later.
   static absl::Status ShuttingDown();
@@ -101,7 +105,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // it.
   void TakeBackOffers(const Session& session);
   void EndSession(uint64_t id, const absl::Status& why);
-  void RemoveSession(std::unique_ptr<Session> session);
+  void RemoveSession(std::unique_ptr<Session> session, const absl::Status& why);
   void FailAway(Relay& relay);
 
   void OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,
@@ -117,6 +121,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   const Access access_;
   const MonotonicTime born_;
   Admission admission_;
+  AuditTrail trail_;
   LogThrottle refusals_log_;
   LogThrottle takeovers_log_;
   LogThrottle sessions_log_{100};  // a fleet may come back at once, a loop of one agent may not

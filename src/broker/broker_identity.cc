@@ -4,38 +4,57 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "broker/broker.h"
 #include "culvert/v1/identity.pb.h"
 
 namespace culvert::broker {
 
-absl::StatusOr<std::optional<Principal>> Broker::Identify(const rpc::StreamInfo& info) {
+absl::StatusOr<std::optional<Principal>> Broker::Identify(PendingStream& pending) {
   if (access_.gate == nullptr) return std::nullopt;
-  CULVERT_ASSIGN_OR_RETURN(Principal who,
-                           access_.gate->Identify(info, std::chrono::system_clock::now()));
+  CULVERT_ASSIGN_OR_RETURN(Principal who, access_.gate->Identify(pending.info(), WallNow()));
+  SetPrincipal(who, pending.asked());
   return std::optional<Principal>(std::move(who));
 }
 
-absl::StatusOr<rpc::Frame> Broker::AnswerCall(const rpc::StreamInfo& info, const Bytes& message) {
+void Broker::RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+  AuditEvent asked;
+  asked.address = info.endpoint();
+  const absl::Status why = absl::UnimplementedError("no such method");
+  trail_.Denied(std::move(asked), info.peer, Annotate(why, Printable(info.path)));
+  admission_.Refuse(info, std::move(stream), why);
+}
+
+absl::StatusOr<rpc::Frame> Broker::AnswerCall(PendingStream& pending, const Bytes& message) {
   if (access_.identity_calls == nullptr) {
     return absl::FailedPreconditionError("this broker runs with --insecure: it has no identities");
   }
-  if (info.method == rpc::StreamInfo::Method::kEnroll) {
-    return access_.identity_calls->Enroll(message, std::chrono::system_clock::now());
+  if (pending.info().method != rpc::StreamInfo::Method::kEnroll) {
+    return AnswerIdentified(pending, message);
   }
-  return AnswerIdentified(info, message);
+  CULVERT_ASSIGN_OR_RETURN(IdentityCalls::Issued issued,
+                           access_.identity_calls->Enroll(message, WallNow()));
+  return Record(std::move(issued), AuditKind::kEnrol, pending);
 }
 
-absl::StatusOr<rpc::Frame> Broker::AnswerIdentified(const rpc::StreamInfo& info,
-                                                    const Bytes& message) {
-  CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(info));
+rpc::Frame Broker::Record(IdentityCalls::Issued issued, AuditKind kind, PendingStream& pending) {
+  SetPrincipal(issued.to, pending.asked());
+  trail_.Granted(pending.asked(), kind);
+  return std::move(issued.answer);
+}
+
+absl::StatusOr<rpc::Frame> Broker::AnswerIdentified(PendingStream& pending, const Bytes& message) {
+  CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending));
   CULVERT_CHECK(who.has_value());  // where there are identity calls there is a gate
-  switch (info.method) {
-    case rpc::StreamInfo::Method::kRenew:
-      return access_.identity_calls->Renew(*who, info, message, std::chrono::system_clock::now());
+  switch (pending.info().method) {
+    case rpc::StreamInfo::Method::kRenew: {
+      CULVERT_ASSIGN_OR_RETURN(IdentityCalls::Issued issued,
+                               access_.identity_calls->Renew(*who, message, WallNow()));
+      return Record(std::move(issued), AuditKind::kRenew, pending);
+    }
     case rpc::StreamInfo::Method::kWhoAmI:
-      return access_.identity_calls->WhoAmI(*who, info);
+      return access_.identity_calls->WhoAmI(*who, pending.info());
     case rpc::StreamInfo::Method::kListAgents:
       return ListAgents(*who);
     default:
@@ -64,7 +83,7 @@ rpc::Frame Broker::ListAgents(const Principal& who) const {
 void Broker::EndSession(uint64_t id, const absl::Status& why) {
   if (std::unique_ptr<Session> ended = registry_.Remove(id, loop_.Now())) {
     ended->End(why);
-    RemoveSession(std::move(ended));
+    RemoveSession(std::move(ended), why);
   }
 }
 

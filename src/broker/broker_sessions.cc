@@ -12,9 +12,10 @@ namespace culvert::broker {
 
 absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
   if (draining_) return ShuttingDown();
-  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending.info()));
+  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending));
   CULVERT_ASSIGN_OR_RETURN(OpenSession open,
                            ParseListenOpening(pending.info().version, message, region_));
+  pending.asked().agent = open.provider.name;
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, open.provider));
   open.principal = std::move(who);
   const uint64_t incarnation = open.incarnation;
@@ -32,17 +33,21 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
           fmt::format("[session {:x}] agent {} at {} taken over by {}", replaced->id(),
                       replaced->provider().ToString(), replaced->peer(), added.peer()));
     }
-    replaced->End(absl::AbortedError(fmt::format("taken over by {}", added.peer())));
-    RemoveSession(std::move(replaced));
+    const absl::Status why = absl::AbortedError(fmt::format("taken over by {}", added.peer()));
+    replaced->End(why);
+    RemoveSession(std::move(replaced), why);
   }
+  trail_.Registered(added);
   OfferWaiting(added);
   return absl::OkStatus();
 }
 
 absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
-  CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending.info()));
+  CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending));
   CULVERT_ASSIGN_OR_RETURN(const AcceptChannel accept,
                            ParseAcceptOpening(pending.info().version, message, region_));
+  pending.asked().agent = accept.provider.name;
+  pending.asked().channel = fmt::format("{:x}", accept.channel_id);
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, accept.provider));
   if (accept.resume) return absl::OutOfRangeError("this broker does not hold the channel");
   Relay* const relay = openings_.FindChannel(accept.channel_id);
@@ -57,6 +62,7 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   }
   openings_.SetOpen(*relay);
   relay->Accept(accept, who, pending.TakeStream());
+  trail_.Opened(*relay);
   return absl::OkStatus();
 }
 
@@ -79,7 +85,7 @@ void Broker::OnSessionLost(Session& session, absl::Status why) {
       fmt::format("[session {:x}] agent {} left: {}", session.id(), session.provider().ToString(),
                   why.ok() ? "finished" : MessageOf(why)));
   if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
-    RemoveSession(std::move(lost));
+    RemoveSession(std::move(lost), why);
   }
 }
 
@@ -98,7 +104,8 @@ void Broker::TakeBackOffers(const Session& session) {
   }
 }
 
-void Broker::RemoveSession(std::unique_ptr<Session> session) {
+void Broker::RemoveSession(std::unique_ptr<Session> session, const absl::Status& why) {
+  trail_.Unregistered(*session, why);
   TakeBackOffers(*session);
   done_sessions_.push_back(std::move(session));
   sweep_.Schedule();

@@ -31,7 +31,9 @@ class BrokerState {
   static absl::StatusOr<std::unique_ptr<BrokerState>> Open(net::EventLoop& loop,
                                                            const config::BrokerConfig& config);
 
-  BrokerAccess access() { return {&gate_, &calls_}; }
+  BrokerAccess access() {
+    return {&gate_, &calls_, [this](const AuditEvent& event) { audit_.Write(event); }};
+  }
   rpc::Credentials credentials() const;
   std::string authority_fingerprint() const { return pki_->authority().Fingerprint(); }
   AuditLog& audit() { return audit_; }

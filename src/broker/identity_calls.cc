@@ -35,17 +35,18 @@ int64_t UnixSeconds(crypto::WallTime time) {
 
 }  // namespace
 
-rpc::Frame IdentityCalls::Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key,
-                                crypto::WallTime now) {
+IdentityCalls::Issued IdentityCalls::Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key,
+                                           crypto::WallTime now) {
   const crypto::Certificate certificate = pki_.Issue(id, key, now);
   records_.NoteIssued(certificate);
   pb::CertificateResponse response;
   response.set_certificate(certificate.Pem());
   response.set_authority(pki_.authority().Pem());
-  return rpc::FrameOf(response);
+  return {rpc::FrameOf(response), {id, key.id()}};
 }
 
-absl::StatusOr<rpc::Frame> IdentityCalls::Enroll(const Bytes& message, crypto::WallTime now) {
+absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Enroll(const Bytes& message,
+                                                            crypto::WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::EnrollRequest>(message));
   // The request first: a token must not be lost to a key that cannot be used.
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
@@ -56,8 +57,9 @@ absl::StatusOr<rpc::Frame> IdentityCalls::Enroll(const Bytes& message, crypto::W
   return Issue(id, key, now);
 }
 
-absl::StatusOr<rpc::Frame> IdentityCalls::Renew(const Principal& who, const rpc::StreamInfo&,
-                                                const Bytes& message, crypto::WallTime now) {
+absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Renew(const Principal& who,
+                                                           const Bytes& message,
+                                                           crypto::WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));

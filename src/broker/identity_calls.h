@@ -19,15 +19,20 @@ class IdentityCalls {
   IdentityCalls(const Pki& pki, Records& records, std::string region)
       : pki_(pki), records_(records), region_(std::move(region)) {}
 
+  // A certificate, as an answer.
+  struct Issued {
+    rpc::Frame answer;
+    Principal to;
+  };
+
   // For who has no certificate yet.
-  absl::StatusOr<rpc::Frame> Enroll(const Bytes& message, crypto::WallTime now);
+  absl::StatusOr<Issued> Enroll(const Bytes& message, crypto::WallTime now);
+  absl::StatusOr<Issued> Renew(const Principal& who, const Bytes& message, crypto::WallTime now);
   // For `who`, of the connection that `info` describes.
-  absl::StatusOr<rpc::Frame> Renew(const Principal& who, const rpc::StreamInfo& info,
-                                   const Bytes& message, crypto::WallTime now);
   absl::StatusOr<rpc::Frame> WhoAmI(const Principal& who, const rpc::StreamInfo& info) const;
 
  private:
-  rpc::Frame Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key, crypto::WallTime now);
+  Issued Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key, crypto::WallTime now);
 
   const Pki& pki_;
   Records& records_;

@@ -12,6 +12,7 @@ PendingStream::PendingStream(net::EventLoop& loop, rpc::StreamInfo info,
       opening_slot_(std::move(opening_slot)),
       on_done_(std::move(on_done)),
       timer_(loop) {
+  asked_.address = info_.endpoint();
   stream_->SetDelegate(this);
   stream_->Read();
   timer_.Start(kFirstMessageTime,

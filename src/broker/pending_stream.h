@@ -7,6 +7,7 @@
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
 #include "broker/admission.h"
+#include "broker/audit_event.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
 #include "rpc/server.h"
@@ -29,6 +30,8 @@ class PendingStream final : private rpc::Stream::Delegate {
   ~PendingStream();
 
   const rpc::StreamInfo& info() const { return info_; }
+  // What is known so far of who asks for what: for the records.
+  AuditEvent& asked() { return asked_; }
   // What the next owner takes over.
   std::unique_ptr<rpc::Stream> TakeStream() { return std::move(stream_); }
   SlotCounter::Slot TakeOpeningSlot() { return std::move(opening_slot_); }
@@ -41,6 +44,7 @@ class PendingStream final : private rpc::Stream::Delegate {
   void GiveUp(const absl::Status& why);
 
   const rpc::StreamInfo info_;
+  AuditEvent asked_;
   std::unique_ptr<rpc::Stream> stream_;
   SlotCounter::Slot opening_slot_;
   OnDone on_done_;

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "culvert/error_code.h"
 #include "ntt/proxies/v1/broker.pb.h"
 #include "tunnel/message.h"
 
@@ -35,7 +36,7 @@ std::string_view StateName(Relay::State state) {
   return "unknown";
 }
 
-absl::Status PathLost() { return absl::UnavailableError("path lost"); }
+absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
 
 }  // namespace
 
@@ -110,16 +111,14 @@ void Relay::Refuse(tunnel::ErrorCode code, const std::string& message) {
   error.set_message(message);
   if (OpenedCapable(consumer_)) error.set_code(static_cast<culvert::v1::ErrorCode>(code));
   consumer_.stream->Write(rpc::FrameOf(response));
-  CULVERT_LOG(kInfo, "[channel {:x}] {}: refused: {}: {}", id_, Who(), tunnel::ErrorCodeText(code),
-              Printable(message));
-  End(absl::OkStatus(), absl::OkStatus());
+  End(ErrorStatus(code, message), absl::OkStatus(), absl::OkStatus());
 }
 
 void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline) {
-  CULVERT_LOG(kInfo, "[channel {:x}] {}: failed: {}", id_, Who(), MessageOf(status));
+  const absl::Status why = ErrorStatus(code, std::string(MessageOf(status)));
   if (open_.return_not_available && absl::IsNotFound(status)) {
     consumer_.stream->Write(NotAvailableLocally());
-    End(absl::OkStatus(), absl::OkStatus());
+    End(why, absl::OkStatus(), absl::OkStatus());
     return;
   }
   if (OpenedCapable(consumer_)) {
@@ -131,13 +130,12 @@ void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration of
         std::chrono::duration_cast<std::chrono::milliseconds>(offline).count()));
     consumer_.stream->Write(rpc::FrameOf(response));
   }
-  End(status, absl::OkStatus());
+  End(why, status, absl::OkStatus());
 }
 
 void Relay::Cut(const absl::Status& status) {
   if (state_ == State::kEnded) return;
-  LogEnd(status);
-  End(status, status);
+  End(status, status, status);
 }
 
 void Relay::HandleMessage(Half& from, const Bytes& message) {
@@ -146,12 +144,8 @@ void Relay::HandleMessage(Half& from, const Bytes& message) {
     envelope = absl::InvalidArgumentError("only channel messages may follow the opening");
   }
   if (!envelope.ok()) {
-    LogEnd(envelope.status());
-    if (&from == &consumer_) {
-      End(envelope.status(), PathLost());
-    } else {
-      End(PathLost(), envelope.status());
-    }
+    const absl::Status& why = envelope.status();
+    End(why, &from == &consumer_ ? why : PathLost(), &from == &provider_ ? why : PathLost());
     return;
   }
   if (envelope->kind == Kind::kPing) {
@@ -166,7 +160,17 @@ void Relay::PassOn(Half& from, const rpc::Envelope& envelope) {
   Half& to = Other(from);
   if (envelope.kind == Kind::kData) from.bytes += rpc::PayloadSize(envelope.body);
   if (envelope.kind == Kind::kClose || envelope.kind == Kind::kError) from.said_end = true;
+  if (envelope.kind == Kind::kError) NoteError(envelope.body);
   to.stream->Write(rpc::MakeEnvelope(to.out, envelope.kind, envelope.body));
+}
+
+// For the records only: it is passed on as it is.
+void Relay::NoteError(const Bytes& body) {
+  if (!said_error_.ok()) return;
+  const absl::StatusOr<tunnel::Message> message = rpc::DecodeMessage(Kind::kError, body);
+  if (!message.ok()) return;
+  const auto& error = std::get<tunnel::Error>(*message);
+  said_error_ = ErrorStatus(error.code, tunnel::CutErrorText(error.message));
 }
 
 // What `half` was given is out: whoever wrote it may send the next message.
@@ -185,17 +189,14 @@ void Relay::HandlePeerFinished(Half& half) {
   if (state_ != State::kRelaying && state_ != State::kEnding) return;
   half.peer_finished = true;
   Half& other = Other(half);
+  const auto end_in_order = [this] { End(absl::OkStatus(), absl::OkStatus(), absl::OkStatus()); };
   if (other.peer_finished) {
-    LogEnd(absl::OkStatus());
-    End(absl::OkStatus(), absl::OkStatus());
+    end_in_order();
     return;
   }
   if (half.said_end || other.said_end) {
     SetState(State::kEnding);
-    timer_.Start(kEndingTime, [this] {
-      LogEnd(absl::OkStatus());
-      End(absl::OkStatus(), absl::OkStatus());
-    });
+    timer_.Start(kEndingTime, end_in_order);
     return;
   }
   // It left without Close. A legacy peer means a reset by that; one of ours never does it.
@@ -210,8 +211,8 @@ void Relay::HandlePeerFinished(Half& half) {
 }
 
 void Relay::EndLeft(const Half& left, const absl::Status& why) {
-  LogEnd(why);
-  End(&left == &consumer_ ? absl::OkStatus() : why, &left == &provider_ ? absl::OkStatus() : why);
+  End(why, &left == &consumer_ ? absl::OkStatus() : why,
+      &left == &provider_ ? absl::OkStatus() : why);
 }
 
 void Relay::HandleLost(Half& half) {
@@ -221,16 +222,20 @@ void Relay::HandleLost(Half& half) {
     return;
   }
   const bool orderly = state_ == State::kEnding || (half.said_end && Other(half).said_end);
-  LogEnd(orderly ? absl::OkStatus() : PathLost());
-  End(PathLost(), PathLost());
+  End(orderly ? absl::OkStatus() : PathLost(), PathLost(), PathLost());
 }
 
 bool Relay::OpenedCapable(const Half& half) const {
   return tunnel::IsCapable(&half == &consumer_ ? open_.capabilities : provider_capabilities_);
 }
 
-void Relay::End(const absl::Status& consumer, const absl::Status& provider) {
+void Relay::End(const absl::Status& why, const absl::Status& consumer,
+                const absl::Status& provider) {
   if (state_ == State::kEnded) return;
+  outcome_ = {state_ == State::kRelaying || state_ == State::kEnding,
+              said_error_.ok() ? why : said_error_, consumer_.bytes, provider_.bytes,
+              loop_.Now() - started_};
+  LogEnd();
   SetState(State::kEnded);
   end_status_ = consumer;
   timer_.Cancel();
@@ -253,16 +258,17 @@ std::string Relay::Who() const {
                      open_.provider.ToString(), Printable(open_.service), Printable(open_.arg));
 }
 
-void Relay::LogEnd(const absl::Status& why) const {
-  const double seconds = ToSeconds(loop_.Now() - started_);
-  if (state_ == State::kWaiting || state_ == State::kOpening) {
+void Relay::LogEnd() const {
+  const double seconds = ToSeconds(outcome_.duration);
+  const std::string why = DescribeError(ErrorCodeOf(outcome_.why), MessageOf(outcome_.why));
+  if (!outcome_.opened) {
     CULVERT_LOG(kInfo, "[channel {:x}] {}: not opened, ended after {:.1f} s: {}", id_, Who(),
-                seconds, MessageOf(why));
+                seconds, why);
     return;
   }
   CULVERT_LOG(kInfo, "[channel {:x}] {}: ended after {:.1f} s, {} bytes up, {} down: {}", id_,
-              Who(), seconds, consumer_.bytes, provider_.bytes,
-              why.ok() ? "closed" : MessageOf(why));
+              Who(), seconds, outcome_.bytes_sent, outcome_.bytes_received,
+              outcome_.why.ok() ? "closed" : why);
 }
 
 }  // namespace culvert::broker

@@ -30,6 +30,15 @@ class Relay {
     kEnded,
   };
 
+  // How it went, once it is over.
+  struct Outcome {
+    bool opened = false;  // a provider had accepted
+    absl::Status why;     // OK: closed by the ends. What an end said counts more than how it left
+    uint64_t bytes_sent = 0;  // of the user's, from the consumer
+    uint64_t bytes_received = 0;
+    Duration duration = {};
+  };
+
   class Owner {
    public:
     // The relay is over; its streams are finished. The owner removes it in a later turn.
@@ -66,6 +75,8 @@ class Relay {
   const OpenChannel& open() const { return open_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
+  // Once kEnded.
+  const Outcome& outcome() const { return outcome_; }
   // Once kEnded: what the consumer's half ended with.
   const absl::Status& end_status() const { return end_status_; }
 
@@ -114,13 +125,15 @@ class Relay {
   void HandleLost(Half& half);
   void EndLeft(const Half& left, const absl::Status& why);
   void PassOn(Half& from, const rpc::Envelope& envelope);
+  void NoteError(const Bytes& body);
   Half& Other(Half& half) { return &half == &consumer_ ? provider_ : consumer_; }
   bool OpenedCapable(const Half& half) const;
   // "alice at 127.0.0.1:4022 -> projects/default/edge-1 tcp host:22".
   std::string Who() const;
-  void End(const absl::Status& consumer, const absl::Status& provider);
+  // `why` is for the records, the others are for the two halves.
+  void End(const absl::Status& why, const absl::Status& consumer, const absl::Status& provider);
   void SetState(State to);
-  void LogEnd(const absl::Status& why) const;
+  void LogEnd() const;
 
   net::EventLoop& loop_;
   uint64_t id_;
@@ -136,6 +149,8 @@ class Relay {
   uint64_t provider_capabilities_ = 0;
   std::optional<Principal> accepted_by_;
   int redraws_ = 0;
+  absl::Status said_error_;  // what the first Error that was passed on says
+  Outcome outcome_;
   absl::Status end_status_;
   const MonotonicTime started_;
   const MonotonicTime opening_deadline_;

@@ -223,7 +223,7 @@ void AddAudit(Table& table, AdminCommand& admin) {
         SubjectFlag(admin, "agent", "NAME", "Events of this agent and of tunnels to it.", "agent"),
         Flag({"kind", '\0', "KIND",
               "Events of this kind: enrol, renew, register, unregister, open, deny,\n"
-              "      close, policy, token, revoke or admin."},
+              "      fail, close, policy, token, revoke or admin."},
              admin.kind, AnyText)}},
       {"json", "audit-log"});
 }

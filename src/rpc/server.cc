@@ -1,6 +1,7 @@
 #include "rpc/server.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -28,12 +29,13 @@ class StreamSink {
 
   // gRPC's threads.
   ServerReactor* Accept(grpc::CallbackServerContext* context, StreamInfo::Version version,
-                        StreamInfo::Method method) {
-    return AcceptServerStream(
-        loop_, *context, linger_,
-        [this, info = DescribeStream(*context, version, method)](std::unique_ptr<Stream> stream) {
-          on_stream_(info, std::move(stream));
-        });
+                        StreamInfo::Method method, const std::string& path = {}) {
+    StreamInfo info = DescribeStream(*context, version, method);
+    info.path = path.substr(0, StreamInfo::kMaxPathBytes);
+    return AcceptServerStream(loop_, *context, linger_,
+                              [this, info = std::move(info)](std::unique_ptr<Stream> stream) {
+                                on_stream_(info, std::move(stream));
+                              });
   }
 
  private:
@@ -96,6 +98,21 @@ class RawService final : public Generated::template WithRawCallbackMethod_Connec
   StreamSink& sink_;
 };
 
+// Whatever else a client calls. gRPC would refuse it by itself, and nobody would hear of it.
+class UnknownCalls final : public grpc::CallbackGenericService {
+ public:
+  explicit UnknownCalls(StreamSink& sink) : sink_(sink) {}
+
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override {
+    return sink_.Accept(context, StreamInfo::Version::kV1, StreamInfo::Method::kUnknown,
+                        context->method());
+  }
+
+ private:
+  StreamSink& sink_;
+};
+
 void AddArguments(grpc::ServerBuilder& builder, const ServerOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -125,12 +142,17 @@ void AddQuota(grpc::ServerBuilder& builder, const ServerOptions& options) {
 
 struct Server::Parts {
   Parts(net::EventLoop& loop, OnStream on_stream, const ServerOptions& options)
-      : sink(loop, std::move(on_stream), options.linger), v1(sink), v1alpha2(sink), unary(sink) {}
+      : sink(loop, std::move(on_stream), options.linger),
+        v1(sink),
+        v1alpha2(sink),
+        unary(sink),
+        unknown(sink) {}
 
   StreamSink sink;
   RawService<ntt::proxies::v1::BrokerService, StreamInfo::Version::kV1> v1;
   RawService<ntt::proxies::v1alpha2::BrokerService, StreamInfo::Version::kV1Alpha2> v1alpha2;
   UnaryCalls unary;
+  UnknownCalls unknown;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
 };
@@ -148,6 +170,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(net::EventLoop& loop,
   builder.RegisterService(&parts->v1);
   builder.RegisterService(&parts->v1alpha2);
   builder.RegisterService(&parts->unary);
+  builder.RegisterCallbackGenericService(&parts->unknown);
   parts->acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       credentials.server());

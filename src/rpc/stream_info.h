@@ -11,6 +11,8 @@ class CallbackServerContext;
 namespace culvert::rpc {
 
 struct StreamInfo {
+  static constexpr size_t kMaxPathBytes = 256;
+
   enum class Version { kV1, kV1Alpha2 };
   // Those after kAccept are unary on the wire: the client sends one message and reads one.
   enum class Method {
@@ -23,6 +25,7 @@ struct StreamInfo {
     kRenew,
     kWhoAmI,
     kListAgents,
+    kUnknown,  // none of ours: to be refused
   };
   Version version = Version::kV1;
   Method method = Method::kConnect;
@@ -32,6 +35,7 @@ struct StreamInfo {
   // has its key is checked, nothing else.
   std::string certificate = {};
   std::string authorization = {};  // the metadata of that name; empty if there is none
+  std::string path = {};           // of kUnknown: as the client spells it, cut to kMaxPathBytes
 
   // "127.0.0.1:40022", "[::1]:40022".
   std::string endpoint() const;

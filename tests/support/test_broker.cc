@@ -28,8 +28,10 @@ void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker
                        const rpc::ServerOptions& server_options,
                        const rpc::Credentials& credentials) {
   thread_.Run([&] {
-    broker_ = std::make_unique<Broker>(thread_.loop(), kRegion, limits, times,
-                                       Broker::Access{gate_.get(), calls_.get()});
+    broker_ = std::make_unique<Broker>(
+        thread_.loop(), kRegion, limits, times,
+        Broker::Access{gate_.get(), calls_.get(),
+                       [this](const broker::AuditEvent& event) { audit_.push_back(event); }});
   });
   auto server = rpc::Server::Start(
       thread_.loop(), credentials,
@@ -81,6 +83,18 @@ bool TestBroker::WaitForSessions(size_t count) { return WaitFor(&Broker::session
 
 bool TestBroker::WaitForSilentStreams(size_t count) {
   return WaitFor(&Broker::silent_streams, count);
+}
+
+std::vector<broker::AuditEvent> TestBroker::TakeAudit() {
+  std::vector<broker::AuditEvent> events;
+  Run([&](Broker&) { events = std::exchange(audit_, {}); });
+  return events;
+}
+
+std::vector<broker::AuditEvent> TestBroker::TakeAudit(broker::AuditKind kind) {
+  std::vector<broker::AuditEvent> events = TakeAudit();
+  std::erase_if(events, [kind](const auto& event) { return event.kind != kind; });
+  return events;
 }
 
 bool TestBroker::WaitFor(size_t (Broker::*number)() const, size_t count, Duration limit) {

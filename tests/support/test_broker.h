@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "broker/broker.h"
 #include "net/listener.h"
@@ -47,6 +48,9 @@ class TestBroker {
   bool WaitForChannels(size_t count, Duration limit = std::chrono::seconds(5));
   bool WaitForSessions(size_t count);
   bool WaitForSilentStreams(size_t count);
+  // What was written to the audit log since the last call, or those of `kind` among it.
+  std::vector<broker::AuditEvent> TakeAudit();
+  std::vector<broker::AuditEvent> TakeAudit(broker::AuditKind kind);
 
  private:
   void Start(const broker::Broker::Limits& limits, uint16_t port,
@@ -58,6 +62,7 @@ class TestBroker {
   net::LoopThread thread_;
   std::unique_ptr<broker::Gate> gate_;  // null without identities
   std::unique_ptr<broker::IdentityCalls> calls_;
+  std::vector<broker::AuditEvent> audit_;   // on the loop
   std::unique_ptr<broker::Broker> broker_;  // on the loop
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<net::FdListener> listener_;  // on the loop

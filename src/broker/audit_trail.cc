@@ -1,0 +1,136 @@
+#include "broker/audit_trail.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "culvert/error_code.h"
+
+namespace culvert::broker {
+namespace {
+
+constexpr std::string_view kProjectPrefix = "projects/";
+
+// "default" of "projects/default".
+std::string ProjectId(const std::string& project) {
+  return project.compare(0, kProjectPrefix.size(), kProjectPrefix) == 0
+             ? project.substr(kProjectPrefix.size())
+             : project;
+}
+
+void SetWhy(const absl::Status& why, AuditEvent& event) {
+  if (why.ok()) return;
+  event.code = absl::StatusCodeToString(why.code());
+  event.reason = DescribeError(ErrorCodeOf(why), MessageOf(why));
+}
+
+AuditEvent Of(const Session& session) {
+  AuditEvent event;
+  if (session.principal()) SetPrincipal(*session.principal(), event);
+  event.project = ProjectId(session.provider().project);
+  event.agent = session.provider().name;
+  event.address = session.peer();
+  return event;
+}
+
+AuditEvent Of(const Relay& relay) {
+  AuditEvent event;
+  if (relay.open().principal) SetPrincipal(*relay.open().principal, event);
+  SetAsked(relay.open(), event);
+  event.address = relay.peer();
+  event.channel = fmt::format("{:x}", relay.id());
+  return event;
+}
+
+// Who decided so, rather than what went wrong.
+bool IsDenial(const absl::Status& why) {
+  switch (ErrorCodeOf(why)) {
+    case ErrorCode::kDenied:
+    case ErrorCode::kAltered:
+    case ErrorCode::kRevoked:
+    case ErrorCode::kKilled:
+      return true;
+    default:
+      return false;
+  }
+}
+
+AuditKind KindOf(const Relay::Outcome& outcome) {
+  if (IsDenial(outcome.why)) return AuditKind::kDeny;
+  return outcome.opened ? AuditKind::kClose : AuditKind::kFail;
+}
+
+}  // namespace
+
+void SetPrincipal(const Principal& who, AuditEvent& event) {
+  event.project = who.id.project;
+  event.principal = who.id.ToString();
+  event.key = who.key;
+}
+
+void SetAsked(const OpenChannel& open, AuditEvent& event) {
+  event.project = ProjectId(open.provider.project);
+  event.agent = open.provider.name;
+  event.service = open.service;
+  event.target = open.arg;
+}
+
+AuditTrail::AuditTrail(net::EventLoop& loop, Write write)
+    : loop_(loop),
+      write_(std::move(write)),
+      denials_(kDenials, kMostAddresses),
+      all_denials_(kAllDenials, loop.Now()) {}
+
+void AuditTrail::Registered(const Session& session) { Granted(Of(session), AuditKind::kRegister); }
+
+void AuditTrail::Unregistered(const Session& session, const absl::Status& why) {
+  if (!write_) return;
+  AuditEvent event = Of(session);
+  event.duration = loop_.Now() - session.since();
+  SetWhy(why, event);
+  Granted(std::move(event), AuditKind::kUnregister);
+}
+
+void AuditTrail::Opened(const Relay& relay) {
+  if (write_) Granted(Of(relay), AuditKind::kOpen);
+}
+
+void AuditTrail::Ended(const Relay& relay) {
+  if (!write_) return;
+  const Relay::Outcome& outcome = relay.outcome();
+  AuditEvent event = Of(relay);
+  if (outcome.opened) {
+    event.bytes_sent = outcome.bytes_sent;
+    event.bytes_received = outcome.bytes_received;
+  }
+  event.duration = outcome.duration;
+  SetWhy(outcome.why, event);
+  Granted(std::move(event), KindOf(outcome));
+}
+
+void AuditTrail::Granted(AuditEvent asked, AuditKind kind) {
+  if (!write_) return;
+  asked.kind = kind;
+  write_(asked);
+}
+
+void AuditTrail::Denied(AuditEvent asked, const std::string& address, const absl::Status& why) {
+  if (!write_) return;
+  if (!MayRecordDenial(address)) {
+    ++left_out_;
+    return;
+  }
+  SetWhy(why, asked);
+  if (const uint64_t left_out = std::exchange(left_out_, 0); left_out > 0) {
+    asked.reason += fmt::format(" ({} more refusals not recorded)", left_out);
+  }
+  Granted(std::move(asked), AuditKind::kDeny);
+}
+
+bool AuditTrail::MayRecordDenial(const std::string& address) {
+  const MonotonicTime now = loop_.Now();
+  return denials_.For(address, now).Take(now) && all_denials_.Take(now);
+}
+
+}  // namespace culvert::broker

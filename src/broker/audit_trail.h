@@ -1,0 +1,56 @@
+// What happens at the Broker, put into words for the audit log.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/token_bucket.h"
+#include "broker/audit_event.h"
+#include "broker/relay.h"
+#include "broker/session.h"
+
+namespace culvert::broker {
+
+// Confined to the control loop.
+class AuditTrail {
+ public:
+  using Write = std::function<void(const AuditEvent&)>;
+
+  // What one address may have recorded of its refusals: whoever is refused can come again at once,
+  // and must not fill the disk. The next one that is recorded says how many were left out.
+  static constexpr TokenRate kDenials{.per_second = 1, .burst = 100};
+  // Of all addresses together.
+  static constexpr TokenRate kAllDenials{.per_second = 50, .burst = 1'000};
+  static constexpr size_t kMostAddresses = 4'096;
+
+  // Without `write` nothing is recorded.
+  AuditTrail(net::EventLoop& loop, Write write);
+
+  void Registered(const Session& session);
+  void Unregistered(const Session& session, const absl::Status& why);
+  void Opened(const Relay& relay);
+  // Of a channel, or of an opening that came to nothing. The relay is over.
+  void Ended(const Relay& relay);
+  // The request that `asked` describes was granted: what is recorded is of the kind `kind`.
+  void Granted(AuditEvent asked, AuditKind kind);
+  // It was refused. `address` is the peer's, without a port.
+  void Denied(AuditEvent asked, const std::string& address, const absl::Status& why);
+
+ private:
+  bool MayRecordDenial(const std::string& address);
+
+  net::EventLoop& loop_;
+  const Write write_;
+  TokenBuckets denials_;
+  TokenBucket all_denials_;
+  uint64_t left_out_ = 0;
+};
+
+// Fills in who asks.
+void SetPrincipal(const Principal& who, AuditEvent& event);
+// Fills in what is asked for.
+void SetAsked(const OpenChannel& open, AuditEvent& event);
+
+}  // namespace culvert::broker
