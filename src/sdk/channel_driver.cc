@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
+#include "sdk/peer_words.h"
 
 namespace culvert {
 
@@ -85,7 +86,7 @@ void ChannelDriver::Start(std::unique_ptr<tunnel::Path> path, uint64_t peer_wind
 }
 
 void ChannelDriver::Abort(const absl::Status& why) {
-  channel_.Abort(ErrorCodeOf(why), std::string(MessageOf(why)));
+  channel_.Abort(ErrorCodeOf(why), std::string(MessageOf(why)), WordsForPeer(why));
   Pump();
 }
 

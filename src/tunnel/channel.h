@@ -114,8 +114,9 @@ class Channel {
   // The local side took the delivery (bytes written, direction shut down). Ignored after an abort.
   void Delivered(MonotonicTime now);
 
-  // Ends the channel in both directions at once. Nothing when it is ending already.
-  void Abort(ErrorCode code, std::string message);
+  // Ends the channel in both directions at once. Nothing when it is ending already. The peer hears
+  // `told` in the place of `message` if there is one.
+  void Abort(ErrorCode code, std::string message, std::optional<std::string> told = std::nullopt);
   // Ends the channel here and now without telling the peer: there is no path any more and none will
   // come (the other end finds out by itself). A legacy peer that has closed needs none: what came
   // before its Close is delivered first, and that is the end.
@@ -152,7 +153,7 @@ class Channel {
   enum class PeerEnd { kOpen, kReceived, kDelivered };
   enum class PeerStop { kNone, kClose, kError };  // what the peer ended the channel with
 
-  void Fail(ErrorCode code, std::string message);
+  void Fail(ErrorCode code, std::string message, std::optional<std::string> told = std::nullopt);
   void HandleData(Data data, MonotonicTime now);
   void HandleClose();
   void HandleError(const Error& error);

@@ -89,18 +89,18 @@ void Channel::MaybeClose() {
   SetState(State::kClosing);
 }
 
-void Channel::Abort(ErrorCode code, std::string message) {
-  if (state_ == State::kOpen) Fail(code, std::move(message));
+void Channel::Abort(ErrorCode code, std::string message, std::optional<std::string> told) {
+  if (state_ == State::kOpen) Fail(code, std::move(message), std::move(told));
 }
 
 // An abort that also ends a closing channel: the peer broke the protocol.
-void Channel::Fail(ErrorCode code, std::string message) {
+void Channel::Fail(ErrorCode code, std::string message, std::optional<std::string> told) {
   if (state_ != State::kOpen && state_ != State::kClosing) return;
   outcome_ = Outcome{false, code, message, false};
   SetState(State::kAborting);
   receive_.Drop();
   if (peer_stop_ == PeerStop::kNone) {
-    send_.Abort(code, std::move(message));
+    send_.Abort(code, told ? *std::move(told) : std::move(message));
   } else {
     End();  // the peer has closed: it listens to nothing any more
   }
