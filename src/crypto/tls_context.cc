@@ -13,8 +13,6 @@
 namespace culvert::crypto {
 namespace {
 
-constexpr uint32_t kTicketSeconds = 3600;
-
 int SuiteNumber(TlsSuite suite) {
   return suite == TlsSuite::kAes128Gcm ? MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
                                        : MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
@@ -50,7 +48,8 @@ PrivateKey Copy(const PrivateKey& key) {
 TlsTickets::TlsTickets() : parts_(std::make_unique<Parts>()) {
   const MutexLock lock(parts_->mutex);
   CULVERT_CHECK(mbedtls_ssl_ticket_setup(parts_->tickets.get(), MbedRandom, nullptr,
-                                         MBEDTLS_CIPHER_AES_256_GCM, kTicketSeconds) == 0);
+                                         MBEDTLS_CIPHER_AES_256_GCM,
+                                         static_cast<uint32_t>(kLife.count())) == 0);
 }
 
 TlsTickets::~TlsTickets() = default;

@@ -2,6 +2,7 @@
 // a server, what its tickets are sealed with.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -19,6 +20,8 @@ namespace culvert::crypto {
 // every hour. A ticket is good for an hour. Any thread.
 class TlsTickets {
  public:
+  static constexpr std::chrono::seconds kLife = std::chrono::hours(1);
+
   TlsTickets();
   ~TlsTickets();
   TlsTickets(const TlsTickets&) = delete;

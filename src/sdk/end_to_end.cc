@@ -19,7 +19,8 @@ EndToEnd::EndToEnd(net::EventLoop& loop, const crypto::Identity& identity,
       workers_(loop),
       known_agents_(state_dir),
       agent_keys_(std::move(agent_keys)),
-      give_turns_(loop, [this] { GiveTurns(); }) {
+      give_turns_(loop, [this] { GiveTurns(); }),
+      handshakes_(kHandshakes, kMostConsumers) {
   SetIdentity(identity);
 }
 
@@ -54,6 +55,15 @@ absl::Status EndToEnd::CheckAgentKey(const std::string& agent, const std::string
   return absl::OkStatus();
 }
 
+Duration EndToEnd::TakeHandshake(const std::string& consumer_key) {
+  TokenBucket& bucket = handshakes_.For(consumer_key, loop_.Now());
+  return bucket.Take(loop_.Now()) ? Duration::zero() : bucket.Wait(loop_.Now());
+}
+
+void EndToEnd::ReturnHandshake(const std::string& consumer_key) {
+  handshakes_.For(consumer_key, loop_.Now()).Return();
+}
+
 // --- turns ---
 
 std::unique_ptr<EndToEnd::Turn> EndToEnd::AwaitTurn(const std::string& agent, OnTurn on_turn) {
@@ -76,12 +86,19 @@ std::unique_ptr<EndToEnd::Turn> EndToEnd::AwaitTurn(const std::string& agent, On
 
 void EndToEnd::GiveTurns() {
   for (auto& [name, agent] : agents_) {
+    ForgetOld(agent);
     while (!agent.waiting.empty() && (agent.session != nullptr || agent.handshaking == 0)) {
       Turn& turn = *agent.waiting.front();
       agent.waiting.pop_front();
       Give(turn, agent);
     }
   }
+}
+
+// A server takes none that is older than its tickets may be: those that wait would all shake hands
+// in full instead of one of them.
+void EndToEnd::ForgetOld(Agent& agent) const {
+  if (loop_.Now() - agent.since >= crypto::TlsTickets::kLife) agent.session.reset();
 }
 
 void EndToEnd::Give(Turn& turn, Agent& agent) {
@@ -114,7 +131,9 @@ EndToEnd::Turn::Turn(EndToEnd& owner, std::string agent, OnTurn on_turn)
 EndToEnd::Turn::~Turn() { owner_.Leave(*this); }
 
 void EndToEnd::Turn::Succeed(std::shared_ptr<const crypto::TlsSession> session) {
-  owner_.agents_[agent_].session = std::move(session);
+  Agent& agent = owner_.agents_[agent_];
+  agent.session = std::move(session);
+  agent.since = owner_.loop_.Now();
 }
 
 }  // namespace culvert

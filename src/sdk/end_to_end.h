@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/functional/any_invocable.h"
+#include "base/token_bucket.h"
 #include "crypto/identity.h"
 #include "crypto/tls_context.h"
 #include "crypto/tls_engine.h"
@@ -27,6 +28,10 @@ class EndToEnd {
   static constexpr Duration kSessionWait = std::chrono::seconds(2);
   // Agents whose sessions are kept; when full, all are forgotten.
   static constexpr size_t kMostSessions = 4'096;
+  // How many full handshakes one consumer may cost this agent, each 8 ms of the processor.
+  static constexpr TokenRate kHandshakes{.per_second = 10, .burst = 64};
+  // Consumers that are told apart for that.
+  static constexpr size_t kMostConsumers = 4'096;
 
   // `agent_keys`: by "PROJECT/AGENT", counting more than the file of known agents.
   EndToEnd(net::EventLoop& loop, const crypto::Identity& identity, const std::string& state_dir,
@@ -45,6 +50,12 @@ class EndToEnd {
   // Whether `key` may be the one of `agent`: PERMISSION_DENIED in words for people otherwise.
   absl::Status CheckAgentKey(const std::string& agent, const std::string& key);
 
+  // At an agent: counts a handshake of the consumer with this key, and returns 0, or how long it
+  // has to wait before it asks again.
+  Duration TakeHandshake(const std::string& consumer_key);
+  // It was a resumed one, which costs next to nothing.
+  void ReturnHandshake(const std::string& consumer_key);
+
   // A turn to shake hands with an agent.
   class Turn;
   using OnTurn = absl::AnyInvocable<void(std::shared_ptr<const crypto::TlsSession>) &&>;
@@ -55,11 +66,13 @@ class EndToEnd {
  private:
   struct Agent {
     std::shared_ptr<const crypto::TlsSession> session;
+    MonotonicTime since{};   // of the session
     size_t handshaking = 0;  // without a session
     std::list<Turn*> waiting;
   };
   void GiveTurns();
   void Give(Turn& turn, Agent& agent);
+  void ForgetOld(Agent& agent) const;
   void Leave(Turn& turn);
 
   net::EventLoop& loop_;
@@ -70,6 +83,7 @@ class EndToEnd {
   std::shared_ptr<const crypto::TlsContext> server_;
   std::map<std::string, Agent> agents_;
   net::Deferred give_turns_;
+  TokenBuckets handshakes_;  // by the consumer's key
 };
 
 // Destroy = the handshake is over, or not wanted any more.

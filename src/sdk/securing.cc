@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
+#include "sdk/peer_words.h"
 
 namespace culvert {
 namespace {
@@ -25,7 +26,10 @@ absl::Status Altered(const std::string& how) {
 absl::Status AsChannelError(const absl::Status& why) {
   if (ErrorCodeOf(why) == ErrorCode::kAltered) return why;
   const bool peer = absl::IsUnauthenticated(why) || absl::IsPermissionDenied(why);
-  return ErrorStatus(peer ? ErrorCode::kDenied : ErrorCode::kAltered, std::string(MessageOf(why)));
+  absl::Status error =
+      ErrorStatus(peer ? ErrorCode::kDenied : ErrorCode::kAltered, std::string(MessageOf(why)));
+  if (const auto words = WordsForPeer(why)) error = TellingPeer(std::move(error), *words);
+  return error;
 }
 
 // What the record of one message says. Anything but one whole message of data is no part of an
@@ -102,7 +106,8 @@ absl::Status ConsumerSecuring::CheckPeer(const crypto::Certificate& peer) {
       ProjectId(hello_.project()), {Role::kAgent}, hello_.provider()};
   CULVERT_RETURN_IF_ERROR(
       shared_.client()->CheckPeer(peer, expected, std::chrono::system_clock::now()));
-  return shared_.CheckAgentKey(agent_, peer.public_key().id());
+  const absl::Status known = shared_.CheckAgentKey(agent_, peer.public_key().id());
+  return known.ok() ? known : TellingPeer(known, "the consumer does not accept the agent's key");
 }
 
 absl::Status ConsumerSecuring::SendHello(crypto::TlsSecured secured) {
@@ -140,24 +145,39 @@ ProviderSecuring::ProviderSecuring(EndToEnd& shared, culvert::v1::E2eHello expec
       expected_(std::move(expected)),
       consumer_(std::move(consumer)),
       on_hello_(std::move(on_hello)),
-      timer_(shared.loop()) {}
+      timer_(shared.loop()),
+      turn_timer_(shared.loop()) {}
 
 ProviderSecuring::~ProviderSecuring() = default;
 
 void ProviderSecuring::Start(ChannelDriver& driver) {
   driver_ = &driver;
   timer_.Start(kLimit, [this] {
-    Finish(ErrorStatus(ErrorCode::kTimeout, "the consumer does not finish its handshake"));
+    Finish(turn_timer_.is_set()
+               ? ErrorStatus(ErrorCode::kBusy, "too many handshakes of this consumer at the agent")
+               : ErrorStatus(ErrorCode::kTimeout, "the consumer does not finish its handshake"));
   });
+  AwaitTurn();
+}
+
+void ProviderSecuring::AwaitTurn() {
+  const Duration wait = shared_.TakeHandshake(consumer_.key_thumbprint());
+  if (wait > Duration::zero()) {
+    turn_timer_.Start(wait, [this] { AwaitTurn(); });
+    return;
+  }
   handshake_.emplace(
       shared_.workers(), shared_.server(), nullptr,
       [this](Bytes bytes) { driver_->SendSecuring(std::move(bytes)); },
       [this](absl::StatusOr<crypto::TlsSecured> secured) { HandleSecured(std::move(secured)); });
+  for (const Bytes& message : std::exchange(early_, {})) handshake_->Take(message);
 }
 
 void ProviderSecuring::OnSecuringMessage(Bytes message) {
   if (handshake_) {
     handshake_->Take(message);
+  } else if (turn_timer_.is_set()) {
+    early_.push_back(std::move(message));  // at most what the channel's window lets in
   } else if (records_ != nullptr) {
     driver_->Hold();  // what follows is for the service, which is not there yet
     Finish(CheckHello(message));
@@ -166,6 +186,7 @@ void ProviderSecuring::OnSecuringMessage(Bytes message) {
 
 void ProviderSecuring::HandleSecured(absl::StatusOr<crypto::TlsSecured> secured) {
   handshake_.reset();
+  if (secured.ok() && secured->resumed) shared_.ReturnHandshake(consumer_.key_thumbprint());
   absl::Status good = secured.ok() ? CheckPeer(secured->peer) : secured.status();
   if (!good.ok()) {
     Finish(AsChannelError(good));
@@ -223,6 +244,7 @@ std::unique_ptr<crypto::TlsRecords> ProviderSecuring::SendReady(const absl::Stat
 void ProviderSecuring::Finish(absl::Status why) {
   if (!on_hello_) return;
   timer_.Cancel();
+  turn_timer_.Cancel();
   std::exchange(on_hello_, nullptr)(std::move(why));
 }
 

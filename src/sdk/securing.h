@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -70,6 +71,7 @@ class ProviderSecuring final : public ChannelDriver::Securing {
   std::unique_ptr<crypto::TlsRecords> SendReady(const absl::Status& status);
 
  private:
+  void AwaitTurn();
   void OnSecuringMessage(Bytes message) override;
   void HandleSecured(absl::StatusOr<crypto::TlsSecured> secured);
   absl::Status CheckPeer(const crypto::Certificate& peer) const;
@@ -82,6 +84,8 @@ class ProviderSecuring final : public ChannelDriver::Securing {
   OnHello on_hello_;
   ChannelDriver* driver_ = nullptr;
   net::Timer timer_;
+  net::Timer turn_timer_;     // set while the handshake waits: this consumer has had enough of them
+  std::vector<Bytes> early_;  // that came meanwhile
   std::optional<TlsHandshake> handshake_;
   std::unique_ptr<crypto::TlsRecords> records_;
 };

@@ -117,6 +117,42 @@ TEST_CASE("Consumer records an agent's key and refuses another one", "[sdk]") {
   CHECK(sdk.consumer.Connect("echo")->Wait([](const Probe& probe) { return probe.opened; }));
 }
 
+TEST_CASE("Agent and broker do not hear which key a consumer knows", "[sdk]") {
+  SecureFixture sdk;
+  const std::string known(52, 'a');
+  REQUIRE(KnownAgents(sdk.alice).Add({"default/edge-1", known}).ok());
+  const absl::Status why = sdk.consumer.Connect("echo")->WaitForClose();
+  CHECK_THAT(std::string(MessageOf(why)), Contains(known));
+  REQUIRE(sdk.provider.WaitForReports(1));
+  const std::lock_guard lock(sdk.provider.mutex);
+  CHECK(ErrorCodeOf(sdk.provider.reports[0].status) == ErrorCode::kDenied);
+  CHECK_THAT(sdk.provider.reports[0].reason, !Contains(known));
+  CHECK_THAT(sdk.provider.reports[0].reason, Contains("does not accept the agent's key"));
+}
+
+TEST_CASE("Agent lets a consumer wait that costs it too many full handshakes", "[sdk]") {
+  SecureFixture sdk;
+  const std::string key = crypto::LoadIdentity(sdk.alice)->key.public_key().id();
+  EndToEnd& agent = *sdk.provider.client->core().end_to_end();
+  sdk.provider.client->Run([&] {
+    for (int i = 0; i < static_cast<int>(EndToEnd::kHandshakes.burst); ++i) {
+      CHECK(agent.TakeHandshake(key) == Duration::zero());
+    }
+    CHECK(agent.TakeHandshake(key) > Duration::zero());
+    CHECK(agent.TakeHandshake("another's") == Duration::zero());
+  });
+  const MonotonicTime began = MonotonicNow();
+  auto outlet = sdk.consumer.Connect("echo");
+  REQUIRE(outlet->Wait([](const Probe& probe) { return probe.opened; }));
+  CHECK(MonotonicNow() - began >= 50ms);
+  // One that resumes is given back.
+  sdk.consumer.Connect("echo")->Wait([](const Probe& probe) { return probe.opened; });
+  sdk.provider.client->Run([&] {
+    agent.ReturnHandshake(key);
+    CHECK(agent.TakeHandshake(key) == Duration::zero());
+  });
+}
+
 TEST_CASE("Consumer takes only the key that agent_keys names", "[sdk]") {
   SecureFixture sdk;
   ClientOptions options = SecureOptions(sdk.broker.address(), sdk.alice);
