@@ -1,5 +1,6 @@
 #include "config/agent_config.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -77,7 +78,19 @@ absl::Status NoBroker() {
       "no broker: give --broker HOST:PORT, CULVERT_BROKER or broker in the config file");
 }
 
+// On a plain channel the broker alone says whose key it is: a list of keys would promise what it
+// cannot hold.
+absl::Status CheckPlaintext(const AgentConfig& config) {
+  const bool by_key = std::any_of(config.users.begin(), config.users.end(),
+                                  [](const auto& user) { return user.compare(0, 4, "key:") == 0; });
+  if (!config.plaintext || !by_key) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--plaintext with --user key:KEYID: without end-to-end encryption a key proves nothing; name "
+      "users, or leave --plaintext out");
+}
+
 absl::Status FinishRun(AgentConfig& config) {
+  CULVERT_RETURN_IF_ERROR(CheckPlaintext(config));
   CULVERT_RETURN_IF_ERROR(
       FillBrokers(config.common.state_dir, config.common.insecure, config.brokers));
   if (config.brokers.empty()) {

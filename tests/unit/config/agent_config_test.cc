@@ -103,6 +103,20 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-agent run asks for what it cannot do wi
         "no name: give --name NAME, CULVERT_NAME or name in the config file");
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes no keys of users for plaintext",
+                 "[agent_config]") {
+  const std::string key = "key:" + std::string(52, 'a');
+  CHECK(MessageOf(ParseAgentCommand({"run", "--broker", "b", "--user", key, "--plaintext"},
+                                    environment)) ==
+        "--plaintext with --user key:KEYID: without end-to-end encryption a key proves nothing; "
+        "name users, or leave --plaintext out");
+  const std::string path =
+      Write("agent.toml", "plaintext = true\nusers = [\"alice\", \"" + key + "\"]\n");
+  CHECK_FALSE(ParseAgentCommand({"run", "--broker", "b", "--config", path}, environment).ok());
+  CHECK(ParseAgentCommand({"run", "--broker", "b", "--user", "alice", "--plaintext"}, environment)
+            .ok());
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes the brokers of its enrolment",
                  "[agent_config]") {
   const std::string file = Write("home/.local/state/culvert-agent/brokers", "a:7400\n[::1]:7401\n");
