@@ -141,16 +141,28 @@ mkdir "$work/www"
 head -c $((16 << 20)) /dev/urandom >"$work/www/data"
 start service python3 -u -m http.server --bind 127.0.0.1 --directory "$work/www" 0
 port=$(said service 'port ([0-9]+)')
-configure broker.toml 'listen = "127.0.0.1:0"' 'insecure = true'
+configure broker.toml 'listen = "127.0.0.1:0"'
 start broker as culvert-broker culvert-broker serve --config /etc/culvert/broker.toml
 broker=$(said broker '^listening on (.*)')
-configure agent.toml "broker = \"$broker\"" 'name = "edge-1"' "allow = [\"127.0.0.1:$port\"]" \
-  'insecure = true'
+said broker '^CA fingerprint (.*)' >/dev/null
+# As README says, by root: what it makes belongs to the users of the units.
+broker_state=(--state-dir /var/lib/culvert-broker)
+culvert-broker token create --agent edge-1 "${broker_state[@]}" |
+  culvert-agent enroll --broker "$broker" --token-file - --state-dir /var/lib/culvert-agent
+culvert-broker token create --user alice "${broker_state[@]}" >"$work/alice.token"
+culvert-broker policy allow --user alice --agent 'edge-*' --service tcp \
+  --target "127.0.0.1:$port" "${broker_state[@]}"
+install -d -m 700 -o nobody -g "$(id -g nobody)" /var/lib/nobody
+culvert enroll --broker "$broker" --token-file "$work/alice.token" --state-dir /var/lib/nobody
+for file in /var/lib/culvert-agent/identity.pem /var/lib/nobody/identity.pem; do
+  [[ $(stat -c '%a %U' "$file") == "600 $(basename "$(dirname "$file")")" ]] ||
+    fail "$file is $(stat -c '%a %U' "$file")"
+done
+configure agent.toml "allow = [\"127.0.0.1:$port\"]"
 start agent as culvert-agent culvert-agent run --config /etc/culvert/agent.toml
 said agent 'registered as' >/dev/null
 # The config of culvert-forward@test.service, which runs as a user that exists only then.
 cp /etc/culvert/forward.toml /etc/culvert/forward-test.toml
-configure forward-test.toml "broker = \"$broker\"" 'insecure = true'
 printf '[[forward]]\nlocal = 0\nagent = "edge-1"\ntarget = %s\n' "$port" >>/etc/culvert/forward-test.toml
 start forward as nobody culvert forward --config /etc/culvert/forward-test.toml
 address=$(said forward '^forwarding ([^ ]+) -> ')
@@ -160,11 +172,14 @@ with opener.open(sys.argv[1], timeout=60) as source, open(sys.argv[2], "wb") as 
     shutil.copyfileobj(source, sink)' "http://$address/data" "$work/copy"
 cmp "$work/www/data" "$work/copy" || fail 'the transfer is not what was sent'
 echo "   16 MiB through $address, sha256 $(sha256sum <"$work/copy" | cut -c1-64)"
+[[ $(culvert-broker audit --kind open --user alice --json "${broker_state[@]}") == *'"agent":"edge-1"'* ]] ||
+  fail 'the tunnel is not in the audit log'
 stop_all
+rm -rf /var/lib/nobody
 
 echo '4. install again over it: what was configured stays'
 dpkg -i "${debs[@]}" >"$work/dpkg.log" 2>&1 </dev/null || fail 'dpkg -i failed the second time'
-grep -q '^name = "edge-1"' /etc/culvert/agent.toml || fail 'agent.toml was overwritten'
+grep -q '^allow = ' /etc/culvert/agent.toml || fail 'agent.toml was overwritten'
 
 echo '5. remove: config stays, programs go'
 dpkg --remove "${packages[@]}" >"$work/dpkg.log" 2>&1 || fail 'dpkg --remove failed'

@@ -1,9 +1,7 @@
 #include "broker/admin_client.h"
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,6 +14,7 @@
 #include "broker/admin_server.h"
 #include "broker/audit_file.h"
 #include "broker/pki.h"
+#include "config/state_owner.h"
 #include "net/unix_socket.h"
 
 namespace culvert::broker {
@@ -80,26 +79,10 @@ absl::StatusOr<std::string> CaFingerprint(const std::string& state_dir) {
   return pki->authority().Fingerprint();
 }
 
-// Root works on another user's state as that user: what it makes there must be that user's, and
-// what that user has put there must not make root write elsewhere.
-absl::Status ActAsOwner(const std::string& state_dir) {
-  struct stat directory {};
-  if (geteuid() != 0 || stat(state_dir.c_str(), &directory) != 0 || directory.st_uid == 0) {
-    return absl::OkStatus();
-  }
-  const bool done = setgroups(0, nullptr) == 0 &&
-                    setresgid(directory.st_gid, directory.st_gid, directory.st_gid) == 0 &&
-                    setresuid(directory.st_uid, directory.st_uid, directory.st_uid) == 0;
-  if (done) return absl::OkStatus();
-  const std::error_code error(errno, std::generic_category());
-  return absl::PermissionDeniedError(
-      fmt::format("act as the owner of {}: {}", state_dir, error.message()));
-}
-
 absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& audit_file,
                               const Json& request) {
   const Administrator who{fmt::format("uid {}", geteuid())};
-  CULVERT_RETURN_IF_ERROR(ActAsOwner(state_dir));
+  CULVERT_RETURN_IF_ERROR(config::ActAsOwner(state_dir));
   auto store = store::Store::Open(state_dir, WallNow());
   if (absl::IsUnavailable(store.status())) {
     return absl::UnavailableError(

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "config/main.h"
+#include "config/state_owner.h"
 #include "crypto/private_file.h"
 
 namespace culvert::config {
@@ -83,7 +84,9 @@ std::string Describe(const crypto::Identity& identity) {
 
 absl::Status EnrollNow(const std::string& state_dir, const std::vector<Endpoint>& brokers,
                        const EnrolConfig& config, EnrolFunction enrol) {
+  // The token first: the owner of the state may not be allowed to read it.
   CULVERT_ASSIGN_OR_RETURN(const std::string token, ReadToken(config));
+  CULVERT_RETURN_IF_ERROR(ActAsOwner(state_dir));
   CULVERT_ASSIGN_OR_RETURN(const crypto::Identity identity, enrol(token));
   CULVERT_RETURN_IF_ERROR(SaveEnrolledBrokers(state_dir, brokers));
   return PrintResult(Describe(identity));

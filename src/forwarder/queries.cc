@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "config/credentials_policy.h"
 #include "config/main.h"
+#include "config/state_owner.h"
 #include "crypto/identity.h"
 #include "culvert/v1/identity.pb.h"
 #include "forwarder/make_client.h"
@@ -54,6 +55,7 @@ absl::StatusOr<crypto::Identity> OwnIdentity(const config::ForwarderConfig& conf
   if (config.common.insecure) {
     return absl::FailedPreconditionError("with --insecure there are no identities");
   }
+  CULVERT_RETURN_IF_ERROR(config::ActAsOwner(config.common.state_dir));
   CULVERT_RETURN_IF_ERROR(config::CheckCredentials(config));
   return crypto::LoadIdentity(config.common.state_dir);
 }
@@ -156,6 +158,7 @@ absl::Status ListKnownAgents(const KnownAgents& known, bool json) {
 
 absl::Status ChangeKnownAgents(const config::ForwarderConfig& config) {
   using Action = config::KnownAgentsCommand::Action;
+  CULVERT_RETURN_IF_ERROR(config::ActAsOwner(config.common.state_dir));
   const KnownAgents known(config.common.state_dir);
   if (config.known_agents.action == Action::kList) return ListKnownAgents(known, config.json);
   CULVERT_ASSIGN_OR_RETURN(const crypto::Identity identity, OwnIdentity(config));
