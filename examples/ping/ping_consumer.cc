@@ -1,6 +1,7 @@
 // Sends "PING" to the service "ping" of a provider, prints the answer, and ends the channel.
 //
-//   ping-consumer --broker 127.0.0.1:7400 --provider my-first-provider --insecure
+//   culvert enroll --broker 127.0.0.1:7400 --token-file alice.token --state-dir alice
+//   ping-consumer --broker 127.0.0.1:7400 --provider my-first-provider --state-dir alice
 #include <cstdio>
 #include <future>
 #include <memory>
@@ -38,12 +39,13 @@ class PingOutlet final : public culvert::Outlet {
 int main(int argc, char** argv) {
   Arguments arguments = ParseArguments(
       argc, argv,
-      "usage: ping-consumer --broker HOST:PORT --provider NAME [--name NAME] --insecure");
+      "usage: ping-consumer --broker HOST:PORT --provider NAME (--state-dir DIR | --insecure)");
   if (arguments.empty()) return 2;
   culvert::ClientOptions options;
   options.brokers = {arguments["broker"]};
-  options.name = arguments.contains("name") ? arguments["name"] : "my-first-consumer";
+  options.state_dir = arguments["state-dir"];  // with the identity, which has the name
   options.insecure = arguments.contains("insecure");
+  if (options.insecure) options.name = "my-first-consumer";
   auto client = culvert::Client::Create(options);
   if (!client.ok()) {
     std::fprintf(stderr, "ping-consumer: %s\n", client.status().ToString().c_str());

@@ -1,6 +1,7 @@
 // Offers the service "ping": answers each message "PING" with "PONG".
 //
-//   ping-provider --broker 127.0.0.1:7400 --name my-first-provider --insecure
+//   culvert-agent enroll --broker 127.0.0.1:7400 --token-file provider.token --state-dir provider
+//   ping-provider --broker 127.0.0.1:7400 --state-dir provider
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -61,8 +62,9 @@ culvert::Provider::Options OfferPing() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Arguments arguments =
-      ParseArguments(argc, argv, "usage: ping-provider --broker HOST:PORT --name NAME --insecure");
+  Arguments arguments = ParseArguments(
+      argc, argv,
+      "usage: ping-provider --broker HOST:PORT (--state-dir DIR | --name NAME --insecure)");
   if (arguments.empty()) return 2;
   // Before there are threads: the signals that end this wait for sigwait below.
   sigset_t signals;
@@ -73,6 +75,7 @@ int main(int argc, char** argv) {
 
   culvert::ClientOptions options;
   options.brokers = {arguments["broker"]};
+  options.state_dir = arguments["state-dir"];  // with the identity, which has the name
   options.name = arguments["name"];
   options.insecure = arguments.contains("insecure");
   auto client = culvert::Client::Create(options);

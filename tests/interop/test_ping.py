@@ -1,5 +1,7 @@
 """PING and PONG between every pair of clients."""
 
+import os
+import tempfile
 import unittest
 
 import grpc
@@ -117,6 +119,50 @@ class PingTest(unittest.TestCase):
         return programs.run(
             "ping-consumer", "--broker", self.broker, "--provider", "edge-1", "--insecure"
         )
+
+
+class SecurePingTest(unittest.TestCase):
+    """The examples as their first lines say: with identities and end-to-end encryption."""
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        broker = programs.Program(
+            "culvert-broker", "serve", "--listen", "127.0.0.1:0", "--state-dir", self.path("broker")
+        )
+        self.addCleanup(broker.stop)
+        self.broker = broker.wait_for(r"listening on (127\.0\.0\.1:\d+)").group(1)
+
+    def path(self, name):
+        return os.path.join(self.directory.name, name)
+
+    def succeed(self, *command, stdin=b""):
+        result = programs.run(*command, stdin=stdin)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def admin(self, *command):
+        return self.succeed("culvert-broker", *command, "--state-dir", self.path("broker"))
+
+    def enrol(self, program, role, name):
+        token = self.admin("token", "create", f"--{role}", name)
+        enroll = (program, "enroll", "--broker", self.broker, "--token-file", "-")
+        self.succeed(*enroll, "--state-dir", self.path(name), stdin=token)
+
+    def test_examples_play_ping(self):
+        self.enrol("culvert-agent", "agent", "edge-1")
+        self.enrol("culvert", "user", "alice")
+        self.admin("policy", "allow", "--user", "alice", "--service", "ping")
+        provider = programs.Program(
+            "ping-provider", "--broker", self.broker, "--state-dir", self.path("edge-1")
+        )
+        self.addCleanup(provider.stop)
+        provider.wait_for("registered")
+        consumer = ("ping-consumer", "--broker", self.broker, "--provider", "edge-1")
+        result = programs.run(*consumer, "--state-dir", self.path("alice"))
+        self.assertEqual(result.stdout, b"Received: PONG\n")
+        self.assertEqual(result.returncode, 0)
+        provider.wait_for("channel ended: OK")
 
 
 if __name__ == "__main__":
