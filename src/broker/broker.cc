@@ -85,6 +85,7 @@ absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
     case Method::kRenew:
     case Method::kWhoAmI:
     case Method::kListAgents:
+    case Method::kKeyRotations:
       break;
   }
   CULVERT_ASSIGN_OR_RETURN(rpc::Frame answer, AnswerCall(pending.info(), message));

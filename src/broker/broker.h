@@ -83,6 +83,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   absl::StatusOr<rpc::Frame> AnswerCall(const rpc::StreamInfo& info, const Bytes& message);
   absl::StatusOr<rpc::Frame> AnswerIdentified(const rpc::StreamInfo& info, const Bytes& message);
   rpc::Frame ListAgents(const Principal& who) const;
+  absl::StatusOr<rpc::Frame> KeyRotations(const Principal& who, const Bytes& message) const;
   // None under --insecure.
   absl::StatusOr<std::optional<Principal>> Identify(const rpc::StreamInfo& info);
   absl::Status Begin(PendingStream& pending, const Bytes& message);

@@ -1,9 +1,12 @@
 // The Broker's side of identities: who a stream is, the calls about it, and what a change of the
 // policy ends.
+#include <fmt/format.h>
+
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "broker/broker.h"
 #include "culvert/v1/identity.pb.h"
@@ -38,6 +41,8 @@ absl::StatusOr<rpc::Frame> Broker::AnswerIdentified(const rpc::StreamInfo& info,
       return access_.identity_calls->WhoAmI(*who, info);
     case rpc::StreamInfo::Method::kListAgents:
       return ListAgents(*who);
+    case rpc::StreamInfo::Method::kKeyRotations:
+      return KeyRotations(*who, message);
     default:
       return absl::UnimplementedError("not served here");
   }
@@ -59,6 +64,20 @@ rpc::Frame Broker::ListAgents(const Principal& who) const {
     for (const std::string& service : session.services()) agent.add_services(service);
   });
   return rpc::FrameOf(response);
+}
+
+absl::StatusOr<rpc::Frame> Broker::KeyRotations(const Principal& who, const Bytes& message) const {
+  culvert::v1::KeyRotationsRequest request;
+  if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    return absl::InvalidArgumentError("message does not parse");
+  }
+  // One that is not there is refused in the same words.
+  if (!access_.gate->MaySee(who, {who.project(), region_, "", request.agent()})) {
+    return absl::PermissionDeniedError(fmt::format("{} may open nothing at agent {}",
+                                                   who.ToString(), Printable(request.agent())));
+  }
+  return access_.identity_calls->KeyRotations({who.id.trust_domain, who.id.project,
+                                               crypto::SpiffeId::Role::kAgent, request.agent()});
 }
 
 void Broker::EndSession(uint64_t id, const absl::Status& why) {

@@ -1,16 +1,22 @@
 #include "broker/identity_calls.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/status.h"
 #include "crypto/certificate_request.h"
 #include "culvert/v1/identity.pb.h"
 #include "rpc/codec.h"
+#include "rpc/key_rotation_message.h"
 
 namespace culvert::broker {
 namespace {
 
 namespace pb = culvert::v1;
+
+// Either way: clocks differ.
+constexpr std::chrono::minutes kMostRotationAge(5);
 
 template <typename Message>
 absl::StatusOr<Message> Parse(const Bytes& bytes) {
@@ -61,10 +67,43 @@ absl::StatusOr<rpc::Frame> IdentityCalls::Renew(const Principal& who, const rpc:
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
-  if (key.id() != who.key) {
+  if (request.has_rotation()) {
+    CULVERT_RETURN_IF_ERROR(TakeRotation(who, key, rpc::KeyRotationOf(request.rotation()), now));
+  } else if (key.id() != who.key) {
     return absl::PermissionDeniedError("the request is for another key than the connection's");
   }
   return Issue(who.id, key, now);
+}
+
+absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::PublicKey& new_key,
+                                         const crypto::KeyRotation& rotation,
+                                         crypto::WallTime now) {
+  CULVERT_ASSIGN_OR_RETURN(const crypto::KeySuccession keys,
+                           crypto::CheckKeyRotation(rotation, who.id));
+  if (keys.old_key.id() != who.key) {
+    return absl::PermissionDeniedError("the key rotation is another key's than the connection's");
+  }
+  if (!(keys.new_key == new_key)) {
+    return absl::PermissionDeniedError("the key rotation is for another key than the request");
+  }
+  if (rotation.time < UnixSeconds(now - kMostRotationAge) ||
+      rotation.time > UnixSeconds(now + kMostRotationAge)) {
+    return absl::FailedPreconditionError(
+        "the time of the key rotation is not the broker's: set the clock");
+  }
+  if (!records_.CheckNotRevoked(new_key.id()).ok()) {
+    return absl::PermissionDeniedError(fmt::format("the new key {} is revoked", new_key.id()));
+  }
+  return records_.KeepRotation(rotation, keys);
+}
+
+absl::StatusOr<rpc::Frame> IdentityCalls::KeyRotations(const crypto::SpiffeId& agent) const {
+  CULVERT_ASSIGN_OR_RETURN(const auto rotations, records_.RotationsOf(agent));
+  pb::KeyRotationsResponse response;
+  for (const crypto::KeyRotation& rotation : rotations) {
+    *response.add_rotations() = rpc::KeyRotationMessage(rotation);
+  }
+  return rpc::FrameOf(response);
 }
 
 absl::StatusOr<rpc::Frame> IdentityCalls::WhoAmI(const Principal& who,

@@ -24,9 +24,14 @@ class IdentityCalls {
   // For `who`, of the connection that `info` describes.
   absl::StatusOr<rpc::Frame> Renew(const Principal& who, const rpc::StreamInfo& info,
                                    const Bytes& message, crypto::WallTime now);
+  // What keys of `agent` have said of their successors; whether `who` may see it was decided.
+  absl::StatusOr<rpc::Frame> KeyRotations(const crypto::SpiffeId& agent) const;
   absl::StatusOr<rpc::Frame> WhoAmI(const Principal& who, const rpc::StreamInfo& info) const;
 
  private:
+  // Whether the caller's key vouches for this other one; keeps the statement for those who ask.
+  absl::Status TakeRotation(const Principal& who, const crypto::PublicKey& new_key,
+                            const crypto::KeyRotation& rotation, crypto::WallTime now);
   rpc::Frame Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key, crypto::WallTime now);
 
   const Pki& pki_;

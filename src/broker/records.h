@@ -2,11 +2,13 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "broker/principal.h"
 #include "broker/requests.h"
 #include "crypto/certificate.h"
+#include "crypto/key_rotation.h"
 
 namespace culvert::broker {
 
@@ -22,6 +24,12 @@ class Records {
                                                   crypto::SpiffeId::Role role) = 0;
   // A certificate was issued.
   virtual void NoteIssued(const crypto::Certificate& certificate) = 0;
+  // `keys` are those of `rotation`, which was checked.
+  virtual absl::Status KeepRotation(const crypto::KeyRotation& rotation,
+                                    const crypto::KeySuccession& keys) = 0;
+  // What keys of `id` have said of their successors, none of them revoked; the oldest first.
+  virtual absl::StatusOr<std::vector<crypto::KeyRotation>> RotationsOf(
+      const crypto::SpiffeId& id) const = 0;
   // UNAUTHENTICATED, with the reason, for a key that was withdrawn.
   virtual absl::Status CheckNotRevoked(const std::string& key) const = 0;
   // The policy's word: PERMISSION_DENIED without a rule that allows it.

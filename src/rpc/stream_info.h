@@ -23,6 +23,7 @@ struct StreamInfo {
     kRenew,
     kWhoAmI,
     kListAgents,
+    kKeyRotations,
   };
   Version version = Version::kV1;
   Method method = Method::kConnect;

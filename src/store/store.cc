@@ -14,6 +14,7 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
       tokens_(*database_),
       principals_(*database_),
       revocations_(*database_),
+      key_rotations_(*database_),
       policy_(*database_) {}
 
 Store::~Store() = default;

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
+#include "store/key_rotation_table.h"
 #include "store/policy_table.h"
 #include "store/principal_table.h"
 #include "store/revocation_table.h"
@@ -35,6 +36,7 @@ class Store {
   TokenTable& tokens() { return tokens_; }
   PrincipalTable& principals() { return principals_; }
   RevocationTable& revocations() { return revocations_; }
+  KeyRotationTable& key_rotations() { return key_rotations_; }
   PolicyTable& policy() { return policy_; }
 
  private:
@@ -46,6 +48,7 @@ class Store {
   TokenTable tokens_;
   PrincipalTable principals_;
   RevocationTable revocations_;
+  KeyRotationTable key_rotations_;
   PolicyTable policy_;
 };
 
