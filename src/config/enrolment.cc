@@ -75,10 +75,20 @@ absl::Status SaveEnrolledBrokers(const std::string& state_dir,
   return crypto::WritePrivateFile(BrokersFile(state_dir), text);
 }
 
-std::string Describe(const crypto::Identity& identity) {
+// `what` happened: "enrolled as".
+std::string Describe(std::string_view what, const crypto::Identity& identity) {
   const crypto::SpiffeId& id = identity.spiffe_id();
-  return fmt::format("enrolled as {} {} of projects/{}\nkey id: {}\n", crypto::RoleName(id.role),
+  return fmt::format("{} {} {} of projects/{}\nkey id: {}\n", what, crypto::RoleName(id.role),
                      id.name, id.project, identity.key.public_key().id());
+}
+
+// To be asked again with the same command.
+int SayThatItWaits(const std::string& program, std::string_view command) {
+  PrintError(program, absl::UnavailableError(fmt::format(
+                          "{}: the request waits to be signed (culvert-broker ca sign): repeat this "
+                          "command when it is",
+                          command)));
+  return kExitWaits;
 }
 
 absl::Status EnrollNow(const std::string& state_dir, const std::vector<Endpoint>& brokers,
@@ -86,7 +96,7 @@ absl::Status EnrollNow(const std::string& state_dir, const std::vector<Endpoint>
   CULVERT_ASSIGN_OR_RETURN(const std::string token, ReadToken(config));
   CULVERT_ASSIGN_OR_RETURN(const crypto::Identity identity, enrol(token));
   CULVERT_RETURN_IF_ERROR(SaveEnrolledBrokers(state_dir, brokers));
-  return PrintResult(Describe(identity));
+  return PrintResult(Describe("enrolled as", identity));
 }
 
 }  // namespace
@@ -102,6 +112,12 @@ Settings EnrolSettings(EnrolConfig& config) {
   force.variable.clear();
   force.key.clear();
   return {std::move(file), std::move(force)};
+}
+
+Setting RotateKeySetting(bool& rotate_key) {
+  return SwitchSetting({"rotate-key", '\0', "",
+                        "Renew for a new key each time, which the old one vouches for."},
+                       rotate_key);
 }
 
 absl::Status FinishEnrol(const Environment& environment, EnrolConfig& config) {
@@ -142,6 +158,19 @@ int RunEnroll(const std::string& program, const std::string& state_dir,
   const absl::Status enrolled = EnrollNow(state_dir, brokers, config, enrol);
   if (enrolled.ok()) return 0;
   PrintError(program, Annotate(enrolled, "enroll"));
+  return kExitFailure;
+}
+
+int RunRenew(const std::string& program, RenewFunction renew) {
+  const absl::StatusOr<std::optional<crypto::Identity>> renewed = renew();
+  if (!renewed.ok()) {
+    PrintError(program, Annotate(renewed.status(), "renew"));
+    return kExitFailure;
+  }
+  if (!*renewed) return SayThatItWaits(program, "renew");
+  const absl::Status printed = PrintResult(Describe("renewed", **renewed));
+  if (printed.ok()) return 0;
+  PrintError(program, printed);
   return kExitFailure;
 }
 

@@ -1,6 +1,7 @@
 // What a program is told when it enrols, and what it keeps of that beside the identity.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct EnrolConfig {
 
 // --token-file and --force; used inside src/config only.
 Settings EnrolSettings(EnrolConfig& config);
+// --rotate-key; used inside src/config only.
+Setting RotateKeySetting(bool& rotate_key);
 // After all sources were read. INVALID_ARGUMENT if there is no token.
 absl::Status FinishEnrol(const Environment& environment, EnrolConfig& config);
 
@@ -38,5 +41,11 @@ using EnrolFunction = absl::FunctionRef<absl::StatusOr<crypto::Identity>(const s
 // Returns the exit code.
 int RunEnroll(const std::string& program, const std::string& state_dir,
               const std::vector<Endpoint>& brokers, const EnrolConfig& config, EnrolFunction enrol);
+
+// Renews and saves the identity; none if the request waits to be signed. What sdk's RenewNow does.
+using RenewFunction = absl::FunctionRef<absl::StatusOr<std::optional<crypto::Identity>>()>;
+
+// `PROGRAM renew`: says who the program is, and with which key from now on. Returns the exit code.
+int RunRenew(const std::string& program, RenewFunction renew);
 
 }  // namespace culvert::config
