@@ -73,11 +73,11 @@ absl::StatusOr<rpc::Frame> Broker::KeyRotations(const Principal& who, const Byte
   }
   // One that is not there is refused in the same words.
   if (!access_.gate->MaySee(who, {who.project(), region_, "", request.agent()})) {
-    return absl::PermissionDeniedError(fmt::format("{} may open nothing at agent {}",
-                                                   who.ToString(), Printable(request.agent())));
+    return absl::PermissionDeniedError(
+        fmt::format("{} may open nothing at agent {}", who.ToString(), Printable(request.agent())));
   }
-  return access_.identity_calls->KeyRotations({who.id.trust_domain, who.id.project,
-                                               crypto::SpiffeId::Role::kAgent, request.agent()});
+  return access_.identity_calls->KeyRotations(
+      {who.id.trust_domain, who.id.project, crypto::SpiffeId::Role::kAgent, request.agent()});
 }
 
 void Broker::EndSession(uint64_t id, const absl::Status& why) {

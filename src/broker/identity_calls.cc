@@ -41,13 +41,21 @@ int64_t UnixSeconds(crypto::WallTime time) {
 
 }  // namespace
 
-rpc::Frame IdentityCalls::Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key,
-                                crypto::WallTime now) {
-  const crypto::Certificate certificate = pki_.Issue(id, key, now);
-  records_.NoteIssued(certificate);
+absl::StatusOr<rpc::Frame> IdentityCalls::Issue(const crypto::SpiffeId& id, const Request& request,
+                                                crypto::WallTime now) {
+  std::optional<crypto::Certificate> certificate;
+  if (pki_.signs()) {
+    CULVERT_ASSIGN_OR_RETURN(certificate, pki_.Issue(id, request.key, now));
+  } else {
+    CULVERT_ASSIGN_OR_RETURN(certificate,
+                             records_.AwaitSigning(id, request.key, request.pem, request.present));
+  }
   pb::CertificateResponse response;
-  response.set_certificate(certificate.Pem());
   response.set_authority(pki_.authority().Pem());
+  if (certificate) {
+    records_.NoteIssued(*certificate);
+    response.set_certificate(certificate->Pem());
+  }
   return rpc::FrameOf(response);
 }
 
@@ -59,10 +67,10 @@ absl::StatusOr<rpc::Frame> IdentityCalls::Enroll(const Bytes& message, crypto::W
   CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId::Role role, ReadRole(request.role()));
   CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
                            records_.Redeem(request.token(), key.id(), role));
-  return Issue(id, key, now);
+  return Issue(id, {request.certificate_request(), key}, now);
 }
 
-absl::StatusOr<rpc::Frame> IdentityCalls::Renew(const Principal& who, const rpc::StreamInfo&,
+absl::StatusOr<rpc::Frame> IdentityCalls::Renew(const Principal& who, const rpc::StreamInfo& info,
                                                 const Bytes& message, crypto::WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
@@ -72,7 +80,9 @@ absl::StatusOr<rpc::Frame> IdentityCalls::Renew(const Principal& who, const rpc:
   } else if (key.id() != who.key) {
     return absl::PermissionDeniedError("the request is for another key than the connection's");
   }
-  return Issue(who.id, key, now);
+  CULVERT_ASSIGN_OR_RETURN(crypto::Certificate present,
+                           crypto::Certificate::FromPem(info.certificate));
+  return Issue(who.id, {request.certificate_request(), key, std::move(present)}, now);
 }
 
 absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::PublicKey& new_key,

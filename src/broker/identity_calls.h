@@ -1,6 +1,7 @@
 // The unary calls of culvert.v1.Identity: enrolment, renewal, and what a principal may ask.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -32,7 +33,14 @@ class IdentityCalls {
   // Whether the caller's key vouches for this other one; keeps the statement for those who ask.
   absl::Status TakeRotation(const Principal& who, const crypto::PublicKey& new_key,
                             const crypto::KeyRotation& rotation, crypto::WallTime now);
-  rpc::Frame Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key, crypto::WallTime now);
+  // What is to be certified; `present` is the certificate of a caller that has one.
+  struct Request {
+    const std::string& pem;
+    const crypto::PublicKey& key;
+    std::optional<crypto::Certificate> present = std::nullopt;
+  };
+  absl::StatusOr<rpc::Frame> Issue(const crypto::SpiffeId& id, const Request& request,
+                                   crypto::WallTime now);
 
   const Pki& pki_;
   Records& records_;

@@ -17,6 +17,9 @@ class StoreRecords final : public Records {
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
   void NoteIssued(const crypto::Certificate& certificate) override;
+  absl::StatusOr<std::optional<crypto::Certificate>> AwaitSigning(
+      const crypto::SpiffeId& id, const crypto::PublicKey& key, const std::string& request,
+      const std::optional<crypto::Certificate>& present) override;
   absl::Status KeepRotation(const crypto::KeyRotation& rotation,
                             const crypto::KeySuccession& keys) override {
     return store_.key_rotations().Keep(rotation, keys);

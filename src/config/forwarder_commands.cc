@@ -50,13 +50,11 @@ config::Command QueryCommand(ForwarderConfig& config, const Settings& shared, Co
 
 config::Command RenewCommand(ForwarderConfig& config, const Settings& shared) {
   config::Command command{
-      "renew",
-      "[options]",
-      "Renew your certificate now.",
+      "renew", "[options]", "Renew your certificate now.",
       "Has the broker issue a new certificate at once, for a new key with --rotate-key.\n"
       "Prints the name and the key's id. A forwarder that runs takes it up on SIGHUP.",
-      KeepFlags(shared, {"broker", "config", "state-dir", "log-level", "quiet", "verbose",
-                         "rotate-key"})};
+      KeepFlags(shared,
+                {"broker", "config", "state-dir", "log-level", "quiet", "verbose", "rotate-key"})};
   command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
   command.finish = [&config] {
     config.command = Command::kRenew;

@@ -31,8 +31,8 @@ KeyRotation SignKeyRotation(const PrivateKey& old_key, const PublicKey& new_key,
                             WallTime now) {
   KeyRotation rotation{old_key.public_key().der(), new_key.der(), id.ToString(),
                        ToUnixMillis(now) / 1000, ""};
-  rotation.signature = old_key.Sign(KeyRotationText(
-      rotation.spiffe_id, old_key.public_key().id(), new_key.id(), rotation.time));
+  rotation.signature = old_key.Sign(
+      KeyRotationText(rotation.spiffe_id, old_key.public_key().id(), new_key.id(), rotation.time));
   return rotation;
 }
 

@@ -33,9 +33,8 @@ absl::StatusOr<std::optional<std::string>> AgentKeys::Check(
   const std::string& key = agent.public_key().id();
   if (const auto pinned = pinned_.find(entry); pinned != pinned_.end()) {
     if (pinned->second == key) return std::nullopt;
-    return absl::PermissionDeniedError(
-        fmt::format("agent {} has the key {}, not {} as --agent-key says", name, key,
-                    pinned->second));
+    return absl::PermissionDeniedError(fmt::format(
+        "agent {} has the key {}, not {} as --agent-key says", name, key, pinned->second));
   }
   CULVERT_ASSIGN_OR_RETURN(std::optional<std::string> known, known_.Find(entry));
   if (known && *known != key) return known;
@@ -83,8 +82,7 @@ absl::Status AgentKeys::Succession::Follow(const Bytes& answer) const {
     rotations.push_back(rpc::KeyRotationOf(rotation));
   }
   const std::string& key = agent_.public_key().id();
-  CULVERT_RETURN_IF_ERROR(
-      crypto::CheckKeyChain(rotations, *agent_.spiffe_id(), known_key_, key));
+  CULVERT_RETURN_IF_ERROR(crypto::CheckKeyChain(rotations, *agent_.spiffe_id(), known_key_, key));
   CULVERT_RETURN_IF_ERROR(keys_.known_.Succeed(EntryOf(agent_), known_key_, key));
   CULVERT_LOG(kWarning, "agent {} has a new key {}; its old key {} vouches for it",
               agent_.spiffe_id()->name, key, known_key_);
@@ -94,8 +92,10 @@ absl::Status AgentKeys::Succession::Follow(const Bytes& answer) const {
 void AgentKeys::Succession::Finish(const absl::Status& followed) {
   absl::Status why;
   if (!followed.ok()) {
-    CULVERT_LOG(kWarning, "agent {} shows another key than it is known by, and nothing vouches for "
-                "it: {}", agent_.spiffe_id()->name, Printable(MessageOf(followed)));
+    CULVERT_LOG(kWarning,
+                "agent {} shows another key than it is known by, and nothing vouches for "
+                "it: {}",
+                agent_.spiffe_id()->name, Printable(MessageOf(followed)));
     // Says so in words, unless somebody has removed or replaced what was known by now.
     why = keys_.known_.Check(EntryOf(agent_), agent_.public_key().id()).status();
   }

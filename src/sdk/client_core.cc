@@ -22,7 +22,7 @@ constexpr bool kGlibcAllocates = true;
 
 // By "PROJECT/AGENT".
 std::map<std::string, std::string> PinnedKeys(const ClientOptions& options,
-                                             const crypto::SpiffeId& own) {
+                                              const crypto::SpiffeId& own) {
   std::map<std::string, std::string> keys;
   for (const auto& [agent, key] : options.agent_keys) keys[own.project + "/" + agent] = key;
   return keys;
@@ -40,9 +40,8 @@ ClientCore::ClientCore(const ClientOptions& options,
     brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
     if (!identity) return;
     key_ = identity->key.public_key().id();
-    end_to_end_ =
-        std::make_unique<EndToEnd>(loop(), *brokers_, *identity, options_.state_dir,
-                                   PinnedKeys(options_, identity->spiffe_id()));
+    end_to_end_ = std::make_unique<EndToEnd>(loop(), *brokers_, *identity, options_.state_dir,
+                                             PinnedKeys(options_, identity->spiffe_id()));
     identity_ = std::make_unique<IdentityKeeper>(
         loop(), *brokers_, *identity, options_.state_dir,
         options_.rotate_key ? KeyChoice::kNew : KeyChoice::kSame,

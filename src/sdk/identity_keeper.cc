@@ -81,7 +81,7 @@ void IdentityKeeper::TakeUp() {
   Work([identity = identity_, dir = state_dir_,
         found] { *found = FindSuccessor(dir, *identity, WallNow()); },
        [this, found] {
-         if (*found) Use(**std::move(found));
+         if (*found) Use(*std::move(*found));
        });
 }
 

@@ -62,7 +62,7 @@ class IdentityKeeper {
   std::optional<crypto::PrivateKey> next_key_;  // while `call_` is there
   std::optional<UnaryCall> call_;
   std::optional<net::Work> work_;
-  bool take_up_ = false;           // once `work_` is done
+  bool take_up_ = false;            // once `work_` is done
   bool waits_for_signing_ = false;  // as was said in the log
 };
 

@@ -94,8 +94,8 @@ absl::StatusOr<Identity> KeepRenewed(const std::string& state_dir, const Identit
   }
   const absl::StatusOr<Identity> there = crypto::LoadIdentity(state_dir);
   if (there.ok() && !AreOfOne(*there, present)) {
-    return absl::AbortedError(fmt::format("{} holds the identity of somebody else by now",
-                                          Printable(state_dir)));
+    return absl::AbortedError(
+        fmt::format("{} holds the identity of somebody else by now", Printable(state_dir)));
   }
   CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(state_dir, renewed));
   if (!(renewed.key.public_key() == present.key.public_key())) {
@@ -104,9 +104,9 @@ absl::StatusOr<Identity> KeepRenewed(const std::string& state_dir, const Identit
   return renewed;
 }
 
-absl::StatusOr<std::optional<Identity>> RenewNow(const std::string& state_dir,
-                                                 const std::vector<std::string>& brokers,
-                                                 KeyChoice choice) {
+absl::StatusOr<crypto::Certified> RenewNow(const std::string& state_dir,
+                                           const std::vector<std::string>& brokers,
+                                           KeyChoice choice) {
   CULVERT_ASSIGN_OR_RETURN(const Identity present, crypto::LoadIdentity(state_dir));
   CULVERT_ASSIGN_OR_RETURN(const PrivateKey next, NextKey(present, state_dir, choice));
   BrokerQuery query;
@@ -116,9 +116,10 @@ absl::StatusOr<std::optional<Identity>> RenewNow(const std::string& state_dir,
   query.request = RenewRequestFrame(present, next, WallNow());
   CULVERT_ASSIGN_OR_RETURN(const Bytes answer, AskBroker(query));
   CULVERT_ASSIGN_OR_RETURN(std::optional<Identity> renewed, ReadRenewed(answer, present, next));
-  if (!renewed) return renewed;
-  CULVERT_ASSIGN_OR_RETURN(Identity kept, KeepRenewed(state_dir, present, *renewed));
-  return std::optional<Identity>(std::move(kept));
+  if (renewed) {
+    CULVERT_ASSIGN_OR_RETURN(renewed, KeepRenewed(state_dir, present, *renewed));
+  }
+  return crypto::Certified{next.public_key(), std::move(renewed)};
 }
 
 }  // namespace culvert

@@ -42,8 +42,8 @@ absl::StatusOr<crypto::Identity> KeepRenewed(const std::string& state_dir,
                                              const crypto::Identity& renewed);
 
 // All of it at once, for the identity in `state_dir`. Blocks.
-absl::StatusOr<std::optional<crypto::Identity>> RenewNow(const std::string& state_dir,
-                                                         const std::vector<std::string>& brokers,
-                                                         KeyChoice choice);
+absl::StatusOr<crypto::Certified> RenewNow(const std::string& state_dir,
+                                           const std::vector<std::string>& brokers,
+                                           KeyChoice choice);
 
 }  // namespace culvert

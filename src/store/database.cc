@@ -60,6 +60,13 @@ constexpr std::array kMigrations = {
       time INTEGER NOT NULL, signature TEXT NOT NULL,
       UNIQUE (spiffe_id, old_key_id, new_key_id)) STRICT;
     )sql",
+    // An empty certificate waits to be signed.
+    R"sql(
+    CREATE TABLE signing_requests (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, role TEXT NOT NULL,
+      name TEXT NOT NULL, key_id TEXT NOT NULL UNIQUE, request TEXT NOT NULL,
+      certificate TEXT NOT NULL, asked INTEGER NOT NULL) STRICT;
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

@@ -10,6 +10,7 @@
 #include "store/policy_table.h"
 #include "store/principal_table.h"
 #include "store/revocation_table.h"
+#include "store/signing_table.h"
 #include "store/token_table.h"
 
 namespace culvert::store {
@@ -37,6 +38,7 @@ class Store {
   PrincipalTable& principals() { return principals_; }
   RevocationTable& revocations() { return revocations_; }
   KeyRotationTable& key_rotations() { return key_rotations_; }
+  SigningTable& signing_requests() { return signing_requests_; }
   PolicyTable& policy() { return policy_; }
 
  private:
@@ -49,6 +51,7 @@ class Store {
   PrincipalTable principals_;
   RevocationTable revocations_;
   KeyRotationTable key_rotations_;
+  SigningTable signing_requests_;
   PolicyTable policy_;
 };
 

@@ -25,6 +25,11 @@ struct RotationFixture {
   PrivateKey new_key = PrivateKey::Generate();
   crypto::WallTime now = WallNow();
   broker::Principal who{kEdge, old_key.public_key().id()};
+  rpc::StreamInfo info;
+
+  RotationFixture() {
+    info.certificate = realm.pki().Issue(kEdge, old_key.public_key(), now)->Pem();
+  }
 
   crypto::KeyRotation Statement() const {
     return crypto::SignKeyRotation(old_key, new_key.public_key(), kEdge, now);
@@ -36,7 +41,7 @@ struct RotationFixture {
     request.set_certificate_request(crypto::MakeCertificateRequest(key));
     if (rotation) *request.mutable_rotation() = rpc::KeyRotationMessage(*rotation);
     CULVERT_ASSIGN_OR_RETURN(const rpc::Frame frame,
-                             calls.Renew(who, {}, Bytes(request.SerializeAsString()), now));
+                             calls.Renew(who, info, Bytes(request.SerializeAsString()), now));
     culvert::v1::CertificateResponse response;
     REQUIRE(response.ParseFromString(frame.head + std::string(frame.body.view())));
     return response;

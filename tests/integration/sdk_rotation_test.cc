@@ -73,10 +73,10 @@ TEST_CASE_METHOD(ChangedKeyFixture, "Consumer believes no statement that the bro
       {renamed},
       // Another agent's statement about the same keys, as it was signed.
       {crypto::SignKeyRotation(before.key, after.key.public_key(), other.spiffe_id(), WallNow())},
-      {Statement(after, before)},                              // the other way
-      {Statement(between, after)},                             // a link is missing
-      {Statement(before, between)},                            // leads elsewhere
-      std::vector(17, Statement(before, after)),               // more than anybody keeps
+      {Statement(after, before)},                 // the other way
+      {Statement(between, after)},                // a link is missing
+      {Statement(before, between)},               // leads elsewhere
+      std::vector(17, Statement(before, after)),  // more than anybody keeps
   };
   for (const auto& rotations : told) {
     Tell(rotations);
@@ -130,8 +130,8 @@ TEST_CASE("Agent takes up a rotated key without ending a channel, and known agen
 
   const auto renewed = RenewNow(agent, {broker.address()}, KeyChoice::kNew);
   REQUIRE(renewed.ok());
-  REQUIRE(renewed->has_value());
-  const std::string new_key = (*renewed)->key.public_key().id();
+  REQUIRE(renewed->identity);
+  const std::string new_key = renewed->identity->key.public_key().id();
   CHECK(new_key != old_key);
   provider.client->Run([&] { provider.client->core().TakeUpIdentity(); });
   REQUIRE(provider.WaitForRegistrations(2));
@@ -152,7 +152,7 @@ TEST_CASE("Consumer goes on with a new key, and its channels too", "[sdk]") {
   REQUIRE(renewed.ok());
   ClientCore& core = sdk.consumer.client->core();
   sdk.consumer.client->Run([&] { core.TakeUpIdentity(); });
-  const std::string new_key = (*renewed)->key.public_key().id();
+  const std::string new_key = renewed->identity->key.public_key().id();
   REQUIRE(Eventually([&] {
     std::string key;
     sdk.consumer.client->Run([&] { key = core.identity()->identity().key.public_key().id(); });
@@ -169,15 +169,14 @@ TEST_CASE("Consumer goes on with a new key, and its channels too", "[sdk]") {
 TEST_CASE("Identity is renewed for a new key by itself where that is wanted", "[sdk]") {
   TestRealm realm;
   TestBroker broker(realm);
-  const std::string agent = realm.Keep(realm.Issue(
-      SpiffeId::Role::kAgent, "edge-1", "default", std::chrono::seconds(-20),
-      std::chrono::seconds(10)));
+  const std::string agent =
+      realm.Keep(realm.Issue(SpiffeId::Role::kAgent, "edge-1", "default", std::chrono::seconds(-20),
+                             std::chrono::seconds(10)));
   const std::string before = crypto::LoadIdentity(agent)->key.public_key().id();
   ClientOptions options = SecureOptions(broker.address(), agent);
   options.rotate_key = true;
   TestProvider provider(options);
-  REQUIRE(
-      Eventually([&] { return crypto::LoadIdentity(agent)->key.public_key().id() != before; }));
+  REQUIRE(Eventually([&] { return crypto::LoadIdentity(agent)->key.public_key().id() != before; }));
   // It registers with the new key.
   CHECK(provider.WaitForRegistrations(2));
 }

@@ -17,8 +17,8 @@ struct Chain {
   explicit Chain(size_t steps, const SpiffeId& id = kEdge) {
     for (size_t i = 0; i <= steps; ++i) keys.push_back(PrivateKey::Generate());
     for (size_t i = 0; i < steps; ++i) {
-      statements.push_back(
-          SignKeyRotation(keys[i], keys[i + 1].public_key(), id, FromUnixMillis(1'700'000'000'000)));
+      statements.push_back(SignKeyRotation(keys[i], keys[i + 1].public_key(), id,
+                                           FromUnixMillis(1'700'000'000'000)));
     }
   }
   std::string id(size_t i) const { return keys[i].public_key().id(); }
@@ -115,8 +115,7 @@ TEST_CASE("Key chain with a circle ends", "[key_rotation]") {
   chain.statements.push_back(
       SignKeyRotation(chain.keys[2], chain.keys[0].public_key(), kEdge, FromUnixMillis(0)));
   CHECK(chain.Check().ok());
-  CHECK_FALSE(
-      CheckKeyChain(chain.statements, kEdge, chain.id(0), std::string(52, 'a')).ok());
+  CHECK_FALSE(CheckKeyChain(chain.statements, kEdge, chain.id(0), std::string(52, 'a')).ok());
 }
 
 }  // namespace
