@@ -63,7 +63,7 @@ WORDS = {
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
                      "update", "delete"],
 }
-FILES = {"--config", "--audit-log", "--token-file"}
+FILES = {"--config", "--audit-log", "--ca-cert", "--in", "--out", "--token-file"}
 FOLDERS = {"--state-dir"}
 
 

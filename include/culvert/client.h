@@ -26,6 +26,8 @@ struct ClientOptions {
   // Where `culvert enroll` or `culvert-agent enroll` has put the identity. It is renewed there when
   // two thirds of its life are over.
   std::string state_dir;
+  // Each renewal brings a new key, for which the old one vouches, and not only a new certificate.
+  bool rotate_key = false;
   // The key that an agent must have, by its name: counts more than what `known_agents` in the state
   // directory says, where every agent's key is recorded when it is first seen.
   std::map<std::string, std::string> agent_keys;

@@ -22,6 +22,7 @@
 #include "net/process_signals.h"
 #include "sdk/client_core.h"
 #include "sdk/enrolment.h"
+#include "sdk/renewal.h"
 
 namespace culvert::agent {
 namespace {
@@ -114,6 +115,7 @@ class Agent {
   }
 
   void Reload() {
+    client_.core().TakeUpIdentity();
     config::Reload(
         parse_, [this](const config::AgentConfig& next) { Apply(next); },
         [this] { return StatusText(); });
@@ -125,6 +127,7 @@ class Agent {
     allow_ = std::make_shared<const config::AllowList>(next.allow);
     users_ = UsersOf(next);
     dial_timeout_ = next.dial_timeout;
+    client_.core().SetKeyChoice(next.rotate_key ? KeyChoice::kNew : KeyChoice::kSame);
     SetLogLevel(next.common.log_level);
     signals_.set_grace(next.common.grace);
     CULVERT_LOG(kInfo, "configuration reloaded, {} rules", allow_->rules().size());
@@ -155,11 +158,23 @@ int RunEnroll(const config::AgentConfig& config) {
                            });
 }
 
+int RunRenew(const config::AgentConfig& config) {
+  if (const absl::Status usable = config::CheckIdentified(config); !usable.ok()) {
+    config::PrintError(kProgram, usable);
+    return config::kExitFailure;
+  }
+  return config::RunRenew(kProgram, config.common.state_dir, [&] {
+    return RenewNow(config.common.state_dir, config::ToStrings(config.brokers),
+                    config.rotate_key ? KeyChoice::kNew : KeyChoice::kSame);
+  });
+}
+
 }  // namespace
 
 int Run(const config::AgentConfig& config, const config::ParseAgain<config::AgentConfig>& parse) {
   SetLogLevel(config.common.log_level);
   if (config.command == config::AgentConfig::Command::kEnroll) return RunEnroll(config);
+  if (config.command == config::AgentConfig::Command::kRenew) return RunRenew(config);
   absl::Status usable = config::CheckCredentials(config);
   absl::StatusOr<std::unique_ptr<Client>> client =
       usable.ok() ? Client::Create(config::ClientOptionsOf(config))

@@ -18,7 +18,7 @@ struct Named {
   AdminCommand run;
 };
 
-constexpr std::array<Named, 15> kCommands = {{
+constexpr std::array<Named, 17> kCommands = {{
     {"token create", CreateToken},
     {"token list", ListTokens},
     {"token revoke", RevokeToken},
@@ -34,6 +34,8 @@ constexpr std::array<Named, 15> kCommands = {{
     {"principal list", ListPrincipals},
     {"revoke", RevokeKeys},
     {"unrevoke", UnrevokeKey},
+    {"ca requests", ListSigningRequests},
+    {"ca import", ImportCertificate},
 }};
 
 absl::StatusOr<AdminCommand> CommandOf(const Json& request) {
@@ -64,7 +66,8 @@ absl::StatusCode CodeOf(const std::string& name) {
 
 absl::StatusOr<Json> Admin::Handle(const Json& request, const Administrator& who, WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(const AdminCommand run, CommandOf(request));
-  AdminCall call{store_, AdminArgs(request["args"]), who, now, actions_.ca_fingerprint};
+  AdminCall call{store_, AdminArgs(request["args"]), who,
+                 now,    actions_.ca_fingerprint,    actions_.state_dir};
   CULVERT_ASSIGN_OR_RETURN(AdminOutcome outcome, run(call));
   if (outcome.event) actions_.audit(*outcome.event);
   if (outcome.change != AdminChange::kNone) actions_.on_change(outcome.change);

@@ -42,6 +42,7 @@ class Admin {
     // After a change, which is then in the store.
     std::function<void(AdminChange)> on_change = [](AdminChange) {};
     std::function<void(const AuditEvent&)> audit = [](const AuditEvent&) {};
+    std::string state_dir = {};  // where the authority's and the broker's own certificate are
   };
 
   Admin(store::Store& store, Actions actions) : store_(store), actions_(std::move(actions)) {}

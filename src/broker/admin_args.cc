@@ -14,12 +14,12 @@ absl::Status Expected(const char* name, const char* what) {
   return absl::InvalidArgumentError(fmt::format("{}: expected {}", name, what));
 }
 
-absl::StatusOr<std::string> TextFrom(const char* name, const Json& value) {
+absl::StatusOr<std::string> TextFrom(const char* name, const Json& value,
+                                     size_t most = AdminArgs::kMaxTextBytes) {
   if (!value.is_string()) return Expected(name, "a text");
   auto text = value.get<std::string>();
-  if (text.size() <= AdminArgs::kMaxTextBytes) return text;
-  return absl::InvalidArgumentError(
-      fmt::format("{}: longer than {} bytes", name, AdminArgs::kMaxTextBytes));
+  if (text.size() <= most) return text;
+  return absl::InvalidArgumentError(fmt::format("{}: longer than {} bytes", name, most));
 }
 
 absl::StatusOr<store::Subject> SubjectFrom(const char* name, const Json& value) {
@@ -42,8 +42,8 @@ Json AdminArgs::Take(const char* name) {
   return value;
 }
 
-absl::StatusOr<std::string> AdminArgs::TakeText(const char* name) {
-  return TextFrom(name, Take(name));
+absl::StatusOr<std::string> AdminArgs::TakeText(const char* name, size_t most) {
+  return TextFrom(name, Take(name), most);
 }
 
 std::string AdminArgs::TakeTextOr(const char* name, std::string otherwise) {

@@ -21,7 +21,7 @@ class AdminArgs {
 
   explicit AdminArgs(const Json& args) : rest_(args) {}
 
-  absl::StatusOr<std::string> TakeText(const char* name);
+  absl::StatusOr<std::string> TakeText(const char* name, size_t most = kMaxTextBytes);
   std::string TakeTextOr(const char* name, std::string otherwise);
   absl::StatusOr<int64_t> TakeInteger(const char* name);
   // {"kind": "user", "name": "alice"}

@@ -11,6 +11,7 @@
 #include "broker/admin_client.h"
 #include "broker/admin_print.h"
 #include "broker/audit_reader.h"
+#include "broker/ca_cli.h"
 #include "config/main.h"
 
 namespace culvert::broker {
@@ -75,7 +76,7 @@ Json ArgsOf(const config::AdminCommand& command) {
   if (name == "role add" || name == "role remove") {
     return {{"name", command.operand}, {"permissions", command.permissions}};
   }
-  if (name == "role list") return Json::object();
+  if (name == "role list" || name == "ca requests") return Json::object();
   if (name == "revoke") return RevokeArgs(command);
   if (name == "unrevoke") return {{"key", command.subjects.front().name}};
   return {{"project", command.project}};  // the other lists
@@ -137,7 +138,9 @@ Json AdminRequest(const config::AdminCommand& command) {
 
 int RunAdmin(const config::BrokerConfig& config) {
   SetLogLevel(config.common.log_level);
-  const absl::Status done = config.admin.name == "audit" ? RunAudit(config) : RunRequest(config);
+  const absl::Status done = config.admin.name == "audit" ? RunAudit(config)
+                            : IsCaCommand(config.admin)  ? RunCaCommand(config)
+                                                         : RunRequest(config);
   if (done.ok()) return 0;
   config::PrintError(kProgram, done);
   return absl::IsInvalidArgument(done) ? config::kExitUsage : config::kExitFailure;

@@ -73,8 +73,11 @@ void Record(const std::string& path, const AuditEvent& event) {
   }
 }
 
-// Makes the CA if there is none: the store is ours.
+// Makes the CA if there is none: the store is ours. Its key may be elsewhere.
 absl::StatusOr<std::string> CaFingerprint(const std::string& state_dir) {
+  const absl::StatusOr<crypto::Certificate> authority = ReadAuthority(state_dir);
+  if (authority.ok()) return authority->Fingerprint();
+  if (!absl::IsNotFound(authority.status())) return authority.status();
   CULVERT_ASSIGN_OR_RETURN(const std::unique_ptr<Pki> pki, Pki::Open({state_dir}, WallNow()));
   return pki->authority().Fingerprint();
 }
@@ -90,8 +93,9 @@ absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& a
                     MessageOf(store.status()), AdminSocketPath(state_dir)));
   }
   if (!store.ok()) return store.status();
-  Admin admin(**store, {[&state_dir] { return CaFingerprint(state_dir); }, [](AdminChange) {},
-                        [&audit_file](const AuditEvent& event) { Record(audit_file, event); }});
+  Admin admin(**store,
+              {[&state_dir] { return CaFingerprint(state_dir); }, [](AdminChange) {},
+               [&audit_file](const AuditEvent& event) { Record(audit_file, event); }, state_dir});
   return admin.Handle(request, who, WallNow());
 }
 

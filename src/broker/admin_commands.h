@@ -18,6 +18,7 @@ struct AdminCall {
   const Administrator& who;
   WallTime now;
   const std::function<absl::StatusOr<std::string>()>& ca_fingerprint;
+  const std::string& state_dir;
 };
 
 struct AdminOutcome {
@@ -45,6 +46,9 @@ absl::StatusOr<AdminOutcome> ListRoles(AdminCall& call);
 absl::StatusOr<AdminOutcome> ListPrincipals(AdminCall& call);
 absl::StatusOr<AdminOutcome> RevokeKeys(AdminCall& call);
 absl::StatusOr<AdminOutcome> UnrevokeKey(AdminCall& call);
+
+absl::StatusOr<AdminOutcome> ListSigningRequests(AdminCall& call);
+absl::StatusOr<AdminOutcome> ImportCertificate(AdminCall& call);
 
 // Of the project that `call` is about.
 std::string TakeProject(AdminCall& call);

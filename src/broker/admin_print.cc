@@ -48,6 +48,13 @@ std::vector<Column> ColumnsOf(const std::string& command) {
     return {{"SUBJECT", "subject"}, {"ROLE", "role"},     {"AGENT", "agent"},
             {"SERVICE", "service"}, {"TARGET", "target"}, {"SINCE", "created"}};
   }
+  if (command == "ca requests") {
+    return {{"ROLE", "role"},
+            {"NAME", "name"},
+            {"KEY", "key"},
+            {"PROJECT", "project"},
+            {"ASKED", "asked"}};
+  }
   if (command == "group list") return {{"GROUP", "name"}, {"MEMBERS", "members"}};
   if (command == "role list") {
     return {{"ROLE", "name"}, {"BUILT IN", "built_in"}, {"PERMISSIONS", "permissions"}};

@@ -94,6 +94,7 @@ absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
     case Method::kRenew:
     case Method::kWhoAmI:
     case Method::kListAgents:
+    case Method::kKeyRotations:
     case Method::kUnknown:
       break;
   }

@@ -86,6 +86,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   absl::StatusOr<rpc::Frame> AnswerIdentified(PendingStream& pending, const Bytes& message);
   rpc::Frame Record(IdentityCalls::Issued issued, AuditKind kind, PendingStream& pending);
   rpc::Frame ListAgents(const Principal& who) const;
+  absl::StatusOr<rpc::Frame> KeyRotations(const Principal& who, const Bytes& message) const;
   // None under --insecure.
   absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending);
   void RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);

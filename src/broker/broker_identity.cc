@@ -1,5 +1,7 @@
 // The Broker's side of identities: who a stream is, the calls about it, and what a change of the
 // policy ends.
+#include <fmt/format.h>
+
 #include <utility>
 #include <vector>
 
@@ -39,8 +41,10 @@ absl::StatusOr<rpc::Frame> Broker::AnswerCall(PendingStream& pending, const Byte
 }
 
 rpc::Frame Broker::Record(IdentityCalls::Issued issued, AuditKind kind, PendingStream& pending) {
-  SetPrincipal(issued.to, pending.asked());
-  trail_.Granted(pending.asked(), kind);
+  if (issued.to) {
+    SetPrincipal(*issued.to, pending.asked());
+    trail_.Granted(pending.asked(), kind);
+  }
   return std::move(issued.answer);
 }
 
@@ -49,14 +53,17 @@ absl::StatusOr<rpc::Frame> Broker::AnswerIdentified(PendingStream& pending, cons
   CULVERT_CHECK(who.has_value());  // where there are identity calls there is a gate
   switch (pending.info().method) {
     case rpc::StreamInfo::Method::kRenew: {
-      CULVERT_ASSIGN_OR_RETURN(IdentityCalls::Issued issued,
-                               access_.identity_calls->Renew(*who, message, WallNow()));
+      CULVERT_ASSIGN_OR_RETURN(
+          IdentityCalls::Issued issued,
+          access_.identity_calls->Renew(*who, pending.info(), message, WallNow()));
       return Record(std::move(issued), AuditKind::kRenew, pending);
     }
     case rpc::StreamInfo::Method::kWhoAmI:
       return access_.identity_calls->WhoAmI(*who, pending.info());
     case rpc::StreamInfo::Method::kListAgents:
       return ListAgents(*who);
+    case rpc::StreamInfo::Method::kKeyRotations:
+      return KeyRotations(*who, message);
     default:
       return absl::UnimplementedError("not served here");
   }
@@ -78,6 +85,20 @@ rpc::Frame Broker::ListAgents(const Principal& who) const {
     for (const std::string& service : session.services()) agent.add_services(service);
   });
   return rpc::FrameOf(response);
+}
+
+absl::StatusOr<rpc::Frame> Broker::KeyRotations(const Principal& who, const Bytes& message) const {
+  culvert::v1::KeyRotationsRequest request;
+  if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    return absl::InvalidArgumentError("message does not parse");
+  }
+  // One that is not there is refused in the same words.
+  if (!access_.gate->MaySee(who, {who.project(), region_, "", request.agent()})) {
+    return absl::PermissionDeniedError(
+        fmt::format("{} may open nothing at agent {}", who.ToString(), Printable(request.agent())));
+  }
+  return access_.identity_calls->KeyRotations(
+      {who.id.trust_domain, who.id.project, crypto::SpiffeId::Role::kAgent, request.agent()});
 }
 
 void Broker::EndSession(uint64_t id, const absl::Status& why) {

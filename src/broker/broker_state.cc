@@ -21,7 +21,9 @@ absl::StatusOr<std::unique_ptr<BrokerState>> BrokerState::Open(net::EventLoop& l
   // The store first: its lock keeps a second process from making an authority too.
   CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> store,
                            store::Store::Open(state_dir, WallNow()));
-  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<Pki> pki, Pki::Open({state_dir}, WallNow()));
+  CULVERT_ASSIGN_OR_RETURN(
+      std::unique_ptr<Pki> pki,
+      Pki::Open({.state_dir = state_dir, .authority_file = config.ca_cert}, WallNow()));
   CULVERT_RETURN_IF_ERROR(pki->KeepServerCertificate(WallNow()));
   CULVERT_ASSIGN_OR_RETURN(AuditFile audit, AuditFile::Open(config.audit_file()));
   return std::unique_ptr<BrokerState>(
@@ -44,7 +46,8 @@ BrokerState::BrokerState(net::EventLoop& loop, const config::BrokerConfig& confi
                        [this](const AuditEvent& event) {
                          audit_.Write(event);
                          audit_.Flush();
-                       }}),
+                       },
+                       config.common.state_dir}),
       certificate_timer_(loop) {
   certificate_timer_.Start(kCertificateTime, [this] { KeepCertificate(); });
 }

@@ -1,16 +1,22 @@
 #include "broker/identity_calls.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/status.h"
 #include "crypto/certificate_request.h"
 #include "culvert/v1/identity.pb.h"
 #include "rpc/codec.h"
+#include "rpc/key_rotation_message.h"
 
 namespace culvert::broker {
 namespace {
 
 namespace pb = culvert::v1;
+
+// Either way: clocks differ.
+constexpr std::chrono::minutes kMostRotationAge(5);
 
 template <typename Message>
 absl::StatusOr<Message> Parse(const Bytes& bytes) {
@@ -35,14 +41,26 @@ int64_t UnixSeconds(crypto::WallTime time) {
 
 }  // namespace
 
-IdentityCalls::Issued IdentityCalls::Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key,
-                                           crypto::WallTime now) {
-  const crypto::Certificate certificate = pki_.Issue(id, key, now);
-  records_.NoteIssued(certificate);
+absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Issue(const crypto::SpiffeId& id,
+                                                           const Request& request,
+                                                           crypto::WallTime now) {
+  std::optional<crypto::Certificate> certificate;
+  if (pki_.signs()) {
+    CULVERT_ASSIGN_OR_RETURN(certificate, pki_.Issue(id, request.key, now));
+  } else {
+    CULVERT_ASSIGN_OR_RETURN(certificate,
+                             records_.AwaitSigning(id, request.key, request.pem, request.present));
+  }
   pb::CertificateResponse response;
-  response.set_certificate(certificate.Pem());
   response.set_authority(pki_.authority().Pem());
-  return {rpc::FrameOf(response), {id, key.id()}};
+  Issued issued;
+  if (certificate) {
+    records_.NoteIssued(*certificate);
+    response.set_certificate(certificate->Pem());
+    issued.to = {id, request.key.id()};
+  }
+  issued.answer = rpc::FrameOf(response);
+  return issued;
 }
 
 absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Enroll(const Bytes& message,
@@ -54,19 +72,55 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Enroll(const Bytes& message
   CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId::Role role, ReadRole(request.role()));
   CULVERT_ASSIGN_OR_RETURN(const crypto::SpiffeId id,
                            records_.Redeem(request.token(), key.id(), role));
-  return Issue(id, key, now);
+  return Issue(id, {request.certificate_request(), key}, now);
 }
 
 absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Renew(const Principal& who,
+                                                           const rpc::StreamInfo& info,
                                                            const Bytes& message,
                                                            crypto::WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
-  if (key.id() != who.key) {
+  if (request.has_rotation()) {
+    CULVERT_RETURN_IF_ERROR(TakeRotation(who, key, rpc::KeyRotationOf(request.rotation()), now));
+  } else if (key.id() != who.key) {
     return absl::PermissionDeniedError("the request is for another key than the connection's");
   }
-  return Issue(who.id, key, now);
+  CULVERT_ASSIGN_OR_RETURN(crypto::Certificate present,
+                           crypto::Certificate::FromPem(info.certificate));
+  return Issue(who.id, {request.certificate_request(), key, std::move(present)}, now);
+}
+
+absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::PublicKey& new_key,
+                                         const crypto::KeyRotation& rotation,
+                                         crypto::WallTime now) {
+  CULVERT_ASSIGN_OR_RETURN(const crypto::KeySuccession keys,
+                           crypto::CheckKeyRotation(rotation, who.id));
+  if (keys.old_key.id() != who.key) {
+    return absl::PermissionDeniedError("the key rotation is another key's than the connection's");
+  }
+  if (!(keys.new_key == new_key)) {
+    return absl::PermissionDeniedError("the key rotation is for another key than the request");
+  }
+  if (rotation.time < UnixSeconds(now - kMostRotationAge) ||
+      rotation.time > UnixSeconds(now + kMostRotationAge)) {
+    return absl::FailedPreconditionError(
+        "the time of the key rotation is not the broker's: set the clock");
+  }
+  if (!records_.CheckNotRevoked(new_key.id()).ok()) {
+    return absl::PermissionDeniedError(fmt::format("the new key {} is revoked", new_key.id()));
+  }
+  return records_.KeepRotation(rotation, keys);
+}
+
+absl::StatusOr<rpc::Frame> IdentityCalls::KeyRotations(const crypto::SpiffeId& agent) const {
+  CULVERT_ASSIGN_OR_RETURN(const auto rotations, records_.RotationsOf(agent));
+  pb::KeyRotationsResponse response;
+  for (const crypto::KeyRotation& rotation : rotations) {
+    *response.add_rotations() = rpc::KeyRotationMessage(rotation);
+  }
+  return rpc::FrameOf(response);
 }
 
 absl::StatusOr<rpc::Frame> IdentityCalls::WhoAmI(const Principal& who,

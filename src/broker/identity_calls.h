@@ -1,6 +1,7 @@
 // The unary calls of culvert.v1.Identity: enrolment, renewal, and what a principal may ask.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -22,17 +23,30 @@ class IdentityCalls {
   // A certificate, as an answer.
   struct Issued {
     rpc::Frame answer;
-    Principal to;
+    std::optional<Principal> to;  // none: it waits to be signed elsewhere
   };
 
   // For who has no certificate yet.
   absl::StatusOr<Issued> Enroll(const Bytes& message, crypto::WallTime now);
-  absl::StatusOr<Issued> Renew(const Principal& who, const Bytes& message, crypto::WallTime now);
   // For `who`, of the connection that `info` describes.
+  absl::StatusOr<Issued> Renew(const Principal& who, const rpc::StreamInfo& info,
+                               const Bytes& message, crypto::WallTime now);
+  // What keys of `agent` have said of their successors; whether `who` may see it was decided.
+  absl::StatusOr<rpc::Frame> KeyRotations(const crypto::SpiffeId& agent) const;
   absl::StatusOr<rpc::Frame> WhoAmI(const Principal& who, const rpc::StreamInfo& info) const;
 
  private:
-  Issued Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key, crypto::WallTime now);
+  // Whether the caller's key vouches for this other one; keeps the statement for those who ask.
+  absl::Status TakeRotation(const Principal& who, const crypto::PublicKey& new_key,
+                            const crypto::KeyRotation& rotation, crypto::WallTime now);
+  // What is to be certified; `present` is the certificate of a caller that has one.
+  struct Request {
+    const std::string& pem;
+    const crypto::PublicKey& key;
+    std::optional<crypto::Certificate> present = std::nullopt;
+  };
+  absl::StatusOr<Issued> Issue(const crypto::SpiffeId& id, const Request& request,
+                               crypto::WallTime now);
 
   const Pki& pki_;
   Records& records_;

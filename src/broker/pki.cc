@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <fstream>
+#include <system_error>
 #include <utility>
-#include <vector>
 
 #include "base/log.h"
 #include "base/status.h"
+#include "broker/server_files.h"
 #include "crypto/identity.h"
 #include "crypto/private_file.h"
 #include "rpc/credentials.h"
@@ -25,86 +28,173 @@ constexpr auto kAuthorityLife = std::chrono::hours(24 * 3650);
 // Whose clock is behind takes a new certificate too.
 constexpr auto kLeeway = std::chrono::minutes(5);
 
-absl::StatusOr<CertificateAuthority> Create(const std::string& certificate_file,
-                                            const std::string& key_file, WallTime now) {
-  CertificateAuthority created =
-      CertificateAuthority::Create("culvert authority", now - kLeeway, now + kAuthorityLife);
-  // The key first: with the certificate alone the next start would not know what to do.
-  CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(key_file, created.key().Pem()));
-  CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(certificate_file, created.certificate().Pem()));
-  return created;
+std::string CertificateFile(const std::string& directory) { return directory + "/ca.pem"; }
+std::string KeyFile(const std::string& directory) { return directory + "/ca-key.pem"; }
+
+absl::StatusOr<bool> Exists(const std::string& file) {
+  const absl::Status read = crypto::ReadPrivateFile(file, kMostFileBytes).status();
+  if (read.ok()) return true;
+  if (absl::IsNotFound(read)) return false;
+  return read;
 }
 
-absl::StatusOr<CertificateAuthority> Load(const std::string& certificate_pem,
-                                          const std::string& key_file) {
-  CULVERT_ASSIGN_OR_RETURN(Certificate certificate, Certificate::FromPem(certificate_pem));
-  CULVERT_ASSIGN_OR_RETURN(const std::string key_pem,
-                           crypto::ReadPrivateFile(key_file, kMostFileBytes));
-  CULVERT_ASSIGN_OR_RETURN(PrivateKey key, PrivateKey::FromPem(key_pem));
-  return CertificateAuthority::FromParts(std::move(certificate), std::move(key));
+// Not secret: whoever may.
+absl::StatusOr<Certificate> ReadCertificate(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text(kMostFileBytes, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  if (text.empty()) {
+    return absl::FailedPreconditionError(
+        fmt::format("read {}: {}", Printable(file),
+                    errno == 0 ? "empty" : std::generic_category().message(errno)));
+  }
+  absl::StatusOr<Certificate> certificate = Certificate::FromPem(text);
+  if (!certificate.ok()) return Annotate(certificate.status(), Printable(file));
+  if (certificate->is_ca()) return certificate;
+  return absl::FailedPreconditionError(
+      fmt::format("{}: the certificate is no authority's", Printable(file)));
+}
+
+// The authority of a broker without its key, kept so that administrators find it too.
+absl::StatusOr<Certificate> AdoptAuthority(const Pki::Options& options) {
+  CULVERT_ASSIGN_OR_RETURN(const bool has_key, Exists(KeyFile(options.state_dir)));
+  if (has_key) {
+    return absl::FailedPreconditionError(
+        "ca-key.pem is here, which --ca-cert is there to avoid: move it to the machine that signs");
+  }
+  CULVERT_ASSIGN_OR_RETURN(Certificate given, ReadCertificate(options.authority_file));
+  const absl::StatusOr<Certificate> kept = ReadAuthority(options.state_dir);
+  if (absl::IsNotFound(kept.status())) {
+    CULVERT_RETURN_IF_ERROR(
+        crypto::WritePrivateFile(CertificateFile(options.state_dir), given.Pem()));
+    return given;
+  }
+  if (!kept.ok()) return kept.status();
+  if (*kept == given) return given;
+  return absl::FailedPreconditionError(
+      fmt::format("ca.pem is of another authority than {}", Printable(options.authority_file)));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Pki>> Pki::Open(Options options, WallTime now) {
-  CULVERT_RETURN_IF_ERROR(crypto::MakePrivateDirectory(options.state_dir));
-  const std::string certificate_file = options.state_dir + "/ca.pem";
-  const std::string key_file = options.state_dir + "/ca-key.pem";
-  const absl::StatusOr<std::string> pem = crypto::ReadPrivateFile(certificate_file, kMostFileBytes);
-  if (!pem.ok() && !absl::IsNotFound(pem.status())) return pem.status();
-  absl::StatusOr<CertificateAuthority> authority =
-      pem.ok() ? Load(*pem, key_file) : Create(certificate_file, key_file, now);
-  if (!authority.ok()) {
-    return absl::FailedPreconditionError(fmt::format(
-        "authority in {}: {}", Printable(options.state_dir), MessageOf(authority.status())));
-  }
-  return std::unique_ptr<Pki>(new Pki(std::move(options), *std::move(authority)));
-}
-
-Certificate Pki::Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key, WallTime now,
-                       std::optional<std::chrono::seconds> lifetime) const {
+crypto::CertificateContent PrincipalContent(const crypto::SpiffeId& id, WallTime now,
+                                            std::chrono::seconds lifetime) {
   crypto::CertificateContent content;
   content.spiffe_id = id;
   content.usages = {Usage::kClient};
   if (id.role == crypto::SpiffeId::Role::kAgent) content.usages.push_back(Usage::kServer);
   content.not_before = now;  // who reads it allows for clocks that differ
-  content.not_after = now + std::min(lifetime.value_or(options_.lifetime), options_.lifetime);
-  return authority_.Issue(key, content);
+  content.not_after = now + lifetime;
+  return content;
 }
 
-bool Pki::ServerCertificateIsGood(WallTime now) const {
-  const absl::StatusOr<std::string> pem =
-      crypto::ReadPrivateFile(server_certificate_file(), kMostFileBytes);
-  const absl::StatusOr<std::string> key_pem =
-      crypto::ReadPrivateFile(server_key_file(), kMostFileBytes);
-  if (!pem.ok() || !key_pem.ok()) return false;
-  const std::vector<std::string> chain = crypto::SplitPem(*pem);
-  if (chain.empty()) return false;
-  const absl::StatusOr<Certificate> leaf = Certificate::FromPem(chain.front());
-  const absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(*key_pem);
-  return leaf.ok() && key.ok() && leaf->public_key() == key->public_key() &&
-         leaf->CheckIssuedBy(authority(), Usage::kServer, now).ok() && now < crypto::RenewAt(*leaf);
-}
-
-absl::Status Pki::KeepServerCertificate(WallTime now) {
-  if (ServerCertificateIsGood(now)) return absl::OkStatus();
-  // The same key for as long as it can be read: the two files cannot change in one step, and a
-  // certificate for the old key goes on being one for the new one.
-  absl::StatusOr<PrivateKey> key = absl::NotFoundError("none yet");
-  if (const auto pem = crypto::ReadPrivateFile(server_key_file(), kMostFileBytes); pem.ok()) {
-    key = PrivateKey::FromPem(*pem);
-  }
-  if (!key.ok()) {
-    key = PrivateKey::Generate();
-    CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(server_key_file(), key->Pem()));
-  }
+crypto::CertificateContent BrokerContent(WallTime now, std::chrono::seconds lifetime) {
   crypto::CertificateContent content;
   content.dns_names = {rpc::kBrokerName};
   content.usages = {Usage::kServer};
   content.not_before = now - kLeeway;
-  content.not_after = now + options_.lifetime;
-  const Certificate leaf = authority_.Issue(key->public_key(), content);
-  return crypto::WritePrivateFile(server_certificate_file(), leaf.Pem() + authority().Pem());
+  content.not_after = now + lifetime;
+  return content;
+}
+
+absl::StatusOr<CertificateAuthority> CreateAuthority(const std::string& directory, WallTime now) {
+  CULVERT_RETURN_IF_ERROR(crypto::MakePrivateDirectory(directory));
+  for (const std::string& file : {CertificateFile(directory), KeyFile(directory)}) {
+    CULVERT_ASSIGN_OR_RETURN(const bool exists, Exists(file));
+    if (exists) return absl::AlreadyExistsError(fmt::format("{} is there", Printable(file)));
+  }
+  CertificateAuthority created =
+      CertificateAuthority::Create("culvert authority", now - kLeeway, now + kAuthorityLife);
+  // The key first: with the certificate alone the next start would not know what to do.
+  CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(KeyFile(directory), created.key().Pem()));
+  CULVERT_RETURN_IF_ERROR(
+      crypto::WritePrivateFile(CertificateFile(directory), created.certificate().Pem()));
+  return created;
+}
+
+absl::StatusOr<CertificateAuthority> LoadAuthority(const std::string& directory) {
+  CULVERT_ASSIGN_OR_RETURN(Certificate certificate, ReadAuthority(directory));
+  const absl::StatusOr<std::string> key_pem =
+      crypto::ReadPrivateFile(KeyFile(directory), kMostFileBytes);
+  if (absl::IsNotFound(key_pem.status())) {
+    return absl::FailedPreconditionError(
+        "ca-key.pem is not there; a broker whose authority's key is on another machine needs "
+        "--ca-cert");
+  }
+  if (!key_pem.ok()) return key_pem.status();
+  CULVERT_ASSIGN_OR_RETURN(PrivateKey key, PrivateKey::FromPem(*key_pem));
+  return CertificateAuthority::FromParts(std::move(certificate), std::move(key));
+}
+
+absl::StatusOr<Certificate> ReadAuthority(const std::string& state_dir) {
+  CULVERT_ASSIGN_OR_RETURN(const std::string pem,
+                           crypto::ReadPrivateFile(CertificateFile(state_dir), kMostFileBytes));
+  return Certificate::FromPem(pem);
+}
+
+absl::StatusOr<std::unique_ptr<Pki>> Pki::Open(Options options, WallTime now) {
+  CULVERT_RETURN_IF_ERROR(crypto::MakePrivateDirectory(options.state_dir));
+  const auto failed = [&options](const absl::Status& why) {
+    return absl::FailedPreconditionError(
+        fmt::format("authority in {}: {}", Printable(options.state_dir), MessageOf(why)));
+  };
+  if (!options.authority_file.empty()) {
+    absl::StatusOr<Certificate> authority = AdoptAuthority(options);
+    if (!authority.ok()) return failed(authority.status());
+    return std::unique_ptr<Pki>(new Pki(std::move(options), *std::move(authority), std::nullopt));
+  }
+  absl::StatusOr<bool> exists = Exists(CertificateFile(options.state_dir));
+  if (!exists.ok()) return exists.status();
+  absl::StatusOr<CertificateAuthority> authority =
+      *exists ? LoadAuthority(options.state_dir) : CreateAuthority(options.state_dir, now);
+  if (!authority.ok()) return failed(authority.status());
+  Certificate certificate = authority->certificate();
+  return std::unique_ptr<Pki>(
+      new Pki(std::move(options), std::move(certificate), *std::move(authority)));
+}
+
+absl::StatusOr<Certificate> Pki::Issue(const crypto::SpiffeId& id, const crypto::PublicKey& key,
+                                       WallTime now,
+                                       std::optional<std::chrono::seconds> lifetime) const {
+  if (!signer_) {
+    return absl::FailedPreconditionError(
+        "this broker signs nothing: its authority's key is not here");
+  }
+  return signer_->Issue(
+      key,
+      PrincipalContent(id, now, std::min(lifetime.value_or(options_.lifetime), options_.lifetime)));
+}
+
+absl::Status Pki::KeepServerCertificate(WallTime now) {
+  // The same key for as long as it can be read: the two files cannot change in one step, and a
+  // certificate for the old key goes on being one for the new one.
+  CULVERT_ASSIGN_OR_RETURN(const PrivateKey key, KeepServerKey(options_.state_dir));
+  if (!signer_) return AwaitServerCertificate(now);
+  const std::optional<Certificate> leaf =
+      FindServerCertificate(options_.state_dir, key, authority_, now);
+  if (leaf && now < crypto::RenewAt(*leaf)) return absl::OkStatus();
+  return WriteServerCertificate(
+      options_.state_dir, signer_->Issue(key.public_key(), BrokerContent(now, options_.lifetime)),
+      authority_);
+}
+
+absl::Status Pki::AwaitServerCertificate(WallTime now) const {
+  CULVERT_ASSIGN_OR_RETURN(const PrivateKey key, ReadServerKey(options_.state_dir));
+  const std::optional<Certificate> leaf =
+      FindServerCertificate(options_.state_dir, key, authority_, now);
+  constexpr const char* kWhatToDo =
+      "run 'culvert-broker ca requests --json' here, 'culvert-broker ca sign' where the key of "
+      "the authority is, and 'culvert-broker ca import' here";
+  if (!leaf) {
+    return absl::FailedPreconditionError(
+        fmt::format("the broker has no certificate of its authority yet: {}", kWhatToDo));
+  }
+  if (now >= crypto::RenewAt(*leaf)) {
+    CULVERT_LOG(kWarning, "the broker's certificate expires at {}: {}",
+                FormatTime(leaf->not_after()), kWhatToDo);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace culvert::broker

@@ -1,12 +1,15 @@
 // What the broker remembers of principals and what its operator has decided about them.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "broker/principal.h"
 #include "broker/requests.h"
 #include "crypto/certificate.h"
+#include "crypto/key_rotation.h"
 
 namespace culvert::broker {
 
@@ -22,6 +25,18 @@ class Records {
                                                   crypto::SpiffeId::Role role) = 0;
   // A certificate was issued.
   virtual void NoteIssued(const crypto::Certificate& certificate) = 0;
+  // The certificate that was signed elsewhere for `key` of `id`; none while its request waits to
+  // be. `present` is the one that it is to follow, if it has one. RESOURCE_EXHAUSTED if too many
+  // wait.
+  virtual absl::StatusOr<std::optional<crypto::Certificate>> AwaitSigning(
+      const crypto::SpiffeId& id, const crypto::PublicKey& key, const std::string& request,
+      const std::optional<crypto::Certificate>& present);
+  // `keys` are those of `rotation`, which was checked.
+  virtual absl::Status KeepRotation(const crypto::KeyRotation& rotation,
+                                    const crypto::KeySuccession& keys) = 0;
+  // What keys of `id` have said of their successors, none of them revoked; the oldest first.
+  virtual absl::StatusOr<std::vector<crypto::KeyRotation>> RotationsOf(
+      const crypto::SpiffeId& id) const = 0;
   // UNAUTHENTICATED, with the reason, for a key that was withdrawn.
   virtual absl::Status CheckNotRevoked(const std::string& key) const = 0;
   // The policy's word: PERMISSION_DENIED without a rule that allows it.
@@ -29,5 +44,11 @@ class Records {
   // Whether some rule lets `who` open anything at this provider.
   virtual bool MaySee(const Principal& who, const ProviderKey& provider) const = 0;
 };
+
+inline absl::StatusOr<std::optional<crypto::Certificate>> Records::AwaitSigning(
+    const crypto::SpiffeId&, const crypto::PublicKey&, const std::string&,
+    const std::optional<crypto::Certificate>&) {
+  return absl::FailedPreconditionError("nobody signs here");
+}
 
 }  // namespace culvert::broker

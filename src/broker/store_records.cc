@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "broker/pki.h"
 #include "crypto/enrolment_token.h"
+#include "crypto/identity.h"
 
 namespace culvert::broker {
 namespace {
@@ -39,6 +40,28 @@ void StoreRecords::NoteIssued(const crypto::Certificate& certificate) {
   if (!recorded.ok()) {
     CULVERT_LOG(kError, "certificate of {} not recorded: {}", who.ToString(), MessageOf(recorded));
   }
+}
+
+absl::StatusOr<std::optional<crypto::Certificate>> StoreRecords::AwaitSigning(
+    const crypto::SpiffeId& id, const crypto::PublicKey& key, const std::string& request,
+    const std::optional<crypto::Certificate>& present) {
+  const auto who = store::Principal::From(id, key.id());
+  CULVERT_ASSIGN_OR_RETURN(const std::optional<store::SigningRequest> found,
+                           store_.signing_requests().Find(key.id()));
+  const WallTime now = clock_();
+  if (found && found->principal == who) {
+    if (found->certificate.empty()) return std::nullopt;
+    CULVERT_ASSIGN_OR_RETURN(crypto::Certificate certificate,
+                             crypto::Certificate::FromPem(found->certificate));
+    // One that the key has already, or that is due itself, was for an earlier request.
+    if (now < crypto::RenewAt(certificate) && !(present && *present == certificate)) {
+      return std::optional<crypto::Certificate>(std::move(certificate));
+    }
+  }
+  CULVERT_RETURN_IF_ERROR(store_.signing_requests().Add(who, request, now));
+  CULVERT_LOG(kInfo, "a certificate of {}, key {}, waits to be signed: culvert-broker ca requests",
+              who.ToString(), who.key_id);
+  return std::nullopt;
 }
 
 absl::Status StoreRecords::CheckNotRevoked(const std::string& key) const {

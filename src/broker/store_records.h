@@ -17,6 +17,17 @@ class StoreRecords final : public Records {
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
   void NoteIssued(const crypto::Certificate& certificate) override;
+  absl::StatusOr<std::optional<crypto::Certificate>> AwaitSigning(
+      const crypto::SpiffeId& id, const crypto::PublicKey& key, const std::string& request,
+      const std::optional<crypto::Certificate>& present) override;
+  absl::Status KeepRotation(const crypto::KeyRotation& rotation,
+                            const crypto::KeySuccession& keys) override {
+    return store_.key_rotations().Keep(rotation, keys);
+  }
+  absl::StatusOr<std::vector<crypto::KeyRotation>> RotationsOf(
+      const crypto::SpiffeId& id) const override {
+    return store_.key_rotations().List(id);
+  }
   absl::Status CheckNotRevoked(const std::string& key) const override;
   absl::Status MayConnect(const Principal& who, const OpenChannel& open) const override;
   bool MaySee(const Principal& who, const ProviderKey& provider) const override;

@@ -59,6 +59,7 @@ Settings RunSettings(AgentConfig& config) {
       SwitchSetting({"plaintext", '\0', "",
                      "Serve users without end-to-end encryption too: the broker can read them."},
                     config.plaintext),
+      RotateKeySetting(config.rotate_key),
       ValueSetting(
           {"dial-timeout", '\0', "DURATION", "How long resolving and dialling a target may take.",
            FormatDuration(config.dial_timeout), FileForm::kQuantity},
@@ -122,6 +123,19 @@ Command EnrollCommand(AgentConfig& config, const Environment& environment) {
   return command;
 }
 
+Command RenewCommand(AgentConfig& config) {
+  Command command{
+      "renew", "[options]", "Renew this agent's certificate now.",
+      "Has the broker issue a new certificate at once, for a new key with --rotate-key.\n"
+      "Prints the name and the key's id. An agent that runs takes it up on SIGHUP.",
+      KeepFlags(RunSettings(config), {"broker", "config", "state-dir", "log-level", "rotate-key"})};
+  command.finish = [&config] {
+    config.command = AgentConfig::Command::kRenew;
+    return FinishRun(config);
+  };
+  return command;
+}
+
 }  // namespace
 
 absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::string>& args,
@@ -145,6 +159,7 @@ absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::str
                               RunSettings(config)});
   program.commands.back().finish = [&config] { return FinishRun(config); };
   program.commands.push_back(EnrollCommand(config, environment));
+  program.commands.push_back(RenewCommand(config));
   return ReadInto(program, config, args, environment);
 }
 

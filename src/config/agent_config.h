@@ -15,7 +15,7 @@
 namespace culvert::config {
 
 struct AgentConfig {
-  enum class Command { kRun, kEnroll };
+  enum class Command { kRun, kEnroll, kRenew };
 
   CommonConfig common;
   Command command = Command::kRun;
@@ -26,6 +26,7 @@ struct AgentConfig {
   std::string service_domain;
   AllowList allow;                 // empty: nothing can be reached
   std::vector<std::string> users;  // entries of a UserList; empty: whoever the broker lets in
+  bool rotate_key = false;         // renewals bring new keys
   bool plaintext = false;          // serve users without end-to-end encryption too
   Duration dial_timeout = std::chrono::seconds(10);
   EnrolConfig enrol;  // kEnroll only

@@ -40,6 +40,10 @@ struct AdminCommand {
   std::vector<std::string> permissions;
   std::string reason;
   Duration ttl = std::chrono::hours(1);
+  // Of ca sign and ca import; "-" is standard input or output:
+  std::string in = "-";
+  std::string out = "-";
+  std::string only;  // "agent:edge-1"; empty: all
   // Of the audit log:
   When since{std::chrono::hours(24), {}};
   When until{Duration(0), {}};

@@ -45,6 +45,10 @@ Settings ServeSettings(BrokerConfig& config) {
       ValueSetting({"audit-log", '\0', "FILE", "Where what happens is recorded.",
                     "audit.log in the state directory"},
                    config.audit_log, ParseFile),
+      ValueSetting({"ca-cert", '\0', "FILE",
+                    "The certificate of an authority whose key is on another machine:\n"
+                    "      certificates then wait to be signed there, see ca sign."},
+                   config.ca_cert, ParseFile),
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/broker.toml for root, else "

@@ -24,6 +24,7 @@ struct BrokerConfig {
   uint32_t max_pending_per_address = 1024;
   uint32_t max_connections = 0;  // 0: 90 % of the descriptors
   bool json = false;             // results on stdout as JSON
+  std::string ca_cert;           // the authority's, whose key is elsewhere; empty: it is here
   std::string audit_log;         // empty: audit.log in the state directory
   AdminCommand admin;            // without a name: serve
 

@@ -19,6 +19,7 @@ ClientOptions ClientOptionsOf(const Config& config) {
   options.memory_limit = config.common.memory_limit;
   options.insecure = config.common.insecure;
   options.state_dir = config.common.state_dir;
+  options.rotate_key = config.rotate_key;
   return options;
 }
 

@@ -17,6 +17,13 @@ absl::Status CheckCredentials(const BrokerConfig& config);
 absl::Status CheckCredentials(const AgentConfig& config);
 absl::Status CheckCredentials(const ForwarderConfig& config);
 
+// For what only a program with an identity can do. FAILED_PRECONDITION without one.
+template <class Config>
+absl::Status CheckIdentified(const Config& config) {
+  if (!config.common.insecure) return CheckCredentials(config);
+  return absl::FailedPreconditionError("with --insecure there are no identities");
+}
+
 // For the address that a broker's name resolved to, before dialling it without credentials.
 // PERMISSION_DENIED beyond loopback.
 absl::Status CheckInsecurePeer(const net::Address& peer);

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -16,6 +18,7 @@
 #include "base/status.h"
 #include "config/main.h"
 #include "config/state_owner.h"
+#include "config/units.h"
 #include "crypto/private_file.h"
 
 namespace culvert::config {
@@ -76,20 +79,52 @@ absl::Status SaveEnrolledBrokers(const std::string& state_dir,
   return crypto::WritePrivateFile(BrokersFile(state_dir), text);
 }
 
-std::string Describe(const crypto::Identity& identity) {
+// `what` happened: "enrolled as".
+std::string Describe(std::string_view what, const crypto::Identity& identity) {
   const crypto::SpiffeId& id = identity.spiffe_id();
-  return fmt::format("enrolled as {} {} of projects/{}\nkey id: {}\n", crypto::RoleName(id.role),
+  return fmt::format("{} {} {} of projects/{}\nkey id: {}\n", what, crypto::RoleName(id.role),
                      id.name, id.project, identity.key.public_key().id());
 }
 
-absl::Status EnrollNow(const std::string& state_dir, const std::vector<Endpoint>& brokers,
-                       const EnrolConfig& config, EnrolFunction enrol) {
+// Where certificates are signed on another machine, people do it.
+constexpr std::chrono::seconds kAskAgain(5);
+
+// Asks for as long as `config` says, if there is something to wait for.
+absl::StatusOr<crypto::Certified> EnrolOrWait(const std::string& program,
+                                              const std::string& state_dir,
+                                              const EnrolConfig& config, EnrolFunction enrol) {
   // The token first: the owner of the state may not be allowed to read it.
   CULVERT_ASSIGN_OR_RETURN(const std::string token, ReadToken(config));
   CULVERT_RETURN_IF_ERROR(ActAsOwner(state_dir));
-  CULVERT_ASSIGN_OR_RETURN(const crypto::Identity identity, enrol(token));
-  CULVERT_RETURN_IF_ERROR(SaveEnrolledBrokers(state_dir, brokers));
-  return PrintResult(Describe(identity));
+  const MonotonicTime end = MonotonicNow() + config.wait;
+  bool told = false;
+  while (true) {
+    absl::StatusOr<crypto::Certified> enrolled = enrol(token);
+    const Duration left = end - MonotonicNow();
+    if (!enrolled.ok() || enrolled->identity || left <= Duration::zero()) return enrolled;
+    if (!std::exchange(told, true)) {
+      std::fprintf(stderr, "%s: enroll: key %s waits to be signed\n", program.c_str(),
+                   enrolled->key.id().c_str());
+    }
+    std::this_thread::sleep_for(std::min<Duration>(left, kAskAgain));
+  }
+}
+
+// What came of `command`, as an exit code.
+int Report(const std::string& program, std::string_view command, std::string_view done,
+           const absl::StatusOr<crypto::Certified>& certified) {
+  absl::Status told = certified.status();
+  if (told.ok() && !certified->identity) {
+    PrintError(program, absl::UnavailableError(fmt::format(
+                            "{}: key {} waits to be signed (culvert-broker ca sign): repeat this "
+                            "command when it is",
+                            command, certified->key.id())));
+    return kExitWaits;
+  }
+  if (told.ok()) told = PrintResult(Describe(done, *certified->identity));
+  if (told.ok()) return 0;
+  PrintError(program, Annotate(told, command));
+  return kExitFailure;
 }
 
 }  // namespace
@@ -104,7 +139,19 @@ Settings EnrolSettings(EnrolConfig& config) {
       {"force", '\0', "", "Replace the identity that the state directory holds."}, config.force);
   force.variable.clear();
   force.key.clear();
-  return {std::move(file), std::move(force)};
+  Setting wait = ValueSetting({"wait", '\0', "DURATION",
+                               "How long to wait for the certificate where it is signed elsewhere.",
+                               FormatDuration(config.wait), FileForm::kNone},
+                              config.wait, ParseDuration);
+  wait.variable.clear();
+  wait.key.clear();
+  return {std::move(file), std::move(force), std::move(wait)};
+}
+
+Setting RotateKeySetting(bool& rotate_key) {
+  return SwitchSetting(
+      {"rotate-key", '\0', "", "Renew for a new key each time, which the old one vouches for."},
+      rotate_key);
 }
 
 absl::Status FinishEnrol(const Environment& environment, EnrolConfig& config) {
@@ -142,10 +189,18 @@ absl::Status FillBrokers(const std::string& state_dir, bool insecure,
 int RunEnroll(const std::string& program, const std::string& state_dir,
               const std::vector<Endpoint>& brokers, const EnrolConfig& config,
               EnrolFunction enrol) {
-  const absl::Status enrolled = EnrollNow(state_dir, brokers, config, enrol);
-  if (enrolled.ok()) return 0;
-  PrintError(program, Annotate(enrolled, "enroll"));
-  return kExitFailure;
+  absl::StatusOr<crypto::Certified> enrolled = EnrolOrWait(program, state_dir, config, enrol);
+  if (enrolled.ok() && enrolled->identity) {
+    const absl::Status saved = SaveEnrolledBrokers(state_dir, brokers);
+    if (!saved.ok()) enrolled = saved;
+  }
+  return Report(program, "enroll", "enrolled as", enrolled);
+}
+
+int RunRenew(const std::string& program, const std::string& state_dir, RenewFunction renew) {
+  const absl::Status as_owner = ActAsOwner(state_dir);
+  return Report(program, "renew", "renewed",
+                as_owner.ok() ? renew() : absl::StatusOr<crypto::Certified>(as_owner));
 }
 
 }  // namespace culvert::config

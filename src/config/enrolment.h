@@ -6,6 +6,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "base/clock.h"
 #include "config/endpoint.h"
 #include "config/environment.h"
 #include "config/setting.h"
@@ -17,10 +18,13 @@ struct EnrolConfig {
   std::string token_file;  // "-" is standard input; empty: `token` counts
   std::string token;       // of $CULVERT_TOKEN, which no flag may bring: others could read it
   bool force = false;      // replace the identity that is there
+  Duration wait{0};        // for the certificate to be signed, where that is done elsewhere
 };
 
-// --token-file and --force; used inside src/config only.
+// --token-file, --force and --wait; used inside src/config only.
 Settings EnrolSettings(EnrolConfig& config);
+// --rotate-key; used inside src/config only.
+Setting RotateKeySetting(bool& rotate_key);
 // After all sources were read. INVALID_ARGUMENT if there is no token.
 absl::Status FinishEnrol(const Environment& environment, EnrolConfig& config);
 
@@ -32,11 +36,19 @@ absl::Status FillBrokers(const std::string& state_dir, bool insecure,
                          std::vector<Endpoint>& brokers);
 
 // Makes and saves the identity of whom the token names; what sdk's Enroll does.
-using EnrolFunction = absl::FunctionRef<absl::StatusOr<crypto::Identity>(const std::string& token)>;
+using EnrolFunction =
+    absl::FunctionRef<absl::StatusOr<crypto::Certified>(const std::string& token)>;
 
 // `PROGRAM enroll`: reads the token, enrols, keeps the brokers, says who the program is now.
-// Returns the exit code.
+// Returns the exit code: kExitWaits if the certificate is still to be signed after `config.wait`.
 int RunEnroll(const std::string& program, const std::string& state_dir,
               const std::vector<Endpoint>& brokers, const EnrolConfig& config, EnrolFunction enrol);
+
+// Renews and saves the identity; what sdk's RenewNow does.
+using RenewFunction = absl::FunctionRef<absl::StatusOr<crypto::Certified>()>;
+
+// `PROGRAM renew`: says who the program is, and with which key from now on. Returns the exit code:
+// kExitWaits if the certificate is still to be signed.
+int RunRenew(const std::string& program, const std::string& state_dir, RenewFunction renew);
 
 }  // namespace culvert::config

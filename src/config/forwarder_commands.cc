@@ -48,6 +48,21 @@ config::Command QueryCommand(ForwarderConfig& config, const Settings& shared, Co
   return command;
 }
 
+config::Command RenewCommand(ForwarderConfig& config, const Settings& shared) {
+  config::Command command{
+      "renew", "[options]", "Renew your certificate now.",
+      "Has the broker issue a new certificate at once, for a new key with --rotate-key.\n"
+      "Prints the name and the key's id. A forwarder that runs takes it up on SIGHUP.",
+      KeepFlags(shared,
+                {"broker", "config", "state-dir", "log-level", "quiet", "verbose", "rotate-key"})};
+  command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
+  command.finish = [&config] {
+    config.command = Command::kRenew;
+    return FinishBrokers(config);
+  };
+  return command;
+}
+
 config::Command WhoAmICommand(ForwarderConfig& config, const Settings& shared) {
   return QueryCommand(config, shared, Command::kWhoAmI,
                       {"whoami",
@@ -105,8 +120,9 @@ config::Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& sh
 
 std::vector<config::Command> QueryCommands(ForwarderConfig& config, const Settings& shared,
                                            const Environment& environment) {
-  return {EnrollCommand(config, shared, environment), WhoAmICommand(config, shared),
-          AgentsCommand(config, shared), KnownAgentsCommandOf(config, shared)};
+  return {EnrollCommand(config, shared, environment), RenewCommand(config, shared),
+          WhoAmICommand(config, shared), AgentsCommand(config, shared),
+          KnownAgentsCommandOf(config, shared)};
 }
 
 }  // namespace culvert::config

@@ -129,6 +129,7 @@ Settings SharedSettings(ForwarderConfig& config) {
                     "the identity's; USER-HOST with --insecure"},
                    config.name, ParseAgentName),
       AgentKeySetting(config.agent_keys),
+      RotateKeySetting(config.rotate_key),
       ValueSetting({"open-timeout", '\0', "DURATION", "How long to wait for an agent that is away.",
                     FormatDuration(config.open_timeout), FileForm::kQuantity},
                    config.open_timeout, ParsePositiveDuration),

@@ -23,7 +23,7 @@ struct KnownAgentsCommand {
 };
 
 struct ForwarderConfig {
-  enum class Command { kForward, kConnect, kEnroll, kWhoAmI, kAgents, kKnownAgents };
+  enum class Command { kForward, kConnect, kEnroll, kRenew, kWhoAmI, kAgents, kKnownAgents };
 
   CommonConfig common;
   Command command = Command::kForward;
@@ -35,6 +35,7 @@ struct ForwarderConfig {
   std::vector<ForwardSpec> forwards;  // kForward: at least one
   ConnectSpec connect;                // kConnect only
   Duration open_timeout = std::chrono::seconds(10);
+  bool rotate_key = false;                        // renewals bring new keys
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only
   KnownAgentsCommand known_agents;                // kKnownAgents only

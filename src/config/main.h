@@ -16,6 +16,9 @@ namespace culvert::config {
 // The program could not do its work, after its configuration was fine.
 inline constexpr int kExitFailure = 1;
 
+// Nothing failed, but the same command has to be repeated later: EX_TEMPFAIL of sysexits.h.
+inline constexpr int kExitWaits = 75;
+
 // Prints `PROGRAM: message` on stderr, as the one line that explains a non-zero exit.
 void PrintError(const std::string& program, const absl::Status& status);
 

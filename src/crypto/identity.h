@@ -1,6 +1,7 @@
 // Who a program is: its key, the certificate for it, and the authority that it trusts.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,12 @@ struct Identity {
   static absl::StatusOr<Identity> FromParts(PrivateKey key, Certificate certificate,
                                             Certificate authority);
   const SpiffeId& spiffe_id() const { return *certificate.spiffe_id(); }
+};
+
+// What came of a request for a certificate of `key`: nothing while it waits to be signed.
+struct Certified {
+  PublicKey key;
+  std::optional<Identity> identity;
 };
 
 // When a certificate is to be renewed: after two thirds of its life.

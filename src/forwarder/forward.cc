@@ -41,7 +41,8 @@ class Forwarder {
  public:
   Forwarder(Client& client, config::ForwarderConfig config, ParseAgain parse,
             std::promise<void>& done)
-      : loop_(client.core().loop()),
+      : core_(client.core()),
+        loop_(core_.loop()),
         config_(std::move(config)),
         parse_(std::move(parse)),
         done_(done),
@@ -138,6 +139,7 @@ class Forwarder {
   }
 
   void Reload() {
+    core_.TakeUpIdentity();
     config::Reload(
         parse_, [this](const config::ForwarderConfig& next) { Apply(next); },
         [this] { return StatusText(); });
@@ -146,6 +148,7 @@ class Forwarder {
   void Apply(const config::ForwarderConfig& next) {
     config::ChangedForNextStart(config_, next).Log();
     config_.open_timeout = next.open_timeout;
+    core_.SetKeyChoice(next.rotate_key ? KeyChoice::kNew : KeyChoice::kSame);
     const size_t failed = ReplaceForwards(next.forwards);
     SetLogLevel(next.common.log_level);
     signals_->set_grace(next.common.grace);
@@ -186,6 +189,7 @@ class Forwarder {
     return absl::OkStatus();
   }
 
+  ClientCore& core_;
   net::EventLoop& loop_;
   config::ForwarderConfig config_;  // as at the start, but for the open timeout
   const ParseAgain parse_;

@@ -17,6 +17,8 @@ int Run(const culvert::config::ForwarderConfig& config,
       return culvert::forwarder::RunConnect(config);
     case Command::kEnroll:
       return culvert::forwarder::RunEnroll(config);
+    case Command::kRenew:
+      return culvert::forwarder::RunRenew(config);
     case Command::kWhoAmI:
       return culvert::forwarder::RunWhoAmI(config);
     case Command::kAgents:

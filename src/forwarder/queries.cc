@@ -22,6 +22,7 @@
 #include "sdk/broker_query.h"
 #include "sdk/enrolment.h"
 #include "sdk/known_agents.h"
+#include "sdk/renewal.h"
 
 namespace culvert::forwarder {
 namespace {
@@ -52,11 +53,8 @@ absl::StatusOr<Response> Ask(const config::ForwarderConfig& config,
 }
 
 absl::StatusOr<crypto::Identity> OwnIdentity(const config::ForwarderConfig& config) {
-  if (config.common.insecure) {
-    return absl::FailedPreconditionError("with --insecure there are no identities");
-  }
+  CULVERT_RETURN_IF_ERROR(config::CheckIdentified(config));
   CULVERT_RETURN_IF_ERROR(config::ActAsOwner(config.common.state_dir));
-  CULVERT_RETURN_IF_ERROR(config::CheckCredentials(config));
   return crypto::LoadIdentity(config.common.state_dir);
 }
 
@@ -186,6 +184,16 @@ int RunEnroll(const config::ForwarderConfig& config) {
                              request.token = token;
                              return Enroll(request);
                            });
+}
+
+int RunRenew(const config::ForwarderConfig& config) {
+  if (const absl::Status usable = config::CheckIdentified(config); !usable.ok()) {
+    return ExitCode(usable);
+  }
+  return config::RunRenew(kProgram, config.common.state_dir, [&] {
+    return RenewNow(config.common.state_dir, config::ToStrings(config.brokers),
+                    config.rotate_key ? KeyChoice::kNew : KeyChoice::kSame);
+  });
 }
 
 int RunWhoAmI(const config::ForwarderConfig& config) { return ExitCode(WhoAmI(config)); }

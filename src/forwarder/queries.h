@@ -1,4 +1,4 @@
-// The commands of `culvert` that ask and end: enroll, whoami, agents, known-agents.
+// The commands of `culvert` that ask and end: enroll, renew, whoami, agents, known-agents.
 #pragma once
 
 #include "config/forwarder_config.h"
@@ -7,6 +7,7 @@ namespace culvert::forwarder {
 
 // Each returns the exit code.
 int RunEnroll(const config::ForwarderConfig& config);
+int RunRenew(const config::ForwarderConfig& config);
 int RunWhoAmI(const config::ForwarderConfig& config);
 int RunAgents(const config::ForwarderConfig& config);
 int RunKnownAgents(const config::ForwarderConfig& config);

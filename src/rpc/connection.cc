@@ -29,6 +29,8 @@ const char* MethodPath(Method method) {
       return "/culvert.v1.Identity/WhoAmI";
     case Method::kListAgents:
       return "/culvert.v1.Identity/ListAgents";
+    case Method::kKeyRotations:
+      return "/culvert.v1.Identity/KeyRotations";
   }
   return "";
 }

@@ -15,7 +15,17 @@ class Channel;
 namespace culvert::rpc {
 
 // The RPCs that clients call. Those after kAccept are unary: one Write, Finish(OK), one message.
-enum class Method { kConnect, kListen, kAccept, kEnroll, kLogin, kRenew, kWhoAmI, kListAgents };
+enum class Method {
+  kConnect,
+  kListen,
+  kAccept,
+  kEnroll,
+  kLogin,
+  kRenew,
+  kWhoAmI,
+  kListAgents,
+  kKeyRotations,
+};
 
 // Connects when the first stream starts, and again by itself when the connection is lost; a stream
 // that is started while there is none ends with UNAVAILABLE. Loop thread.

@@ -58,6 +58,7 @@ class UnaryCalls final : public grpc::Service {
     Add(sink, "/culvert.v1.Identity/Renew", Method::kRenew);
     Add(sink, "/culvert.v1.Identity/WhoAmI", Method::kWhoAmI);
     Add(sink, "/culvert.v1.Identity/ListAgents", Method::kListAgents);
+    Add(sink, "/culvert.v1.Identity/KeyRotations", Method::kKeyRotations);
   }
 
  private:

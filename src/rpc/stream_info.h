@@ -25,6 +25,7 @@ struct StreamInfo {
     kRenew,
     kWhoAmI,
     kListAgents,
+    kKeyRotations,
     kUnknown,  // none of ours: to be refused
   };
   Version version = Version::kV1;

@@ -21,8 +21,8 @@ constexpr bool kGlibcAllocates = true;
 #endif
 
 // By "PROJECT/AGENT".
-std::map<std::string, std::string> AgentKeys(const ClientOptions& options,
-                                             const crypto::SpiffeId& own) {
+std::map<std::string, std::string> PinnedKeys(const ClientOptions& options,
+                                              const crypto::SpiffeId& own) {
   std::map<std::string, std::string> keys;
   for (const auto& [agent, key] : options.agent_keys) keys[own.project + "/" + agent] = key;
   return keys;
@@ -39,16 +39,35 @@ ClientCore::ClientCore(const ClientOptions& options,
   thread_.Run([&] {
     brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
     if (!identity) return;
-    end_to_end_ = std::make_unique<EndToEnd>(loop(), *identity, options_.state_dir,
-                                             AgentKeys(options_, identity->spiffe_id()));
+    key_ = identity->key.public_key().id();
+    end_to_end_ = std::make_unique<EndToEnd>(loop(), *brokers_, *identity, options_.state_dir,
+                                             PinnedKeys(options_, identity->spiffe_id()));
     identity_ = std::make_unique<IdentityKeeper>(
-        loop(), *brokers_, *identity, options_.state_dir, [this](const crypto::Identity& renewed) {
-          CULVERT_LOG(kInfo, "certificate renewed");
-          brokers_->SetCredentials(rpc::Credentials::ForIdentity(renewed));
-          end_to_end_->SetIdentity(renewed);
-        });
+        loop(), *brokers_, *identity, options_.state_dir,
+        options_.rotate_key ? KeyChoice::kNew : KeyChoice::kSame,
+        [this](const crypto::Identity& renewed) { UseRenewed(renewed); });
   });
 }
+
+void ClientCore::UseRenewed(const crypto::Identity& renewed) {
+  brokers_->SetCredentials(rpc::Credentials::ForIdentity(renewed));
+  end_to_end_->SetIdentity(renewed);
+  const std::string& key = renewed.key.public_key().id();
+  if (key == key_) {
+    CULVERT_LOG(kInfo, "certificate renewed");
+    return;
+  }
+  CULVERT_LOG(kInfo, "certificate renewed for the new key {}", key);
+  key_ = key;
+  for (const KeyObserver* observer : key_observers_) observer->on_new_key_();
+}
+
+ClientCore::KeyObserver::KeyObserver(ClientCore& core, std::function<void()> on_new_key)
+    : core_(core), on_new_key_(std::move(on_new_key)) {
+  core_.key_observers_.push_back(this);
+}
+
+ClientCore::KeyObserver::~KeyObserver() { core_.key_observers_.remove(this); }
 
 ClientCore::~ClientCore() {
   thread_.Run([this] {

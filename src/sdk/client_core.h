@@ -1,6 +1,8 @@
 // What a Client owns. Internal to Culvert's own programs and the SDK.
 #pragma once
 
+#include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,7 +36,28 @@ class ClientCore {
   BrokerList& brokers() { return *brokers_; }
   // None with `insecure`.
   IdentityKeeper* identity() { return identity_.get(); }
+  // What another process has renewed in the state directory is used from now on.
+  void TakeUpIdentity() {
+    if (identity_ != nullptr) identity_->TakeUp();
+  }
+  // Of the renewals from now on.
+  void SetKeyChoice(KeyChoice keys) {
+    if (identity_ != nullptr) identity_->set_keys(keys);
+  }
   EndToEnd* end_to_end() { return end_to_end_.get(); }
+  // Runs with every new key of the identity, once it counts, until the observer is destroyed.
+  class KeyObserver {
+   public:
+    KeyObserver(ClientCore& core, std::function<void()> on_new_key);
+    ~KeyObserver();
+    KeyObserver(const KeyObserver&) = delete;
+    KeyObserver& operator=(const KeyObserver&) = delete;
+
+   private:
+    friend class ClientCore;
+    ClientCore& core_;
+    const std::function<void()> on_new_key_;
+  };
   tunnel::MemoryBudget& budget() { return budget_; }
   OpeningQueue& openings() { return openings_; }
   // The last channel has gone: what the allocator keeps of a peak goes back to the system, now and
@@ -42,7 +65,11 @@ class ClientCore {
   void ReturnFreeMemory();
 
  private:
+  void UseRenewed(const crypto::Identity& renewed);
+
   const ClientOptions options_;
+  std::list<KeyObserver*> key_observers_;
+  std::string key_;  // the id of the one that counts
   tunnel::MemoryBudget budget_;
   OpeningQueue openings_;
   std::optional<MonotonicTime> memory_returned_;

@@ -106,7 +106,10 @@ void ConsumerCall::TryOpen() {
   open.set_arg(request_.arg);
   open.set_caps(OwnCapabilities(core_));
   open.set_window(own_window_);
-  if (core_.end_to_end() != nullptr) open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
+  if (core_.end_to_end() != nullptr) {
+    open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
+    own_ = core_.end_to_end()->client();
+  }
   stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect);
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
@@ -164,7 +167,7 @@ void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
 
 // The outlet stays here until the agent says, inside TLS, that the channel is open.
 void ConsumerCall::BeginSecuring(const tunnel::Channel::Options& options) {
-  securing_.emplace(*core_.end_to_end(), Hello(options.id),
+  securing_.emplace(*core_.end_to_end(), own_, Hello(options.id),
                     [this](absl::StatusOr<std::unique_ptr<crypto::TlsRecords>> records) {
                       HandleSecured(std::move(records));
                     });

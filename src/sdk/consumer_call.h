@@ -83,8 +83,9 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   absl::Status last_failure_;
   bool last_try_ = false;  // open_timeout is over
   uint64_t own_window_ = 0;
-  std::unique_ptr<rpc::Stream> stream_;       // while opening
-  std::optional<ConsumerSecuring> securing_;  // outlives the driver
+  std::unique_ptr<rpc::Stream> stream_;            // while opening
+  std::shared_ptr<const crypto::TlsContext> own_;  // as the broker knows us for `stream_`
+  std::optional<ConsumerSecuring> securing_;       // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;
   std::optional<absl::Status> lost_while_securing_;  // try again once the driver is done
   const MonotonicTime started_;

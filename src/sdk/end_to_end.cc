@@ -13,12 +13,11 @@ namespace culvert {
 using crypto::TlsContext;
 using crypto::TlsRole;
 
-EndToEnd::EndToEnd(net::EventLoop& loop, const crypto::Identity& identity,
+EndToEnd::EndToEnd(net::EventLoop& loop, BrokerList& brokers, const crypto::Identity& identity,
                    const std::string& state_dir, std::map<std::string, std::string> agent_keys)
     : loop_(loop),
       workers_(loop),
-      known_agents_(state_dir),
-      agent_keys_(std::move(agent_keys)),
+      agent_keys_(loop, brokers, state_dir, std::move(agent_keys)),
       give_turns_(loop, [this] { GiveTurns(); }),
       handshakes_(kHandshakes, kMostConsumers) {
   SetIdentity(identity);
@@ -33,26 +32,17 @@ void EndToEnd::SetIdentity(const crypto::Identity& identity) {
     CULVERT_CHECK(context.ok());  // an Identity is of parts that belong together
     return *std::move(context);
   };
+  const bool same_key =
+      client_ == nullptr || client_->own().public_key() == identity.key.public_key();
+  // A session is of the two keys that made it.
+  if (!same_key) {
+    for (auto& [name, agent] : agents_) agent.session = nullptr;
+  }
   client_ = create(TlsRole::kClient, {});
   if (identity.spiffe_id().role != crypto::SpiffeId::Role::kAgent) return;
   crypto::TlsOptions options;
-  if (server_ != nullptr) options.tickets = server_->tickets();
+  if (server_ != nullptr && same_key) options.tickets = server_->tickets();
   server_ = create(TlsRole::kServer, options);
-}
-
-absl::Status EndToEnd::CheckAgentKey(const std::string& agent, const std::string& key) {
-  if (const auto pinned = agent_keys_.find(agent); pinned != agent_keys_.end()) {
-    if (pinned->second == key) return absl::OkStatus();
-    return absl::PermissionDeniedError(
-        fmt::format("agent {} has the key {}, not {} as --agent-key says",
-                    agent.substr(agent.find('/') + 1), key, pinned->second));
-  }
-  CULVERT_ASSIGN_OR_RETURN(const KnownAgents::Verdict verdict, known_agents_.Check(agent, key));
-  if (verdict == KnownAgents::Verdict::kRecorded) {
-    CULVERT_LOG(kWarning, "agent {} is seen for the first time; its key {} is recorded",
-                agent.substr(agent.find('/') + 1), key);
-  }
-  return absl::OkStatus();
 }
 
 Duration EndToEnd::TakeHandshake(const std::string& consumer_key) {

@@ -15,7 +15,7 @@
 #include "crypto/tls_engine.h"
 #include "net/deferred.h"
 #include "net/timer.h"
-#include "sdk/known_agents.h"
+#include "sdk/agent_keys.h"
 #include "sdk/worker_queue.h"
 
 namespace culvert {
@@ -34,21 +34,20 @@ class EndToEnd {
   static constexpr size_t kMostConsumers = 4'096;
 
   // `agent_keys`: by "PROJECT/AGENT", counting more than the file of known agents.
-  EndToEnd(net::EventLoop& loop, const crypto::Identity& identity, const std::string& state_dir,
-           std::map<std::string, std::string> agent_keys);
+  // `brokers` outlives it.
+  EndToEnd(net::EventLoop& loop, BrokerList& brokers, const crypto::Identity& identity,
+           const std::string& state_dir, std::map<std::string, std::string> agent_keys);
   ~EndToEnd();
 
-  // A renewed one. Sessions and tickets stay good.
+  // A renewed one. Sessions and tickets stay good unless its key is another one.
   void SetIdentity(const crypto::Identity& identity);
 
   net::EventLoop& loop() { return loop_; }
   WorkerQueue& workers() { return workers_; }
+  const AgentKeys& agent_keys() const { return agent_keys_; }
   const std::shared_ptr<const crypto::TlsContext>& client() const { return client_; }
   // Null unless the identity is an agent's.
   const std::shared_ptr<const crypto::TlsContext>& server() const { return server_; }
-
-  // Whether `key` may be the one of `agent`: PERMISSION_DENIED in words for people otherwise.
-  absl::Status CheckAgentKey(const std::string& agent, const std::string& key);
 
   // At an agent: counts a handshake of the consumer with this key, and returns 0, or how long it
   // has to wait before it asks again.
@@ -77,8 +76,7 @@ class EndToEnd {
 
   net::EventLoop& loop_;
   WorkerQueue workers_;
-  const KnownAgents known_agents_;
-  const std::map<std::string, std::string> agent_keys_;
+  const AgentKeys agent_keys_;
   std::shared_ptr<const crypto::TlsContext> client_;
   std::shared_ptr<const crypto::TlsContext> server_;
   std::map<std::string, Agent> agents_;

@@ -42,8 +42,9 @@ absl::StatusOr<crypto::PrivateKey> PendingKey(const std::string& state_dir) {
   return key;
 }
 
-absl::StatusOr<crypto::Identity> ReadAnswer(const Bytes& answer, crypto::PrivateKey key,
-                                            const std::string& fingerprint) {
+absl::StatusOr<std::optional<crypto::Identity>> ReadAnswer(const Bytes& answer,
+                                                           crypto::PrivateKey key,
+                                                           const std::string& fingerprint) {
   culvert::v1::CertificateResponse response;
   if (!response.ParseFromArray(answer.data(), static_cast<int>(answer.size()))) {
     return absl::InternalError("answer of the broker does not parse");
@@ -53,20 +54,24 @@ absl::StatusOr<crypto::Identity> ReadAnswer(const Bytes& answer, crypto::Private
   if (authority.Fingerprint() != fingerprint) {
     return absl::UnauthenticatedError("the broker answers with another authority than the token's");
   }
+  if (response.certificate().empty()) return std::optional<crypto::Identity>();
   CULVERT_ASSIGN_OR_RETURN(crypto::Certificate certificate,
                            crypto::Certificate::FromPem(response.certificate()));
   CULVERT_RETURN_IF_ERROR(certificate.CheckIssuedBy(authority, crypto::Usage::kClient,
                                                     std::chrono::system_clock::now()));
-  return crypto::Identity::FromParts(std::move(key), std::move(certificate), std::move(authority));
+  CULVERT_ASSIGN_OR_RETURN(
+      crypto::Identity identity,
+      crypto::Identity::FromParts(std::move(key), std::move(certificate), std::move(authority)));
+  return std::optional<crypto::Identity>(std::move(identity));
 }
 
 }  // namespace
 
-absl::StatusOr<crypto::Identity> Enroll(const EnrolmentRequest& request) {
+absl::StatusOr<crypto::Certified> Enroll(const EnrolmentRequest& request) {
   CULVERT_ASSIGN_OR_RETURN(const crypto::EnrolmentToken token,
                            crypto::EnrolmentToken::Parse(request.token));
   CULVERT_RETURN_IF_ERROR(CheckFree(request));
-  CULVERT_ASSIGN_OR_RETURN(crypto::PrivateKey key, PendingKey(request.state_dir));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::PrivateKey key, PendingKey(request.state_dir));
   culvert::v1::EnrollRequest message;
   message.set_token(request.token);
   message.set_certificate_request(crypto::MakeCertificateRequest(key));
@@ -77,11 +82,13 @@ absl::StatusOr<crypto::Identity> Enroll(const EnrolmentRequest& request) {
   query.method = rpc::Method::kEnroll;
   query.request = rpc::FrameOf(message);
   CULVERT_ASSIGN_OR_RETURN(const Bytes answer, AskBroker(query));
-  CULVERT_ASSIGN_OR_RETURN(crypto::Identity identity,
-                           ReadAnswer(answer, std::move(key), token.ca_fingerprint));
-  CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, identity));
-  unlink(PendingKeyFile(request.state_dir).c_str());
-  return identity;
+  CULVERT_ASSIGN_OR_RETURN(std::optional<crypto::Identity> identity,
+                           ReadAnswer(answer, key, token.ca_fingerprint));
+  if (identity) {
+    CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, *identity));
+    unlink(PendingKeyFile(request.state_dir).c_str());
+  }
+  return crypto::Certified{key.public_key(), std::move(identity)};
 }
 
 }  // namespace culvert

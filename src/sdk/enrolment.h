@@ -19,8 +19,9 @@ struct EnrolmentRequest {
 
 // Makes a key, has the broker that the token names certify it, and keeps both in the state
 // directory. The key never leaves it. A try whose answer is lost can be repeated with the same
-// token: the key is kept for it. ALREADY_EXISTS where there is an identity; UNAUTHENTICATED for a
-// token that is unknown, used or expired, or a broker that is not the token's. Blocks.
-absl::StatusOr<crypto::Identity> Enroll(const EnrolmentRequest& request);
+// token: the key is kept for it, and has to be while the request waits to be signed. ALREADY_EXISTS
+// where there is an identity; UNAUTHENTICATED for a token that is unknown, used or expired, or a
+// broker that is not the token's. Blocks.
+absl::StatusOr<crypto::Certified> Enroll(const EnrolmentRequest& request);
 
 }  // namespace culvert

@@ -5,9 +5,6 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "crypto/certificate_request.h"
-#include "culvert/v1/identity.pb.h"
-#include "rpc/codec.h"
 #include "sdk/opening.h"
 
 namespace culvert {
@@ -26,30 +23,26 @@ Duration Until(WallTime time) {
   return std::chrono::duration_cast<Duration>(time - std::chrono::system_clock::now());
 }
 
-absl::StatusOr<crypto::Identity> ReadRenewed(const Bytes& answer, const crypto::Identity& present) {
-  culvert::v1::CertificateResponse response;
-  if (!response.ParseFromArray(answer.data(), static_cast<int>(answer.size()))) {
-    return absl::InternalError("answer of the broker does not parse");
-  }
-  CULVERT_ASSIGN_OR_RETURN(crypto::Certificate certificate,
-                           crypto::Certificate::FromPem(response.certificate()));
-  // The authority that is trusted stays the one of the enrolment.
-  CULVERT_RETURN_IF_ERROR(certificate.CheckIssuedBy(present.authority, crypto::Usage::kClient,
-                                                    std::chrono::system_clock::now()));
-  if (certificate.spiffe_id() != present.certificate.spiffe_id()) {
-    return absl::InternalError("the broker has issued a certificate for somebody else");
-  }
-  return crypto::Identity::FromParts(present.key, std::move(certificate), present.authority);
+Duration RetryAfter(const crypto::Identity& identity) {
+  const Duration left = Until(identity.certificate.not_after());
+  return std::clamp(left / kRetriesInWhatIsLeft, kShortestRetry, kLongestRetry);
 }
 
 }  // namespace
 
+// What a thread found before a call.
+struct IdentityKeeper::Step {
+  std::optional<crypto::Identity> successor;
+  absl::StatusOr<crypto::PrivateKey> next_key = absl::InternalError("not looked for");
+};
+
 IdentityKeeper::IdentityKeeper(net::EventLoop& loop, BrokerList& brokers, crypto::Identity identity,
-                               std::string state_dir, OnRenewed on_renewed)
+                               std::string state_dir, KeyChoice keys, OnRenewed on_renewed)
     : loop_(loop),
       brokers_(brokers),
       identity_(std::make_shared<const crypto::Identity>(std::move(identity))),
       state_dir_(std::move(state_dir)),
+      keys_(keys),
       on_renewed_(std::move(on_renewed)),
       timer_(loop) {
   PlanNext();
@@ -63,56 +56,119 @@ void IdentityKeeper::Plan(Duration wait) {
   const Duration next = std::clamp(wait, Duration::zero(), kLongestWait);
   timer_.Start(next, [this, due = wait <= kLongestWait] {
     if (due) {
-      Renew();
+      Prepare();
     } else {
       PlanNext();
     }
   });
 }
 
-void IdentityKeeper::Renew() {
-  culvert::v1::RenewRequest request;
-  request.set_certificate_request(crypto::MakeCertificateRequest(identity_->key));
-  call_.emplace(loop_, brokers_.ForAttempt(attempt_), rpc::Method::kRenew, rpc::FrameOf(request),
-                kCallLimit, [this](const absl::StatusOr<Bytes>& answer) { HandleAnswer(answer); });
+void IdentityKeeper::Work(absl::AnyInvocable<void() &&> job, absl::AnyInvocable<void() &&> done) {
+  if (work_) take_up_ = true;  // only TakeUp's can be there
+  work_.emplace(loop_, std::move(job), [this, done = std::move(done)]() mutable {
+    work_.reset();
+    std::move(done)();
+    if (!work_ && std::exchange(take_up_, false)) TakeUp();
+  });
+}
+
+void IdentityKeeper::TakeUp() {
+  if (work_) {
+    take_up_ = true;
+    return;
+  }
+  auto found = std::make_shared<std::optional<crypto::Identity>>();
+  Work([identity = identity_, dir = state_dir_,
+        found] { *found = FindSuccessor(dir, *identity, WallNow()); },
+       [this, found] {
+         if (*found) Use(*std::move(*found));
+       });
+}
+
+void IdentityKeeper::Prepare() {
+  if (work_) {  // of TakeUp, which may bring what is wanted
+    Plan(kShortestRetry);
+    return;
+  }
+  auto step = std::make_shared<Step>();
+  Work(
+      [identity = identity_, dir = state_dir_, keys = keys_, step] {
+        step->successor = FindSuccessor(dir, *identity, WallNow());
+        if (!step->successor) step->next_key = NextKey(*identity, dir, keys);
+      },
+      [this, step] {
+        if (step->successor) {
+          Use(*std::move(step->successor));
+        } else if (step->next_key.ok()) {
+          next_key_ = *std::move(step->next_key);
+          Call();
+        } else {
+          Retry(step->next_key.status());
+        }
+      });
+}
+
+void IdentityKeeper::Call() {
+  call_.emplace(loop_, brokers_.ForAttempt(attempt_), rpc::Method::kRenew,
+                RenewRequestFrame(*identity_, *next_key_, WallNow()), kCallLimit,
+                [this](const absl::StatusOr<Bytes>& answer) { HandleAnswer(answer); });
 }
 
 void IdentityKeeper::HandleAnswer(const absl::StatusOr<Bytes>& answer) {
   call_.reset();
+  const crypto::PrivateKey next = *std::exchange(next_key_, std::nullopt);
   if (!answer.ok()) {
     Retry(ExplainStreamEnd(answer.status(), brokers_.AddressForAttempt(attempt_)));
     return;
   }
-  absl::StatusOr<crypto::Identity> renewed = ReadRenewed(*answer, *identity_);
-  if (renewed.ok()) {
-    Save(*std::move(renewed));
-  } else {
+  absl::StatusOr<std::optional<crypto::Identity>> renewed = ReadRenewed(*answer, *identity_, next);
+  if (!renewed.ok()) {
     Retry(renewed.status());
+  } else if (*renewed) {
+    Save(**std::move(renewed));
+  } else {
+    AskAgain();
   }
 }
 
 void IdentityKeeper::Save(crypto::Identity renewed) {
-  identity_ = std::make_shared<const crypto::Identity>(std::move(renewed));
-  auto saved = std::make_shared<absl::Status>();
-  save_.emplace(
-      loop_,
-      [identity = identity_, dir = state_dir_, saved] {
-        *saved = crypto::SaveIdentity(dir, *identity);
-      },
-      [this, saved] {
-        save_.reset();
-        // It is used all the same: the next start may still have time to renew the old one.
-        if (!saved->ok())
-          CULVERT_LOG(kError, "renewed certificate not saved: {}", MessageOf(*saved));
-        on_renewed_(*identity_);
-        PlanNext();
-      });
+  auto ours = std::make_shared<const crypto::Identity>(std::move(renewed));
+  auto kept = std::make_shared<absl::StatusOr<crypto::Identity>>(absl::InternalError("not saved"));
+  Work([present = identity_, ours, dir = state_dir_,
+        kept] { *kept = KeepRenewed(dir, *present, *ours); },
+       [this, ours, kept] { HandleSaved(*ours, *kept); });
+}
+
+void IdentityKeeper::HandleSaved(const crypto::Identity& renewed,
+                                 const absl::StatusOr<crypto::Identity>& kept) {
+  // It is used all the same: the next start may still have time to renew the old one.
+  if (!kept.ok()) {
+    CULVERT_LOG(kError, "renewed certificate not saved: {}", MessageOf(kept.status()));
+  }
+  Use(kept.ok() ? *kept : renewed);
+}
+
+void IdentityKeeper::Use(crypto::Identity identity) {
+  call_.reset();  // one for the identity that was
+  next_key_.reset();
+  waits_for_signing_ = false;
+  identity_ = std::make_shared<const crypto::Identity>(std::move(identity));
+  PlanNext();
+  on_renewed_(*identity_);
+}
+
+// The request waits where certificates are signed: the same one is asked for until it is there.
+void IdentityKeeper::AskAgain() {
+  if (!std::exchange(waits_for_signing_, true)) {
+    CULVERT_LOG(kInfo, "the renewal of the certificate waits to be signed: culvert-broker ca sign");
+  }
+  Plan(RetryAfter(*identity_));
 }
 
 void IdentityKeeper::Retry(const absl::Status& why) {
   ++attempt_;
+  const Duration wait = RetryAfter(*identity_);
   const Duration left = Until(identity_->certificate.not_after());
-  const Duration wait = std::clamp(left / kRetriesInWhatIsLeft, kShortestRetry, kLongestRetry);
   CULVERT_LOG(
       kWarning, "certificate not renewed, next try in {:.0f} s, {}: {}", ToSeconds(wait),
       left > Duration::zero() ? fmt::format("{:.0f} s left", ToSeconds(left)) : "it has expired",

@@ -11,12 +11,14 @@
 #include "net/timer.h"
 #include "net/work.h"
 #include "sdk/broker_list.h"
+#include "sdk/renewal.h"
 #include "sdk/unary_call.h"
 
 namespace culvert {
 
-// Confined to the loop. From the construction on it has the broker issue a new certificate for the
-// same key when two thirds of the life of the last one are over, and tries again until one comes.
+// Confined to the loop. From the construction on it has the broker issue a new certificate when two
+// thirds of the life of the last one are over, and tries again until one comes. What another
+// process has renewed in the state directory is used instead.
 class IdentityKeeper {
  public:
   // Runs on the loop with every new identity, once it is saved.
@@ -24,29 +26,44 @@ class IdentityKeeper {
 
   // `brokers` outlives it.
   IdentityKeeper(net::EventLoop& loop, BrokerList& brokers, crypto::Identity identity,
-                 std::string state_dir, OnRenewed on_renewed);
+                 std::string state_dir, KeyChoice keys, OnRenewed on_renewed);
   ~IdentityKeeper();
 
   const crypto::Identity& identity() const { return *identity_; }
+  // Whether the renewals from now on bring new keys.
+  void set_keys(KeyChoice keys) { keys_ = keys; }
+  // Looks at once whether another process has renewed the identity.
+  void TakeUp();
 
  private:
+  struct Step;
   void Plan(Duration wait);
   void PlanNext();
-  void Renew();
+  void Prepare();
+  void Call();
   void HandleAnswer(const absl::StatusOr<Bytes>& answer);
   void Save(crypto::Identity renewed);
+  void HandleSaved(const crypto::Identity& renewed, const absl::StatusOr<crypto::Identity>& kept);
+  void Use(crypto::Identity identity);
   void Retry(const absl::Status& why);
+  void AskAgain();
+  // Runs `job` on a thread, then `done` here; then whatever TakeUp has put off.
+  void Work(absl::AnyInvocable<void() &&> job, absl::AnyInvocable<void() &&> done);
 
   net::EventLoop& loop_;
   BrokerList& brokers_;
   // Shared with the thread that saves it.
   std::shared_ptr<const crypto::Identity> identity_;
   const std::string state_dir_;
+  KeyChoice keys_;
   OnRenewed on_renewed_;
   net::Timer timer_;
-  size_t attempt_ = 0;  // which broker
+  size_t attempt_ = 0;                          // which broker
+  std::optional<crypto::PrivateKey> next_key_;  // while `call_` is there
   std::optional<UnaryCall> call_;
-  std::optional<net::Work> save_;
+  std::optional<net::Work> work_;
+  bool take_up_ = false;            // once `work_` is done
+  bool waits_for_signing_ = false;  // as was said in the log
 };
 
 }  // namespace culvert

@@ -109,6 +109,28 @@ absl::StatusOr<KnownAgents::Verdict> KnownAgents::Check(const std::string& agent
   return Verdict::kRecorded;
 }
 
+absl::StatusOr<std::optional<std::string>> KnownAgents::Find(const std::string& agent) const {
+  CULVERT_ASSIGN_OR_RETURN(const Keys keys, Read());
+  const auto known = keys.find(agent);
+  if (known == keys.end()) return std::nullopt;
+  return std::optional<std::string>(known->second);
+}
+
+absl::Status KnownAgents::Succeed(const std::string& agent, const std::string& from,
+                                  const std::string& to) const {
+  return Update([&](Keys& keys) -> absl::Status {
+    const auto known = keys.find(agent);
+    if (known == keys.end()) {
+      return absl::PermissionDeniedError(fmt::format("agent {} is not known", NameOf(agent)));
+    }
+    if (known->second != from && known->second != to) {
+      return KeyHasChanged(agent, known->second, to);
+    }
+    known->second = to;
+    return absl::OkStatus();
+  });
+}
+
 absl::StatusOr<std::vector<KnownAgents::Entry>> KnownAgents::List() const {
   CULVERT_ASSIGN_OR_RETURN(const Keys keys, Read());
   std::vector<Entry> entries;

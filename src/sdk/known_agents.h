@@ -27,12 +27,17 @@ class KnownAgents {
   // it. PERMISSION_DENIED, with what to do, if it is known by another key.
   absl::StatusOr<Verdict> Check(const std::string& agent, const std::string& key) const;
 
+  // The key that `agent` is known by, if it is.
+  absl::StatusOr<std::optional<std::string>> Find(const std::string& agent) const;
   // In the order of the names.
   absl::StatusOr<std::vector<Entry>> List() const;
   // ALREADY_EXISTS if it is known by another key.
   absl::Status Add(const Entry& entry) const;
   // In the place of what is known. INVALID_ARGUMENT for what is no key id.
   absl::Status Replace(const Entry& entry) const;
+  // `to` in the place of `from`. PERMISSION_DENIED if it is known by neither.
+  absl::Status Succeed(const std::string& agent, const std::string& from,
+                       const std::string& to) const;
   // NOT_FOUND if it is not known.
   absl::Status Remove(const std::string& agent) const;
 

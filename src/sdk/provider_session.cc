@@ -37,7 +37,8 @@ ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
       options_(std::move(options)),
       incarnation_(crypto::RandomUint64()),
       timer_(core.loop()),
-      remove_done_(core.loop(), [this] { RemoveDone(); }) {
+      remove_done_(core.loop(), [this] { RemoveDone(); }),
+      new_key_(core, [this] { RegisterAgain(); }) {
   Connect();
 }
 
@@ -57,6 +58,14 @@ void ProviderSession::Connect() {
   stream_->Read();
   timer_.Start(kRegisterTime,
                [this] { Lose(absl::DeadlineExceededError("broker does not answer")); });
+}
+
+// A registration is one key's, and so is what it may accept. Channels that are open go on.
+void ProviderSession::RegisterAgain() {
+  if (state_ != State::kConnecting && state_ != State::kListening) return;
+  const std::unique_ptr<rpc::Stream> old = std::move(stream_);
+  CutStarting(ErrorStatus(ErrorCode::kPathLost, "the agent registers with a new key"));
+  Connect();
 }
 
 void ProviderSession::OnMessage(Bytes message) {

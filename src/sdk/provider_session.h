@@ -45,6 +45,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
 
  private:
   void Connect();
+  void RegisterAgain();
   void Lose(const absl::Status& why);
   void WaitAndConnect(const absl::Status& why);
   void CutStarting(const absl::Status& why);
@@ -82,6 +83,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   std::vector<uint64_t> done_;  // channels to remove in the next turn
   net::Deferred remove_done_;
   absl::AnyInvocable<void() &&> on_drained_;
+  const ClientCore::KeyObserver new_key_;
 };
 
 }  // namespace culvert

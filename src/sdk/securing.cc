@@ -55,8 +55,10 @@ absl::StatusOr<Bytes> SealMessage(crypto::TlsRecords& records, const Proto& prot
 
 // --- the consumer ---
 
-ConsumerSecuring::ConsumerSecuring(EndToEnd& shared, culvert::v1::E2eHello hello, OnDone on_done)
+ConsumerSecuring::ConsumerSecuring(EndToEnd& shared, std::shared_ptr<const crypto::TlsContext> own,
+                                   culvert::v1::E2eHello hello, OnDone on_done)
     : shared_(shared),
+      own_(std::move(own)),
       hello_(std::move(hello)),
       agent_(ProjectId(hello_.project()) + "/" + hello_.provider()),
       on_done_(std::move(on_done)) {}
@@ -71,8 +73,9 @@ void ConsumerSecuring::Start(ChannelDriver& driver) {
 }
 
 void ConsumerSecuring::Shake(std::shared_ptr<const crypto::TlsSession> session) {
+  if (!IsCurrent()) session = nullptr;  // another key's
   handshake_.emplace(
-      shared_.workers(), shared_.client(), std::move(session),
+      shared_.workers(), own_, std::move(session),
       [this](Bytes bytes) { driver_->SendSecuring(std::move(bytes)); },
       [this](absl::StatusOr<crypto::TlsSecured> secured) { HandleSecured(std::move(secured)); });
 }
@@ -95,19 +98,45 @@ void ConsumerSecuring::HandleSecured(absl::StatusOr<crypto::TlsSecured> secured)
     return;
   }
   absl::Status good = CheckPeer(secured->peer);
-  if (good.ok()) turn_->Succeed(secured->session);
-  turn_.reset();
-  if (good.ok()) good = SendHello(*std::move(secured));
-  if (!good.ok()) Finish(AsChannelError(good));
+  if (good.ok()) {
+    CheckKey(*std::move(secured));
+  } else {
+    GoOn(std::move(good), *std::move(secured));
+  }
 }
 
-absl::Status ConsumerSecuring::CheckPeer(const crypto::Certificate& peer) {
+bool ConsumerSecuring::IsCurrent() const {
+  return own_->own().public_key() == shared_.client()->own().public_key();
+}
+
+absl::Status ConsumerSecuring::CheckPeer(const crypto::Certificate& peer) const {
   const crypto::TlsExpectation expected{
       ProjectId(hello_.project()), {Role::kAgent}, hello_.provider()};
-  CULVERT_RETURN_IF_ERROR(
-      shared_.client()->CheckPeer(peer, expected, std::chrono::system_clock::now()));
-  const absl::Status known = shared_.CheckAgentKey(agent_, peer.public_key().id());
-  return known.ok() ? known : TellingPeer(known, "the consumer does not accept the agent's key");
+  return own_->CheckPeer(peer, expected, std::chrono::system_clock::now());
+}
+
+void ConsumerSecuring::CheckKey(crypto::TlsSecured secured) {
+  const auto told = [](const absl::Status& key) {
+    return key.ok() ? key : TellingPeer(key, "the consumer does not accept the agent's key");
+  };
+  absl::StatusOr<std::optional<std::string>> known = shared_.agent_keys().Check(secured.peer);
+  if (!known.ok() || !*known) {
+    GoOn(told(known.status()), std::move(secured));
+    return;
+  }
+  const crypto::Certificate peer = secured.peer;
+  succession_.emplace(shared_.agent_keys(), peer, **std::move(known),
+                      [this, told, kept = std::move(secured)](const absl::Status& key) mutable {
+                        succession_.reset();
+                        GoOn(told(key), std::move(kept));
+                      });
+}
+
+void ConsumerSecuring::GoOn(absl::Status key, crypto::TlsSecured secured) {
+  if (key.ok() && IsCurrent()) turn_->Succeed(secured.session);
+  turn_.reset();
+  if (key.ok()) key = SendHello(std::move(secured));
+  if (!key.ok()) Finish(AsChannelError(key));
 }
 
 absl::Status ConsumerSecuring::SendHello(crypto::TlsSecured secured) {

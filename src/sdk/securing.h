@@ -25,9 +25,11 @@ class ConsumerSecuring final : public ChannelDriver::Securing {
   // The agent says that the channel is open.
   using OnDone = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<crypto::TlsRecords>>) &&>;
 
-  // `hello` is what the agent must have understood. `on_done` runs once, never inside a call; it
+  // `own` is the identity that the broker opened the channel for, `hello` what the agent must have
+  // understood. `on_done` runs once, never inside a call; it
   // may destroy this in a later turn.
-  ConsumerSecuring(EndToEnd& shared, culvert::v1::E2eHello hello, OnDone on_done);
+  ConsumerSecuring(EndToEnd& shared, std::shared_ptr<const crypto::TlsContext> own,
+                   culvert::v1::E2eHello hello, OnDone on_done);
   ~ConsumerSecuring();
 
   // Once the driver has its path.
@@ -37,18 +39,24 @@ class ConsumerSecuring final : public ChannelDriver::Securing {
   void OnSecuringMessage(Bytes message) override;
   void Shake(std::shared_ptr<const crypto::TlsSession> session);
   void HandleSecured(absl::StatusOr<crypto::TlsSecured> secured);
-  absl::Status CheckPeer(const crypto::Certificate& peer);
+  absl::Status CheckPeer(const crypto::Certificate& peer) const;
+  void CheckKey(crypto::TlsSecured secured);
+  void GoOn(absl::Status key, crypto::TlsSecured secured);
+  // Whether sessions with this identity's key are still of use.
+  bool IsCurrent() const;
   absl::Status SendHello(crypto::TlsSecured secured);
   absl::Status ReadReady(const Bytes& message);
   void Finish(absl::Status why);
 
   EndToEnd& shared_;
+  const std::shared_ptr<const crypto::TlsContext> own_;
   const culvert::v1::E2eHello hello_;
   const std::string agent_;  // "PROJECT/AGENT"
   OnDone on_done_;
   ChannelDriver* driver_ = nullptr;
   std::unique_ptr<EndToEnd::Turn> turn_;
   std::optional<TlsHandshake> handshake_;
+  std::optional<AgentKeys::Succession> succession_;  // of another key than is known
   std::unique_ptr<crypto::TlsRecords> records_;
 };
 

@@ -52,6 +52,21 @@ constexpr std::array kMigrations = {
       created_by TEXT NOT NULL,
       UNIQUE (project, subject_kind, subject, role, agent, service, target)) STRICT;
     )sql",
+    // Keys and signatures in base32.
+    R"sql(
+    CREATE TABLE key_rotations (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, spiffe_id TEXT NOT NULL, old_key_id TEXT NOT NULL,
+      new_key_id TEXT NOT NULL, old_key TEXT NOT NULL, new_key TEXT NOT NULL,
+      time INTEGER NOT NULL, signature TEXT NOT NULL,
+      UNIQUE (spiffe_id, old_key_id, new_key_id)) STRICT;
+    )sql",
+    // An empty certificate waits to be signed.
+    R"sql(
+    CREATE TABLE signing_requests (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, role TEXT NOT NULL,
+      name TEXT NOT NULL, key_id TEXT NOT NULL UNIQUE, request TEXT NOT NULL,
+      certificate TEXT NOT NULL, asked INTEGER NOT NULL) STRICT;
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

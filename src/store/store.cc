@@ -14,6 +14,8 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
       tokens_(*database_),
       principals_(*database_),
       revocations_(*database_),
+      key_rotations_(*database_),
+      signing_requests_(*database_),
       policy_(*database_) {}
 
 Store::~Store() = default;
@@ -33,6 +35,7 @@ absl::Status Store::Load(WallTime now) {
     return absl::OkStatus();
   }));
   CULVERT_RETURN_IF_ERROR(tokens_.Purge(now));
+  CULVERT_RETURN_IF_ERROR(signing_requests_.Purge(now));
   CULVERT_RETURN_IF_ERROR(revocations_.Load());
   return policy_.Load();
 }

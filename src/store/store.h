@@ -6,9 +6,11 @@
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
+#include "store/key_rotation_table.h"
 #include "store/policy_table.h"
 #include "store/principal_table.h"
 #include "store/revocation_table.h"
+#include "store/signing_table.h"
 #include "store/token_table.h"
 
 namespace culvert::store {
@@ -35,6 +37,8 @@ class Store {
   TokenTable& tokens() { return tokens_; }
   PrincipalTable& principals() { return principals_; }
   RevocationTable& revocations() { return revocations_; }
+  KeyRotationTable& key_rotations() { return key_rotations_; }
+  SigningTable& signing_requests() { return signing_requests_; }
   PolicyTable& policy() { return policy_; }
 
  private:
@@ -46,6 +50,8 @@ class Store {
   TokenTable tokens_;
   PrincipalTable principals_;
   RevocationTable revocations_;
+  KeyRotationTable key_rotations_;
+  SigningTable signing_requests_;
   PolicyTable policy_;
 };
 

@@ -32,12 +32,17 @@ void PurgeIn(Database& database, WallTime now) {
   database.Execute("DELETE FROM tokens WHERE coalesce(used_at, expires) < ?", before);
 }
 
-absl::Status CheckUsable(const Token& token, const std::string& key_id, Role role, WallTime now) {
+bool HasRequested(Database& database, const std::string& key_id) {
+  return database.Finds("SELECT 1 FROM signing_requests WHERE key_id = ?", key_id);
+}
+
+absl::Status CheckUsable(Database& database, const Token& token, const std::string& key_id,
+                         Role role, WallTime now) {
   if (token.used && token.used_by != key_id) {
     return absl::UnauthenticatedError(
         fmt::format("enrolment token {} was used at {}", token.id, FormatTime(*token.used)));
   }
-  if (token.expires <= now) {
+  if (token.expires <= now && !(token.used && HasRequested(database, key_id))) {
     return absl::UnauthenticatedError(
         fmt::format("enrolment token {} expired at {}", token.id, FormatTime(token.expires)));
   }
@@ -78,7 +83,7 @@ absl::StatusOr<Enrolment> TokenTable::Use(std::string_view secret, const std::st
         fmt::format("{} WHERE secret_hash = ?", kColumns).c_str(), HashOf(secret));
     if (!row.executeStep()) return absl::UnauthenticatedError("enrolment token unknown");
     CULVERT_ASSIGN_OR_RETURN(const Token token, TokenAt(row));
-    CULVERT_RETURN_IF_ERROR(CheckUsable(token, key_id, role, now));
+    CULVERT_RETURN_IF_ERROR(CheckUsable(database_, token, key_id, role, now));
     if (database_.Finds("SELECT 1 FROM revocations WHERE key_id = ?", key_id)) {
       return absl::PermissionDeniedError(fmt::format("key {} is revoked", key_id));
     }

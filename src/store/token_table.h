@@ -48,7 +48,8 @@ class TokenTable {
   absl::StatusOr<NewToken> Create(const Enrolment& enrolment, WallTime expires, WallTime now);
 
   // Uses the token up for the key `key_id`, in one transaction: of two keys exactly one succeeds.
-  // The same key may come again until the token expires: the answer to it may have been lost.
+  // The same key may come again until the token expires, the answer to it may have been lost, and
+  // for as long as its request waits to be signed.
   // UNAUTHENTICATED if it is unknown, expired or another key's; FAILED_PRECONDITION if it is not
   // for `role`, PERMISSION_DENIED if the key is revoked, and it stays unused. The message says
   // which, and may be told to whoever has the secret.

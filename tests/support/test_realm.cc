@@ -47,9 +47,10 @@ crypto::Identity TestRealm::Issue(SpiffeId::Role role, const std::string& name,
                                   std::chrono::seconds end) const {
   const crypto::PrivateKey key = crypto::PrivateKey::Generate();
   const crypto::WallTime now = std::chrono::system_clock::now();
-  const crypto::Certificate certificate = pki_->Issue({broker::kTrustDomain, project, role, name},
-                                                      key.public_key(), now + begin, end - begin);
-  auto identity = crypto::Identity::FromParts(key, certificate, pki_->authority());
+  const auto certificate = pki_->Issue({broker::kTrustDomain, project, role, name},
+                                       key.public_key(), now + begin, end - begin);
+  REQUIRE(certificate.ok());
+  auto identity = crypto::Identity::FromParts(key, *certificate, pki_->authority());
   REQUIRE(identity.ok());
   return *std::move(identity);
 }

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
@@ -20,6 +21,15 @@ class TestRecords final : public broker::Records {
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
   void NoteIssued(const crypto::Certificate&) override {}
+  absl::Status KeepRotation(const crypto::KeyRotation& rotation,
+                            const crypto::KeySuccession&) override {
+    rotations.push_back(rotation);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<crypto::KeyRotation>> RotationsOf(
+      const crypto::SpiffeId&) const override {
+    return rotations;
+  }
   absl::Status CheckNotRevoked(const std::string& key) const override;
   absl::Status MayConnect(const broker::Principal& who,
                           const broker::OpenChannel& open) const override;
@@ -29,6 +39,7 @@ class TestRecords final : public broker::Records {
 
   bool denied = false;  // every channel
   std::set<std::string> revoked;
+  std::vector<crypto::KeyRotation> rotations;  // of whomever they are: the peer has to look
   std::string token;  // the only one, for the user alice; empty once it was used
 };
 

@@ -45,7 +45,7 @@ TEST_CASE_METHOD(RecordsFixture, "Records note who was issued a certificate", "[
   const auto pki = Pki::Open({directory.path()}, now);
   REQUIRE(pki.ok());
   const auto key = crypto::PrivateKey::Generate();
-  records.NoteIssued((*pki)->Issue(alice.id, key.public_key(), now));
+  records.NoteIssued(*(*pki)->Issue(alice.id, key.public_key(), now));
   const auto list = *store->principals().List("default");
   REQUIRE(list.size() == 1);
   CHECK(list[0].principal.ToString() == "user alice");
