@@ -1,12 +1,15 @@
 #include "rpc/grpc_convert.h"
 
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 
 #include <array>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "tunnel/message.h"
 
@@ -23,6 +26,17 @@ grpc::Slice ToSlice(const Bytes& bytes) {
   return grpc::Slice(
       const_cast<char*>(shared->data()), shared->size(),
       [](void* owner) { delete static_cast<Bytes*>(owner); }, shared);
+}
+
+void LogOfGrpc(gpr_log_func_args* args) {
+  // Before it aborts, which is for everybody to see.
+  constexpr std::string_view kAssertion = "assertion failed";
+  const std::string_view text = args->message;
+  if (text.substr(0, kAssertion.size()) == kAssertion) {
+    CULVERT_LOG(kError, "[grpc] {} at {}:{}", Printable(text), args->file, args->line);
+  } else {
+    CULVERT_LOG(kDebug, "[grpc] {}", Printable(text));
+  }
 }
 
 }  // namespace
@@ -44,7 +58,10 @@ grpc::ByteBuffer ToByteBuffer(const Frame& frame) {
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
-void QuietProtobuf() { google::protobuf::SetLogHandler(nullptr); }
+void QuietLibraries() {
+  google::protobuf::SetLogHandler(nullptr);
+  gpr_set_log_function(&LogOfGrpc);
+}
 
 absl::Status FromGrpc(const grpc::Status& status) {
   return MakeStatus(static_cast<absl::StatusCode>(status.error_code()), status.error_message());

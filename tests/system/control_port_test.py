@@ -137,6 +137,14 @@ class ControlPort(SystemTest):
                     pass
         self.enrol(self.running, "user", "alice")
 
+    def test_a_failed_handshake_is_no_line_in_the_log(self):
+        """Anybody can fail as often as they like."""
+        for _ in range(3):
+            self.assertIsNone(self.shake("-tls1_1", "-cipher", f"ALL:{WEAKEST}")[1])
+        self.enrol(self.running, "user", "alice")
+        self.running.kill()
+        self.assertEqual(0, self.running.stderr.count("(?i)handshake|ssl"))
+
 
 def client_hello(minor):
     """Of version 3.minor and no later one, with the suites that go with it."""
