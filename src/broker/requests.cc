@@ -177,6 +177,8 @@ absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& m
     return accept;
   }
   if (!request.has_resume_request()) return NotAnOpening();
+  const auto& resume = request.resume_request();
+  CULVERT_ASSIGN_OR_RETURN(accept.provider, LocalKeyOf(version, resume, resume.name(), region));
   accept.resume = true;
   return accept;
 }

@@ -60,7 +60,7 @@ grpc::ChannelArguments Arguments(const Credentials& credentials) {
 Connection::Connection(net::EventLoop& loop, const std::string& address,
                        const Credentials& credentials)
     : loop_(loop), address_(address) {
-  QuietProtobuf();
+  QuietLibraries();
   SetCredentials(credentials);
 }
 

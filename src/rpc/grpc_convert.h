@@ -15,8 +15,9 @@ Bytes ToBytes(const grpc::ByteBuffer& buffer);
 // Shares the body with the transport (small ones are copied: a slice of their own costs more).
 grpc::ByteBuffer ToByteBuffer(const Frame& frame);
 
-// Protobuf writes to stderr what a peer did wrong, such as a string that is not UTF-8. Any thread.
-void QuietProtobuf();
+// gRPC and Protobuf write to stderr what a peer did wrong, such as a failed handshake or a string
+// that is not UTF-8, as often as it does it: only to our log, at level debug. Any thread.
+void QuietLibraries();
 
 // gRPC's and Abseil's codes are the same set.
 absl::Status FromGrpc(const grpc::Status& status);

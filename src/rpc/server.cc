@@ -162,7 +162,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(net::EventLoop& loop,
                                                       const Credentials& credentials,
                                                       OnStream on_stream,
                                                       const ServerOptions& options) {
-  QuietProtobuf();
+  QuietLibraries();
   auto parts = std::make_unique<Parts>(loop, std::move(on_stream), options);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

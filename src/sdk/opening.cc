@@ -15,6 +15,11 @@ namespace {
 // "… last error: UNKNOWN: ipv4:127.0.0.1:7: Failed to connect to remote host: Connection refused".
 constexpr std::string_view kConnectFailed = "failed to connect to all addresses";
 constexpr std::string_view kRemoteHost = "remote host: ";
+// What rpc::Credentials::ForEnrolment found out follows.
+constexpr std::string_view kVerdict = "verification check failed with error: UNAUTHENTICATED: ";
+// OpenSSL's reasons.
+constexpr std::string_view kNotVerified = "certificate verify failed";
+constexpr std::string_view kNoTls = "wrong version number";
 // How gRPC speaks of a connection that was there.
 constexpr std::string_view kLost[] = {"Socket closed", "Connection reset", "Broken pipe",
                                       "keepalive",     "GOAWAY",           "Transport closed"};
@@ -26,6 +31,21 @@ std::string LowerFirst(std::string text) {
 
 bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
+}
+
+// From gRPC's words for it.
+std::string WhyUnreachable(std::string_view message) {
+  for (const std::string_view before : {kVerdict, kRemoteHost}) {
+    const size_t at = message.rfind(before);
+    if (at != std::string_view::npos)
+      return LowerFirst(std::string(message.substr(at + before.size())));
+  }
+  if (Contains(message, kNotVerified)) {
+    return "its certificate is not of the authority that we enrolled with: wrong broker, or "
+           "somebody is in between";
+  }
+  if (Contains(message, kNoTls)) return "no TLS there: no broker, or one with --insecure";
+  return "no connection in time";
 }
 
 }  // namespace
@@ -45,12 +65,8 @@ ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, Monoto
 absl::Status ExplainStreamEnd(const absl::Status& status, const std::string& broker) {
   const std::string_view message = MessageOf(status);
   if (Contains(message, kConnectFailed)) {
-    const size_t host = message.rfind(kRemoteHost);
-    const std::string cause =
-        host == std::string_view::npos
-            ? "no connection in time"
-            : LowerFirst(std::string(message.substr(host + kRemoteHost.size())));
-    return MakeStatus(status.code(), fmt::format("cannot reach broker {}: {}", broker, cause));
+    return MakeStatus(status.code(),
+                      fmt::format("cannot reach broker {}: {}", broker, WhyUnreachable(message)));
   }
   for (const std::string_view lost : kLost) {
     if (Contains(message, lost))

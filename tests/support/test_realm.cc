@@ -23,7 +23,7 @@ absl::Status TestRecords::CheckNotRevoked(const std::string& key) const {
 
 absl::Status TestRecords::MayConnect(const broker::Principal& who,
                                      const broker::OpenChannel&) const {
-  if (!denied) return absl::OkStatus();
+  if (!denied && (only.empty() || who.ToString() == only)) return absl::OkStatus();
   return absl::PermissionDeniedError("no rule allows it to " + who.ToString());
 }
 

@@ -38,6 +38,7 @@ class TestRecords final : public broker::Records {
   }
 
   bool denied = false;  // every channel
+  std::string only;     // "user alice": everybody else's channels are denied, unless empty
   std::set<std::string> revoked;
   std::vector<crypto::KeyRotation> rotations;  // of whomever they are: the peer has to look
   std::string token;  // the only one, for the user alice; empty once it was used

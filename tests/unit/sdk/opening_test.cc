@@ -23,6 +23,21 @@ TEST_CASE("ExplainStreamEnd says why a broker cannot be reached", "[opening]") {
         "cannot reach broker 127.0.0.1:7400: no connection in time");
 }
 
+TEST_CASE("ExplainStreamEnd says that a broker is not the one it should be", "[opening]") {
+  const std::string before =
+      "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7400: ";
+  CHECK(Explained(before + "Custom verification check failed with error: UNAUTHENTICATED: the "
+                           "broker's authority is another one") ==
+        "cannot reach broker 127.0.0.1:7400: the broker's authority is another one");
+  CHECK(Explained(before + "Ssl handshake failed: SSL_ERROR_SSL: error:0A000086:SSL "
+                           "routines::certificate verify failed") ==
+        "cannot reach broker 127.0.0.1:7400: its certificate is not of the authority that we "
+        "enrolled with: wrong broker, or somebody is in between");
+  CHECK(Explained(before + "Ssl handshake failed: SSL_ERROR_SSL: error:0A00010B:SSL "
+                           "routines::wrong version number") ==
+        "cannot reach broker 127.0.0.1:7400: no TLS there: no broker, or one with --insecure");
+}
+
 TEST_CASE("ExplainStreamEnd says that a connection was lost", "[opening]") {
   const std::string message = GENERATE("Socket closed", "recvmsg:Connection reset by peer",
                                        "keepalive watchdog timeout", "GOAWAY received");

@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+"""What a new connection costs: straight, through ssh -L, and through Culvert without and with
+encryption. Prints a table; bench/README.md says what its columns are."""
+
+import argparse
+import json
+import os
+import pwd
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "tests", "system"))
+
+from harness import AGENT, HOST, Process, SystemTest, need, reserved_port  # noqa: E402
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Bench(SystemTest):
+    """What the system tests start, without a test."""
+
+    def runTest(self):
+        """For unittest: this is no test."""
+
+    def __enter__(self):
+        self.processes = []
+        self.setUp()
+        return self
+
+    def __exit__(self, *unused):
+        self.doCleanups()
+
+
+class Secure(Bench):
+    secure = True
+
+
+class Insecure(Bench):
+    secure = False
+
+
+def dial(program, port, count, at_once):
+    done = subprocess.run([program, "dial", str(port), str(count), str(at_once)],
+                          capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"connections dial: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def processor_seconds(pids):
+    """Of these processes and their descendants, all that are alive."""
+    children, spent = {}, {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
+                fields = stat.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(name))
+        spent[int(name)] = (int(fields[11]) + int(fields[12])) / TICKS
+    total, waiting = 0.0, list(pids)
+    while waiting:
+        pid = waiting.pop()
+        total += spent.get(pid, 0.0)
+        waiting += children.get(pid, [])
+    return total
+
+
+class Tunnelled:
+    """A port that leads to the server for a whole round."""
+
+    def __init__(self, port, pids):
+        self.port, self.pids = port, pids
+
+    def measure(self, options):
+        dial(options.program, self.port, 20, 1)  # the connection to the broker, the first handshake
+        began = processor_seconds(self.pids)
+        one = dial(options.program, self.port, options.count, 1)
+        many = dial(options.program, self.port, options.count * 2, options.at_once)
+        spent = processor_seconds(self.pids) - began
+        return {"in sequence /s": one["per_second"], "p50 µs": one["p50_us"],
+                "p99 µs": one["p99_us"], "at once /s": many["per_second"],
+                "processor µs": spent / (options.count * 3) * 1e6}
+
+
+class First:
+    """Forwarders that have just been started: what their first connection takes."""
+
+    def __init__(self, bench, broker, target):
+        self.bench, self.broker, self.target = bench, broker, target
+
+    def measure(self, options):
+        setups = []
+        for _ in range(options.first):
+            forwarder = self.bench.forwarder(self.broker, forwards=[f"0:{AGENT}:{self.target}"])
+            setups.append(dial(options.program, forwarder.ports[0], 1, 1)["p50_us"])
+            forwarder.kill()
+        setups.sort()
+        return {"p50 µs": statistics.median(setups), "p99 µs": setups[-1]}
+
+
+def start_ssh(bench, target):
+    """ssh -L with Debian's client and server, and keys of its own."""
+    if os.geteuid() == 0:
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+    for name in ("host_key", "user_key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bench.path(name)],
+                       check=True)
+    port = bench.enterContext(reserved_port())
+    bench.write("sshd_config", f"""
+ListenAddress {HOST}:{port}
+HostKey {bench.path("host_key")}
+AuthorizedKeysFile {bench.path("user_key.pub")}
+PermitRootLogin yes
+StrictModes no
+UsePAM no
+PidFile none
+MaxSessions 1000
+""")
+    server = bench.start([need("sshd", "openssh-server"), "-D", "-e", "-f",
+                          bench.path("sshd_config")])
+    server.stderr.expect("Server listening")
+    local = bench.enterContext(reserved_port())
+    client = bench.start(
+        [need("ssh", "openssh-client"), "-F", "/dev/null", "-v", "-N", "-i",
+         bench.path("user_key"), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
+         "UserKnownHostsFile=/dev/null", "-p", str(port), "-L", f"{HOST}:{local}:{HOST}:{target}",
+         f"{pwd.getpwuid(os.geteuid()).pw_name}@{HOST}"])
+    client.stderr.expect("Entering interactive session")
+    return Tunnelled(local, [server.pid, client.pid])
+
+
+def start_culvert(bench, target):
+    """(with a forwarder that stays, first connections)"""
+    broker = bench.broker("--log-level", "warning")
+    agent = bench.agent(broker)
+    forwarder = bench.forwarder(broker, "-q", forwards=[f"0:{AGENT}:{target}"])
+    return (Tunnelled(forwarder.ports[0], [broker.pid, agent.pid, forwarder.pid]),
+            First(bench, broker, target))
+
+
+def table(rounds):
+    """Medians over the rounds; in brackets, the median of each round's ratio to ssh -L."""
+    columns = ["in sequence /s", "p50 µs", "p99 µs", "at once /s", "processor µs"]
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name in rounds[0]:
+        cells = []
+        for column in columns:
+            values = [one[name].get(column) for one in rounds]
+            if None in values:
+                cells.append("–")
+                continue
+            cell = f"{statistics.median(values):,.0f}"
+            base = [one["ssh -L"][column] for one in rounds]
+            if all(base):
+                ratio = statistics.median(a / b for a, b in zip(values, base))
+                cell += f" ({ratio:.2f})"
+            cells.append(cell)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build", help="the build directory, such as build/release")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=1000, help="connections one after the other; "
+                        "twice as many are opened at once")
+    parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument("--first", type=int, default=10, help="fresh forwarders in a round")
+    options = parser.parse_args()
+    options.program = os.path.join(options.build, "bench", "connections")
+    os.environ["CULVERT_BIN_DIR"] = os.path.join(os.path.abspath(options.build), "bin")
+
+    with (Process([options.program, "serve"]) as server, Insecure() as plain_bench,
+          Secure() as secure_bench):
+        target = int(server.stdout.expect(r"^port (\d+)$")[1])
+        plain, plain_first = start_culvert(plain_bench, target)
+        secure, secure_first = start_culvert(secure_bench, target)
+        variants = {"direct": Tunnelled(target, [server.pid]),
+                    "ssh -L": start_ssh(plain_bench, target),
+                    "Culvert, --insecure": plain,
+                    "Culvert": secure,
+                    "Culvert, --insecure, first of a forwarder": plain_first,
+                    "Culvert, first of a forwarder": secure_first}
+        rounds = []
+        for number in range(options.rounds):
+            load = os.getloadavg()[0]
+            rounds.append({name: one.measure(options) for name, one in variants.items()})
+            print(f"round {number + 1} of {options.rounds}, load before it {load:.1f}",
+                  file=sys.stderr, flush=True)
+    print(table(rounds))
+
+
+if __name__ == "__main__":
+    main()
