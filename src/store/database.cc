@@ -52,6 +52,18 @@ constexpr std::array kMigrations = {
       created_by TEXT NOT NULL,
       UNIQUE (project, subject_kind, subject, role, agent, service, target)) STRICT;
     )sql",
+    R"sql(
+    CREATE TABLE issuers (
+      issuer TEXT PRIMARY KEY, project TEXT NOT NULL REFERENCES projects (name),
+      audiences TEXT NOT NULL, claim TEXT NOT NULL, source TEXT NOT NULL,
+      authorities TEXT NOT NULL, keys TEXT NOT NULL, created INTEGER NOT NULL)
+      STRICT, WITHOUT ROWID;
+    CREATE TABLE service_account_keys (
+      project TEXT NOT NULL REFERENCES projects (name), name TEXT NOT NULL, key_id TEXT NOT NULL,
+      jwk TEXT NOT NULL, created INTEGER NOT NULL,
+      PRIMARY KEY (project, name, key_id)) STRICT, WITHOUT ROWID;
+    ALTER TABLE principals ADD COLUMN by_login INTEGER NOT NULL DEFAULT 0;
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

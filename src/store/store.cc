@@ -14,7 +14,9 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
       tokens_(*database_),
       principals_(*database_),
       revocations_(*database_),
-      policy_(*database_) {}
+      policy_(*database_),
+      issuers_(*database_),
+      service_accounts_(*database_) {}
 
 Store::~Store() = default;
 

@@ -1,4 +1,5 @@
-// What a broker must not forget: projects, enrolment tokens, principals, revoked keys and policy.
+// What a broker must not forget: projects, enrolment tokens, principals, revoked keys, policy, and
+// whose JSON Web Tokens count.
 #pragma once
 
 #include <memory>
@@ -6,9 +7,11 @@
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
+#include "store/issuer_table.h"
 #include "store/policy_table.h"
 #include "store/principal_table.h"
 #include "store/revocation_table.h"
+#include "store/service_account_table.h"
 #include "store/token_table.h"
 
 namespace culvert::store {
@@ -36,6 +39,8 @@ class Store {
   PrincipalTable& principals() { return principals_; }
   RevocationTable& revocations() { return revocations_; }
   PolicyTable& policy() { return policy_; }
+  IssuerTable& issuers() { return issuers_; }
+  ServiceAccountTable& service_accounts() { return service_accounts_; }
 
  private:
   Store(StateLock lock, std::unique_ptr<Database> database);
@@ -47,6 +52,8 @@ class Store {
   PrincipalTable principals_;
   RevocationTable revocations_;
   PolicyTable policy_;
+  IssuerTable issuers_;
+  ServiceAccountTable service_accounts_;
 };
 
 }  // namespace culvert::store
