@@ -63,7 +63,8 @@ WORDS = {
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
                      "update", "delete"],
 }
-FILES = {"--config", "--audit-log", "--token-file"}
+FILES = {"--config", "--audit-log", "--ca-cert", "--ca-file", "--jwks", "--jwt-file", "--public-key",
+         "--token-file"}
 FOLDERS = {"--state-dir"}
 
 

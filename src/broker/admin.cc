@@ -18,7 +18,7 @@ struct Named {
   AdminCommand run;
 };
 
-constexpr std::array<Named, 15> kCommands = {{
+constexpr std::array<Named, 21> kCommands = {{
     {"token create", CreateToken},
     {"token list", ListTokens},
     {"token revoke", RevokeToken},
@@ -34,6 +34,12 @@ constexpr std::array<Named, 15> kCommands = {{
     {"principal list", ListPrincipals},
     {"revoke", RevokeKeys},
     {"unrevoke", UnrevokeKey},
+    {"issuer add", AddIssuer},
+    {"issuer remove", RemoveIssuer},
+    {"issuer list", ListIssuers},
+    {"service-account add", AddServiceAccount},
+    {"service-account remove", RemoveServiceAccount},
+    {"service-account list", ListServiceAccounts},
 }};
 
 absl::StatusOr<AdminCommand> CommandOf(const Json& request) {

@@ -24,6 +24,9 @@ absl::StatusOr<rpc::Frame> Broker::AnswerCall(const rpc::StreamInfo& info, const
   if (info.method == rpc::StreamInfo::Method::kEnroll) {
     return access_.identity_calls->Enroll(message, std::chrono::system_clock::now());
   }
+  if (info.method == rpc::StreamInfo::Method::kLogin) {
+    return access_.identity_calls->Login(message, std::chrono::system_clock::now());
+  }
   return AnswerIdentified(info, message);
 }
 

@@ -39,6 +39,10 @@ rpc::Frame IdentityCalls::Issue(const crypto::SpiffeId& id, const crypto::Public
                                 crypto::WallTime now) {
   const crypto::Certificate certificate = pki_.Issue(id, key, now);
   records_.NoteIssued(certificate);
+  return AnswerWith(certificate);
+}
+
+rpc::Frame IdentityCalls::AnswerWith(const crypto::Certificate& certificate) const {
   pb::CertificateResponse response;
   response.set_certificate(certificate.Pem());
   response.set_authority(pki_.authority().Pem());
@@ -56,25 +60,44 @@ absl::StatusOr<rpc::Frame> IdentityCalls::Enroll(const Bytes& message, crypto::W
   return Issue(id, key, now);
 }
 
+absl::StatusOr<rpc::Frame> IdentityCalls::Login(const Bytes& message, crypto::WallTime now) {
+  if (jwts_ == nullptr) return absl::UnimplementedError("nobody can log in here");
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::LoginRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const Principal who, jwts_->Identify(request.jwt(), now));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
+                           crypto::ReadCertificateRequest(request.certificate_request()));
+  CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(key.id()));
+  const crypto::Certificate certificate = pki_.Issue(who.id, key, now, kLoginLife);
+  // Without a record it could be renewed for ever.
+  CULVERT_RETURN_IF_ERROR(records_.NoteLogin(certificate));
+  return AnswerWith(certificate);
+}
+
 absl::StatusOr<rpc::Frame> IdentityCalls::Renew(const Principal& who, const rpc::StreamInfo&,
                                                 const Bytes& message, crypto::WallTime now) {
+  if (who.token) return absl::PermissionDeniedError("a JWT has no certificate to renew");
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
   if (key.id() != who.key) {
     return absl::PermissionDeniedError("the request is for another key than the connection's");
   }
+  CULVERT_RETURN_IF_ERROR(records_.MayRenew(who));
   return Issue(who.id, key, now);
 }
 
 absl::StatusOr<rpc::Frame> IdentityCalls::WhoAmI(const Principal& who,
                                                  const rpc::StreamInfo& info) const {
-  CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
-                           crypto::Certificate::FromPem(info.certificate));
   pb::WhoAmIResponse response;
+  if (who.token) {
+    response.set_not_after(UnixSeconds(who.token->expires));
+  } else {
+    CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
+                             crypto::Certificate::FromPem(info.certificate));
+    response.set_not_after(UnixSeconds(certificate.not_after()));
+  }
   response.set_spiffe_id(who.id.ToString());
   response.set_key_thumbprint(who.key);
-  response.set_not_after(UnixSeconds(certificate.not_after()));
   response.set_address(info.endpoint());
   response.set_region(region_);
   return rpc::FrameOf(response);

@@ -22,6 +22,10 @@ class Records {
                                                   crypto::SpiffeId::Role role) = 0;
   // A certificate was issued.
   virtual void NoteIssued(const crypto::Certificate& certificate) = 0;
+  // One was, for a login: it must not be given away unless this is on record.
+  virtual absl::Status NoteLogin(const crypto::Certificate& certificate) = 0;
+  // FAILED_PRECONDITION for a key whose certificates came from logins.
+  virtual absl::Status MayRenew(const Principal& who) const = 0;
   // UNAUTHENTICATED, with the reason, for a key that was withdrawn.
   virtual absl::Status CheckNotRevoked(const std::string& key) const = 0;
   // The policy's word: PERMISSION_DENIED without a rule that allows it.

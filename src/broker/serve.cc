@@ -57,6 +57,7 @@ config::ChangedKeys ChangedForNextStart(const config::BrokerConfig& now,
   keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
   keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
   keys.Note("json", now.json, next.json);
+  keys.Note("jwt_audience", now.jwt_audience, next.jwt_audience);
   keys.Note("audit_log", now.audit_file(), next.audit_file());
   return keys;
 }

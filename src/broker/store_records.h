@@ -17,6 +17,8 @@ class StoreRecords final : public Records {
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
   void NoteIssued(const crypto::Certificate& certificate) override;
+  absl::Status NoteLogin(const crypto::Certificate& certificate) override;
+  absl::Status MayRenew(const Principal& who) const override;
   absl::Status CheckNotRevoked(const std::string& key) const override;
   absl::Status MayConnect(const Principal& who, const OpenChannel& open) const override;
   bool MaySee(const Principal& who, const ProviderKey& provider) const override;

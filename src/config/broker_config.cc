@@ -26,6 +26,12 @@ absl::StatusOr<std::string> ParseFile(std::string_view text) {
   return absl::InvalidArgumentError("expected a path");
 }
 
+absl::StatusOr<std::string> ParseAudience(std::string_view text) {
+  constexpr size_t kMostBytes = 512;
+  if (!text.empty() && text.size() <= kMostBytes) return std::string(text);
+  return absl::InvalidArgumentError("expected 1 to 512 bytes");
+}
+
 Settings ServeSettings(BrokerConfig& config) {
   Settings settings = {
       ListSetting({"listen", '\0', "ADDR:PORT",
@@ -45,6 +51,10 @@ Settings ServeSettings(BrokerConfig& config) {
       ValueSetting({"audit-log", '\0', "FILE", "Where what happens is recorded.",
                     "audit.log in the state directory"},
                    config.audit_log, ParseFile),
+      ValueSetting(
+          {"jwt-audience", '\0', "AUDIENCE",
+           "What the JSON Web Tokens of service accounts have to be for.", config.jwt_audience},
+          config.jwt_audience, ParseAudience),
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/broker.toml for root, else "

@@ -22,10 +22,11 @@ struct BrokerConfig {
   uint32_t max_connections_per_address = 4096;
   uint32_t max_streams_per_address = 16384;
   uint32_t max_pending_per_address = 1024;
-  uint32_t max_connections = 0;  // 0: 90 % of the descriptors
-  bool json = false;             // results on stdout as JSON
-  std::string audit_log;         // empty: audit.log in the state directory
-  AdminCommand admin;            // without a name: serve
+  uint32_t max_connections = 0;          // 0: 90 % of the descriptors
+  bool json = false;                     // results on stdout as JSON
+  std::string audit_log;                 // empty: audit.log in the state directory
+  std::string jwt_audience = "culvert";  // of tokens that service accounts sign
+  AdminCommand admin;                    // without a name: serve
 
   std::string audit_file() const {
     return audit_log.empty() ? common.state_dir + "/audit.log" : audit_log;

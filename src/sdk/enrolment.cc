@@ -42,8 +42,10 @@ absl::StatusOr<crypto::PrivateKey> PendingKey(const std::string& state_dir) {
   return key;
 }
 
-absl::StatusOr<crypto::Identity> ReadAnswer(const Bytes& answer, crypto::PrivateKey key,
-                                            const std::string& fingerprint) {
+}  // namespace
+
+absl::StatusOr<crypto::Identity> ReadCertificateAnswer(const Bytes& answer, crypto::PrivateKey key,
+                                                       const std::string& fingerprint) {
   culvert::v1::CertificateResponse response;
   if (!response.ParseFromArray(answer.data(), static_cast<int>(answer.size()))) {
     return absl::InternalError("answer of the broker does not parse");
@@ -51,7 +53,8 @@ absl::StatusOr<crypto::Identity> ReadAnswer(const Bytes& answer, crypto::Private
   CULVERT_ASSIGN_OR_RETURN(crypto::Certificate authority,
                            crypto::Certificate::FromPem(response.authority()));
   if (authority.Fingerprint() != fingerprint) {
-    return absl::UnauthenticatedError("the broker answers with another authority than the token's");
+    return absl::UnauthenticatedError(
+        "the broker answers with another authority than the one that is trusted");
   }
   CULVERT_ASSIGN_OR_RETURN(crypto::Certificate certificate,
                            crypto::Certificate::FromPem(response.certificate()));
@@ -59,8 +62,6 @@ absl::StatusOr<crypto::Identity> ReadAnswer(const Bytes& answer, crypto::Private
                                                     std::chrono::system_clock::now()));
   return crypto::Identity::FromParts(std::move(key), std::move(certificate), std::move(authority));
 }
-
-}  // namespace
 
 absl::StatusOr<crypto::Identity> Enroll(const EnrolmentRequest& request) {
   CULVERT_ASSIGN_OR_RETURN(const crypto::EnrolmentToken token,
@@ -78,7 +79,7 @@ absl::StatusOr<crypto::Identity> Enroll(const EnrolmentRequest& request) {
   query.request = rpc::FrameOf(message);
   CULVERT_ASSIGN_OR_RETURN(const Bytes answer, AskBroker(query));
   CULVERT_ASSIGN_OR_RETURN(crypto::Identity identity,
-                           ReadAnswer(answer, std::move(key), token.ca_fingerprint));
+                           ReadCertificateAnswer(answer, std::move(key), token.ca_fingerprint));
   CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, identity));
   unlink(PendingKeyFile(request.state_dir).c_str());
   return identity;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "crypto/identity.h"
 
 namespace culvert {
@@ -22,5 +23,10 @@ struct EnrolmentRequest {
 // token: the key is kept for it. ALREADY_EXISTS where there is an identity; UNAUTHENTICATED for a
 // token that is unknown, used or expired, or a broker that is not the token's. Blocks.
 absl::StatusOr<crypto::Identity> Enroll(const EnrolmentRequest& request);
+
+// The identity that the broker's CertificateResponse makes of `key`. UNAUTHENTICATED unless it is
+// of the authority with this fingerprint.
+absl::StatusOr<crypto::Identity> ReadCertificateAnswer(const Bytes& answer, crypto::PrivateKey key,
+                                                       const std::string& fingerprint);
 
 }  // namespace culvert

@@ -21,6 +21,8 @@ constexpr Duration kLongestWait = std::chrono::hours(1);
 constexpr Duration kShortestRetry = std::chrono::seconds(1);
 constexpr Duration kLongestRetry = std::chrono::minutes(30);
 constexpr int kRetriesInWhatIsLeft = 20;
+// For an identity that another login has put in the place of one.
+constexpr Duration kLookAgain = std::chrono::seconds(30);
 
 Duration Until(WallTime time) {
   return std::chrono::duration_cast<Duration>(time - std::chrono::system_clock::now());
@@ -79,6 +81,10 @@ void IdentityKeeper::Renew() {
 
 void IdentityKeeper::HandleAnswer(const absl::StatusOr<Bytes>& answer) {
   call_.reset();
+  if (absl::IsFailedPrecondition(answer.status())) {
+    GiveUp(answer.status());
+    return;
+  }
   if (!answer.ok()) {
     Retry(ExplainStreamEnd(answer.status(), brokers_.AddressForAttempt(attempt_)));
     return;
@@ -118,6 +124,38 @@ void IdentityKeeper::Retry(const absl::Status& why) {
       left > Duration::zero() ? fmt::format("{:.0f} s left", ToSeconds(left)) : "it has expired",
       Printable(MessageOf(why)));
   Plan(wait);
+}
+
+// --- what came of a login ---
+
+void IdentityKeeper::GiveUp(const absl::Status& why) {
+  why_not_ = fmt::format("certificate not renewed, it ends at {}: {}",
+                         FormatTime(identity_->certificate.not_after()), Printable(MessageOf(why)));
+  LookForAnother();
+}
+
+void IdentityKeeper::LookForAnother() {
+  auto found = std::make_shared<absl::StatusOr<crypto::Identity>>(absl::NotFoundError(""));
+  save_.emplace(
+      loop_, [dir = state_dir_, found] { *found = crypto::LoadIdentity(dir); },
+      [this, found] {
+        save_.reset();
+        HandleAnother(*found);
+      });
+}
+
+void IdentityKeeper::HandleAnother(const absl::StatusOr<crypto::Identity>& found) {
+  const bool newer = found.ok() && found->spiffe_id() == identity_->spiffe_id() &&
+                     found->authority == identity_->authority &&
+                     found->certificate.not_after() > identity_->certificate.not_after();
+  if (newer) {
+    identity_ = std::make_shared<const crypto::Identity>(*found);
+    on_renewed_(*identity_);
+    PlanNext();
+    return;
+  }
+  if (!why_not_.empty()) CULVERT_LOG(kWarning, "{}", std::exchange(why_not_, ""));
+  timer_.Start(kLookAgain, [this] { LookForAnother(); });
 }
 
 }  // namespace culvert

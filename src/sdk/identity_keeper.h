@@ -17,6 +17,7 @@ namespace culvert {
 
 // Confined to the loop. From the construction on it has the broker issue a new certificate for the
 // same key when two thirds of the life of the last one are over, and tries again until one comes.
+// What came of a login is not renewed: it says so once, and takes what another login brings.
 class IdentityKeeper {
  public:
   // Runs on the loop with every new identity, once it is saved.
@@ -36,6 +37,10 @@ class IdentityKeeper {
   void HandleAnswer(const absl::StatusOr<Bytes>& answer);
   void Save(crypto::Identity renewed);
   void Retry(const absl::Status& why);
+  // The broker does not renew it: somebody has to log in again, which may have happened.
+  void GiveUp(const absl::Status& why);
+  void LookForAnother();
+  void HandleAnother(const absl::StatusOr<crypto::Identity>& found);
 
   net::EventLoop& loop_;
   BrokerList& brokers_;
@@ -44,9 +49,10 @@ class IdentityKeeper {
   const std::string state_dir_;
   OnRenewed on_renewed_;
   net::Timer timer_;
-  size_t attempt_ = 0;  // which broker
+  size_t attempt_ = 0;   // which broker
+  std::string why_not_;  // to be said once
   std::optional<UnaryCall> call_;
-  std::optional<net::Work> save_;
+  std::optional<net::Work> save_;  // or loads it
 };
 
 }  // namespace culvert

@@ -16,10 +16,10 @@ struct Issuer {
   std::string project;
   std::vector<std::string> audiences;  // for which its tokens count, at least one
   std::string claim = "sub";           // that names the user
-  std::string source;                  // of its keys: an absolute path, or an https URL
-  std::string authorities;  // PEM, that the URL's server is checked with; empty: the system's
-  std::string keys;         // the last JWK set that could be used; empty: none yet
-  WallTime created;
+  std::string source = {};             // of its keys: an absolute path, or an https URL
+  std::string authorities = {};  // PEM, that the URL's server is checked with; empty: the system's
+  std::string keys = {};         // the last JWK set that could be used; empty: none yet
+  WallTime created = {};
 };
 
 // Part of a Store, and confined to its thread.

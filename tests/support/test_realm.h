@@ -20,6 +20,12 @@ class TestRecords final : public broker::Records {
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
   void NoteIssued(const crypto::Certificate&) override {}
+  absl::Status NoteLogin(const crypto::Certificate&) override { return absl::OkStatus(); }
+  absl::Status MayRenew(const broker::Principal&) const override {
+    if (!by_login) return absl::OkStatus();
+    ++refused_renewals;
+    return absl::FailedPreconditionError("log in again");
+  }
   absl::Status CheckNotRevoked(const std::string& key) const override;
   absl::Status MayConnect(const broker::Principal& who,
                           const broker::OpenChannel& open) const override;
@@ -27,7 +33,9 @@ class TestRecords final : public broker::Records {
     return !denied;
   }
 
-  bool denied = false;  // every channel
+  bool denied = false;    // every channel
+  bool by_login = false;  // nothing is renewed
+  mutable int refused_renewals = 0;
   std::set<std::string> revoked;
   std::string token;  // the only one, for the user alice; empty once it was used
 };
