@@ -133,8 +133,7 @@ absl::StatusOr<Principal> JwtGate::ByIssuer(const Jwt& jwt, WallTime now) {
   }
   IssuerKeys& issuer = *found->second;
   issuer.RefreshIfOld();
-  const bool is_missing = issuer.keys().Find(jwt.key_id(), jwt.algorithm()) == nullptr;
-  if (is_missing && issuer.Refresh()) {
+  if (!issuer.keys().Has(jwt.key_id()) && issuer.Refresh()) {
     return absl::UnavailableError("JWT: the keys of its issuer are being read; try again");
   }
   const absl::StatusOr<JwtClaims> claims = jwt.Verify(issuer.keys());

@@ -14,4 +14,9 @@ const Jwk* JwkSet::Find(const std::optional<std::string>& id, std::string_view a
   return std::find_if(std::next(found), keys_.end(), fits) == keys_.end() ? &*found : nullptr;
 }
 
+bool JwkSet::Has(const std::optional<std::string>& id) const {
+  return std::any_of(keys_.begin(), keys_.end(),
+                     [&id](const Jwk& one) { return !id || one.id == *id; });
+}
+
 }  // namespace culvert::crypto

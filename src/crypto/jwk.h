@@ -39,6 +39,8 @@ class JwkSet {
   // The key of that name for that algorithm; without a name the only one for it. Null if there is
   // none.
   const Jwk* Find(const std::optional<std::string>& id, std::string_view algorithm) const;
+  // Whether there is a key of that name, for whatever; without a name, any.
+  bool Has(const std::optional<std::string>& id) const;
 
  private:
   std::vector<Jwk> keys_;

@@ -112,6 +112,10 @@ TEST_CASE("JWK set leaves out keys of other kinds and uses", "[jwk]") {
   CHECK(set->Find("good", "ES256") == set->keys().data());
   CHECK(set->Find("secret", "ES256") == nullptr);
   CHECK(set->Find("good", "RS256") == nullptr);
+  CHECK(set->Has("good"));
+  CHECK(set->Has(std::nullopt));
+  CHECK_FALSE(set->Has("secret"));
+  CHECK_FALSE(JwkSet().Has(std::nullopt));
 }
 
 TEST_CASE("JWK set tells a key without a name only where there is one", "[jwk]") {
