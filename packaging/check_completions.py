@@ -58,12 +58,13 @@ def flags_in_help(text):
 # Values that a completion knows, by flag; of other flags it knows none.
 WORDS = {
     "--log-level": ["trace", "debug", "info", "warning", "error", "off"],
-    "--kind": ["enrol", "renew", "register", "unregister", "open", "deny", "fail", "close",
+    "--kind": ["enrol", "renew", "login", "register", "unregister", "open", "deny", "fail", "close",
                "policy", "token", "revoke", "admin"],
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
                      "update", "delete"],
 }
-FILES = {"--config", "--audit-log", "--ca-cert", "--in", "--out", "--token-file"}
+FILES = {"--config", "--audit-log", "--ca-cert", "--ca-file", "--in", "--jwks", "--jwt-file",
+         "--out", "--public-key", "--token-file"}
 FOLDERS = {"--state-dir"}
 
 

@@ -36,6 +36,7 @@ ONLY_IN = {
     "mbedtls/": "crypto",
     "psa/": "crypto",
     "openssl/": "crypto",
+    "curl/": "broker",
     "sqlite3.h": "store",
     "SQLiteCpp/": "store",
     "cxxopts.hpp": "config",

@@ -18,7 +18,7 @@ struct Named {
   AdminCommand run;
 };
 
-constexpr std::array<Named, 17> kCommands = {{
+constexpr std::array<Named, 23> kCommands = {{
     {"token create", CreateToken},
     {"token list", ListTokens},
     {"token revoke", RevokeToken},
@@ -36,6 +36,12 @@ constexpr std::array<Named, 17> kCommands = {{
     {"unrevoke", UnrevokeKey},
     {"ca requests", ListSigningRequests},
     {"ca import", ImportCertificate},
+    {"issuer add", AddIssuer},
+    {"issuer remove", RemoveIssuer},
+    {"issuer list", ListIssuers},
+    {"service-account add", AddServiceAccount},
+    {"service-account remove", RemoveServiceAccount},
+    {"service-account list", ListServiceAccounts},
 }};
 
 absl::StatusOr<AdminCommand> CommandOf(const Json& request) {

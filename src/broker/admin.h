@@ -21,6 +21,7 @@ enum class AdminChange {
   kTokens,
   kPolicy,       // live channels may have lost their permission
   kRevocations,  // or their ends their identity
+  kJwts,         // the same, of those who have a JSON Web Token for one
 };
 
 // Who asks, for the records: "uid 0".

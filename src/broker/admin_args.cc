@@ -55,6 +55,25 @@ std::string AdminArgs::TakeTextOr(const char* name, std::string otherwise) {
   return "";
 }
 
+absl::StatusOr<std::string> AdminArgs::TakeLongText(const char* name, size_t most) {
+  const Json value = Take(name);
+  if (value.is_null()) return std::string();
+  if (!value.is_string()) return Expected(name, "a text");
+  auto text = value.get<std::string>();
+  if (text.size() <= most) return text;
+  return absl::InvalidArgumentError(fmt::format("{}: longer than {} bytes", name, most));
+}
+
+absl::StatusOr<std::vector<std::string>> AdminArgs::TakeTexts(const char* name) {
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<Json> items, TakeList(name));
+  std::vector<std::string> texts;
+  for (const Json& item : items) {
+    CULVERT_ASSIGN_OR_RETURN(std::string text, TextFrom(name, item));
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
 absl::StatusOr<int64_t> AdminArgs::TakeInteger(const char* name) {
   const Json value = Take(name);
   if (value.is_number_integer()) return value.get<int64_t>();

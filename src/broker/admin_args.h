@@ -23,6 +23,10 @@ class AdminArgs {
 
   absl::StatusOr<std::string> TakeText(const char* name, size_t most = kMaxTextBytes);
   std::string TakeTextOr(const char* name, std::string otherwise);
+  // Of at most `most` bytes; empty if it is not there.
+  absl::StatusOr<std::string> TakeLongText(const char* name, size_t most);
+  // Empty if it is not there.
+  absl::StatusOr<std::vector<std::string>> TakeTexts(const char* name);
   absl::StatusOr<int64_t> TakeInteger(const char* name);
   // {"kind": "user", "name": "alice"}
   absl::StatusOr<store::Subject> TakeSubject(const char* name);

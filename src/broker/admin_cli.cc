@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/admin_client.h"
+#include "broker/admin_files.h"
 #include "broker/admin_print.h"
 #include "broker/audit_reader.h"
 #include "broker/ca_cli.h"
@@ -67,6 +68,20 @@ Json RevokeArgs(const config::AdminCommand& command) {
   return args;
 }
 
+Json IssuerArgs(const config::AdminCommand& command) {
+  return {{"project", command.project},
+          {"issuer", command.operand},
+          {"audiences", command.audiences},
+          {"claim", command.claim},
+          {"jwks", command.jwks}};
+}
+
+Json ServiceAccountArgs(const config::AdminCommand& command) {
+  Json args = {{"project", command.project}, {"name", command.operand}};
+  if (!command.kid.empty()) args["kid"] = command.kid;
+  return args;
+}
+
 Json ArgsOf(const config::AdminCommand& command) {
   const std::string& name = command.name;
   if (name == "token create") return TokenArgs(command);
@@ -76,7 +91,12 @@ Json ArgsOf(const config::AdminCommand& command) {
   if (name == "role add" || name == "role remove") {
     return {{"name", command.operand}, {"permissions", command.permissions}};
   }
-  if (name == "role list" || name == "ca requests") return Json::object();
+  if (name == "role list" || name == "issuer list" || name == "ca requests") return Json::object();
+  if (name == "issuer add") return IssuerArgs(command);
+  if (name == "issuer remove") return {{"issuer", command.operand}};
+  if (name == "service-account add" || name == "service-account remove") {
+    return ServiceAccountArgs(command);
+  }
   if (name == "revoke") return RevokeArgs(command);
   if (name == "unrevoke") return {{"key", command.subjects.front().name}};
   return {{"project", command.project}};  // the other lists
@@ -91,9 +111,10 @@ void WarnOfEveryTarget(const config::AdminCommand& command) {
 }
 
 absl::Status RunRequest(const config::BrokerConfig& config) {
-  CULVERT_ASSIGN_OR_RETURN(
-      const Json result,
-      CallAdmin(config.common.state_dir, config.audit_file(), AdminRequest(config.admin)));
+  Json request = AdminRequest(config.admin);
+  CULVERT_RETURN_IF_ERROR(AttachFiles(config.admin, request));
+  CULVERT_ASSIGN_OR_RETURN(const Json result,
+                           CallAdmin(config.common.state_dir, config.audit_file(), request));
   WarnOfEveryTarget(config.admin);
   return config::PrintResult(
       DescribeResult(config.admin.name, result, config.json ? Format::kJson : Format::kText));

@@ -50,6 +50,13 @@ absl::StatusOr<AdminOutcome> UnrevokeKey(AdminCall& call);
 absl::StatusOr<AdminOutcome> ListSigningRequests(AdminCall& call);
 absl::StatusOr<AdminOutcome> ImportCertificate(AdminCall& call);
 
+absl::StatusOr<AdminOutcome> AddIssuer(AdminCall& call);
+absl::StatusOr<AdminOutcome> RemoveIssuer(AdminCall& call);
+absl::StatusOr<AdminOutcome> ListIssuers(AdminCall& call);
+absl::StatusOr<AdminOutcome> AddServiceAccount(AdminCall& call);
+absl::StatusOr<AdminOutcome> RemoveServiceAccount(AdminCall& call);
+absl::StatusOr<AdminOutcome> ListServiceAccounts(AdminCall& call);
+
 // Of the project that `call` is about.
 std::string TakeProject(AdminCall& call);
 // `kind` and `reason` filled in beside who did it.

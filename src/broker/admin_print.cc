@@ -59,6 +59,13 @@ std::vector<Column> ColumnsOf(const std::string& command) {
   if (command == "role list") {
     return {{"ROLE", "name"}, {"BUILT IN", "built_in"}, {"PERMISSIONS", "permissions"}};
   }
+  if (command == "issuer list") {
+    return {{"ISSUER", "issuer"}, {"PROJECT", "project"}, {"AUDIENCES", "audiences"},
+            {"CLAIM", "claim"},   {"KEYS", "keys"},       {"FROM", "jwks"}};
+  }
+  if (command == "service-account list") {
+    return {{"NAME", "name"}, {"KID", "kid"}, {"ALGORITHM", "algorithm"}, {"SINCE", "created"}};
+  }
   return {{"ROLE", "role"},       {"NAME", "name"},      {"KEY", "key"}, {"ENROLLED", "enrolled"},
           {"EXPIRES", "expires"}, {"REVOKED", "revoked"}};  // principal list
 }
@@ -94,6 +101,11 @@ std::string DescribeResult(const std::string& command, const Json& result, Forma
     return format == Format::kJson ? JsonLines(result) : TableOf(ColumnsOf(command), result);
   }
   if (command == "token create") return result.value("token", "") + "\n";
+  if (command == "service-account add") {
+    if (format == Format::kJson) return result.dump() + "\n";
+    return fmt::format("iss and sub: {}\nkid: {}\n", Cell(result["spiffe_id"]),
+                       Cell(result["kid"]));
+  }
   if (command != "revoke" || !result.contains("keys")) return "";
   std::string text;
   for (const Json& key : result["keys"]) text += fmt::format("revoked {}\n", Cell(key));

@@ -24,7 +24,7 @@ std::string AdminSocketPath(const std::string& state_dir);
 // the kernel says is at the other end; others are closed and logged.
 class AdminServer {
  public:
-  static constexpr size_t kMaxRequestBytes = size_t{64} * 1024;
+  static constexpr size_t kMaxRequestBytes = size_t{2} * 1024 * 1024;  // a JWK set, and authorities
   static constexpr size_t kMaxAnswerBytes = size_t{16} * 1024 * 1024;
   static constexpr size_t kMaxConnections = 16;
   static constexpr Duration kTime = std::chrono::seconds(5);

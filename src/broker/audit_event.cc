@@ -12,8 +12,9 @@ namespace culvert::broker {
 namespace {
 
 using Named = std::pair<AuditKind, std::string_view>;
-constexpr std::array<Named, 12> kNames = {{{AuditKind::kEnrol, "enrol"},
+constexpr std::array<Named, 13> kNames = {{{AuditKind::kEnrol, "enrol"},
                                            {AuditKind::kRenew, "renew"},
+                                           {AuditKind::kLogin, "login"},
                                            {AuditKind::kRegister, "register"},
                                            {AuditKind::kUnregister, "unregister"},
                                            {AuditKind::kOpen, "open"},

@@ -15,6 +15,7 @@ namespace culvert::broker {
 enum class AuditKind {
   kEnrol,       // a principal got its first certificate of a key
   kRenew,       // … and the next
+  kLogin,       // … or one for a JWT
   kRegister,    // an agent came
   kUnregister,  // … and went
   kOpen,        // a channel was opened

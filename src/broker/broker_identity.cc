@@ -32,12 +32,20 @@ absl::StatusOr<rpc::Frame> Broker::AnswerCall(PendingStream& pending, const Byte
   if (access_.identity_calls == nullptr) {
     return absl::FailedPreconditionError("this broker runs with --insecure: it has no identities");
   }
-  if (pending.info().method != rpc::StreamInfo::Method::kEnroll) {
-    return AnswerIdentified(pending, message);
+  switch (pending.info().method) {
+    case rpc::StreamInfo::Method::kEnroll: {
+      CULVERT_ASSIGN_OR_RETURN(IdentityCalls::Issued issued,
+                               access_.identity_calls->Enroll(message, WallNow()));
+      return Record(std::move(issued), AuditKind::kEnrol, pending);
+    }
+    case rpc::StreamInfo::Method::kLogin: {
+      CULVERT_ASSIGN_OR_RETURN(IdentityCalls::Issued issued,
+                               access_.identity_calls->Login(message, WallNow()));
+      return Record(std::move(issued), AuditKind::kLogin, pending);
+    }
+    default:
+      return AnswerIdentified(pending, message);
   }
-  CULVERT_ASSIGN_OR_RETURN(IdentityCalls::Issued issued,
-                           access_.identity_calls->Enroll(message, WallNow()));
-  return Record(std::move(issued), AuditKind::kEnrol, pending);
 }
 
 rpc::Frame Broker::Record(IdentityCalls::Issued issued, AuditKind kind, PendingStream& pending) {

@@ -39,8 +39,9 @@ BrokerState::BrokerState(net::EventLoop& loop, const config::BrokerConfig& confi
       pki_(std::move(pki)),
       audit_(loop, std::move(audit)),
       records_(*store_),
-      gate_(pki_->authority(), records_),
-      calls_(*pki_, records_, config.region),
+      jwts_(loop, *store_, config.jwt_audience),
+      gate_(pki_->authority(), records_, &jwts_),
+      calls_(*pki_, records_, config.region, &jwts_),
       admin_(*store_, {[this] { return authority_fingerprint(); },
                        [this](AdminChange change) { HandleChange(change); },
                        [this](const AuditEvent& event) {
@@ -64,7 +65,9 @@ absl::Status BrokerState::Serve(std::function<void()> on_permissions_changed) {
 }
 
 void BrokerState::HandleChange(AdminChange change) {
-  const bool permissions = change == AdminChange::kPolicy || change == AdminChange::kRevocations;
+  if (change == AdminChange::kJwts) jwts_.Reload();
+  const bool permissions = change == AdminChange::kPolicy || change == AdminChange::kRevocations ||
+                           change == AdminChange::kJwts;
   if (permissions && on_permissions_changed_) on_permissions_changed_();
 }
 

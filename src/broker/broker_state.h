@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
+#include "broker/jwt_gate.h"
 #include "broker/pki.h"
 #include "broker/store_records.h"
 #include "config/broker_config.h"
@@ -53,6 +54,7 @@ class BrokerState {
   const std::unique_ptr<Pki> pki_;
   AuditLog audit_;
   StoreRecords records_;
+  JwtGate jwts_;
   Gate gate_;
   IdentityCalls calls_;
   Admin admin_;

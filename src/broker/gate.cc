@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/pki.h"
@@ -14,8 +16,8 @@ namespace culvert::broker {
 using crypto::Certificate;
 using crypto::WallTime;
 
-Gate::Gate(Certificate authority, const Records& records)
-    : authority_(std::move(authority)), records_(records) {}
+Gate::Gate(Certificate authority, const Records& records, JwtGate* jwts)
+    : authority_(std::move(authority)), records_(records), jwts_(jwts) {}
 
 absl::StatusOr<Certificate> Gate::Verify(const std::string& pem, WallTime now) {
   const std::string digest = crypto::Sha256(pem);
@@ -33,6 +35,9 @@ absl::StatusOr<Certificate> Gate::Verify(const std::string& pem, WallTime now) {
 }
 
 absl::StatusOr<Principal> Gate::Identify(const rpc::StreamInfo& info, WallTime now) {
+  if (info.certificate.empty() && !info.authorization.empty()) {
+    return IdentifyByToken(info.authorization, now);
+  }
   if (info.certificate.empty()) {
     return absl::UnauthenticatedError("no client certificate: enrol with a token first");
   }
@@ -41,8 +46,23 @@ absl::StatusOr<Principal> Gate::Identify(const rpc::StreamInfo& info, WallTime n
     return absl::UnauthenticatedError("the client certificate names nobody here");
   }
   Principal principal{*certificate.spiffe_id(), certificate.public_key().id()};
-  CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(principal.key));
+  CULVERT_RETURN_IF_ERROR(MayGoOn(principal));
   return principal;
+}
+
+absl::StatusOr<Principal> Gate::IdentifyByToken(std::string_view authorization, WallTime now) {
+  constexpr std::string_view kScheme = "bearer ";  // in any case (RFC 9110 §11.1)
+  const absl::string_view start(authorization.data(),
+                                std::min(authorization.size(), kScheme.size()));
+  if (jwts_ == nullptr || !absl::EqualsIgnoreCase(start, {kScheme.data(), kScheme.size()})) {
+    return absl::UnauthenticatedError("authorization: expected Bearer and a JSON Web Token");
+  }
+  return jwts_->Identify(authorization.substr(kScheme.size()), now);
+}
+
+absl::Status Gate::MayGoOn(const Principal& who) const {
+  if (!who.token) CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(who.key));
+  return jwts_ == nullptr ? absl::OkStatus() : jwts_->MayGoOn(who);
 }
 
 absl::Status Gate::MayConnect(const OpenChannel& open) const {
@@ -54,6 +74,10 @@ absl::Status Gate::MayConnect(const OpenChannel& open) const {
   if (open.provider.project != who.project()) {
     return absl::PermissionDeniedError(fmt::format(
         "{} is of {}, not of {}", who.ToString(), who.project(), Printable(open.provider.project)));
+  }
+  if (who.token && open.end_to_end == culvert::v1::END_TO_END_REQUIRED) {
+    return absl::PermissionDeniedError(
+        "a JWT has no key to encrypt with: get a certificate with culvert login");
   }
   return records_.MayConnect(who, open);
 }

@@ -1,5 +1,5 @@
 // Decides who a stream is and what it may do. The identity is the leaf certificate of the stream's
-// own TLS session, never a name in a message or a header.
+// own TLS session, or without one a JSON Web Token; never a name in a message.
 #pragma once
 
 #include <optional>
@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "absl/status/statusor.h"
+#include "broker/jwt_gate.h"
 #include "broker/principal.h"
 #include "broker/provider_key.h"
 #include "broker/records.h"
@@ -18,11 +19,12 @@ namespace culvert::broker {
 // Confined to the control loop.
 class Gate {
  public:
-  // `records` outlives it.
-  Gate(crypto::Certificate authority, const Records& records);
+  // `records` and `jwts` outlive it; without `jwts` no token counts.
+  Gate(crypto::Certificate authority, const Records& records, JwtGate* jwts = nullptr);
 
   // UNAUTHENTICATED with one line for everything but a certificate of this authority that is valid
-  // now and whose key is not revoked.
+  // now and whose key is not revoked, or a token that counts. Where both come, the certificate
+  // counts and nobody looks at the token.
   absl::StatusOr<Principal> Identify(const rpc::StreamInfo& info, crypto::WallTime now);
 
   // PERMISSION_DENIED unless the policy lets `open.principal` open this channel under the name that
@@ -31,7 +33,7 @@ class Gate {
   // The same for who registers or accepts as a provider: agents only, under their own names.
   absl::Status MayProvide(const Principal& who, const ProviderKey& as) const;
   // Whether a live registration of `who` may go on.
-  absl::Status MayGoOn(const Principal& who) const { return records_.CheckNotRevoked(who.key); }
+  absl::Status MayGoOn(const Principal& who) const;
   // Whether a live channel may: what `open` was allowed, and neither end's key is revoked.
   absl::Status MayGoOn(const OpenChannel& open, const std::optional<Principal>& provider) const;
   bool MaySee(const Principal& who, const ProviderKey& provider) const;
@@ -40,10 +42,12 @@ class Gate {
   // Verifying a signature takes milliseconds, and one connection brings the same certificate with
   // every stream.
   static constexpr size_t kMostVerified = 8'192;
+  absl::StatusOr<Principal> IdentifyByToken(std::string_view authorization, crypto::WallTime now);
   absl::StatusOr<crypto::Certificate> Verify(const std::string& pem, crypto::WallTime now);
 
   const crypto::Certificate authority_;
   const Records& records_;
+  JwtGate* const jwts_;
   std::unordered_map<std::string, crypto::Certificate> verified_;  // by SHA-256 of the PEM text
 };
 

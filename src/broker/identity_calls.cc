@@ -51,13 +51,18 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Issue(const crypto::SpiffeI
     CULVERT_ASSIGN_OR_RETURN(certificate,
                              records_.AwaitSigning(id, request.key, request.pem, request.present));
   }
+  if (certificate) records_.NoteIssued(*certificate);
+  return AnswerWith(certificate);
+}
+
+IdentityCalls::Issued IdentityCalls::AnswerWith(
+    const std::optional<crypto::Certificate>& certificate) const {
   pb::CertificateResponse response;
   response.set_authority(pki_.authority().Pem());
   Issued issued;
   if (certificate) {
-    records_.NoteIssued(*certificate);
     response.set_certificate(certificate->Pem());
-    issued.to = {id, request.key.id()};
+    issued.to = {*certificate->spiffe_id(), certificate->public_key().id()};
   }
   issued.answer = rpc::FrameOf(response);
   return issued;
@@ -75,13 +80,30 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Enroll(const Bytes& message
   return Issue(id, {request.certificate_request(), key}, now);
 }
 
+absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Login(const Bytes& message,
+                                                           crypto::WallTime now) {
+  if (jwts_ == nullptr) return absl::UnimplementedError("nobody can log in here");
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::LoginRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const Principal who, jwts_->Identify(request.jwt(), now));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
+                           crypto::ReadCertificateRequest(request.certificate_request()));
+  CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(key.id()));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
+                           pki_.Issue(who.id, key, now, kLoginLife));
+  // Without a record it could be renewed for ever.
+  CULVERT_RETURN_IF_ERROR(records_.NoteLogin(certificate));
+  return AnswerWith(certificate);
+}
+
 absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Renew(const Principal& who,
                                                            const rpc::StreamInfo& info,
                                                            const Bytes& message,
                                                            crypto::WallTime now) {
+  if (who.token) return absl::PermissionDeniedError("a JWT has no certificate to renew");
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
+  CULVERT_RETURN_IF_ERROR(records_.MayRenew(who));
   if (request.has_rotation()) {
     CULVERT_RETURN_IF_ERROR(TakeRotation(who, key, rpc::KeyRotationOf(request.rotation()), now));
   } else if (key.id() != who.key) {
@@ -125,12 +147,16 @@ absl::StatusOr<rpc::Frame> IdentityCalls::KeyRotations(const crypto::SpiffeId& a
 
 absl::StatusOr<rpc::Frame> IdentityCalls::WhoAmI(const Principal& who,
                                                  const rpc::StreamInfo& info) const {
-  CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
-                           crypto::Certificate::FromPem(info.certificate));
   pb::WhoAmIResponse response;
+  if (who.token) {
+    response.set_not_after(UnixSeconds(who.token->expires));
+  } else {
+    CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
+                             crypto::Certificate::FromPem(info.certificate));
+    response.set_not_after(UnixSeconds(certificate.not_after()));
+  }
   response.set_spiffe_id(who.id.ToString());
   response.set_key_thumbprint(who.key);
-  response.set_not_after(UnixSeconds(certificate.not_after()));
   response.set_address(info.endpoint());
   response.set_region(region_);
   return rpc::FrameOf(response);

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "broker/gate.h"
+#include "broker/jwt_gate.h"
 #include "broker/pki.h"
 #include "broker/records.h"
 #include "rpc/stream.h"
@@ -16,9 +17,12 @@ namespace culvert::broker {
 // Confined to the control loop. An answer takes some milliseconds at most: one signature.
 class IdentityCalls {
  public:
-  // All outlive it.
-  IdentityCalls(const Pki& pki, Records& records, std::string region)
-      : pki_(pki), records_(records), region_(std::move(region)) {}
+  // How long a certificate of a login lives.
+  static constexpr std::chrono::seconds kLoginLife = std::chrono::hours(12);
+
+  // All outlive it; without `jwts` nobody can log in.
+  IdentityCalls(const Pki& pki, Records& records, std::string region, JwtGate* jwts = nullptr)
+      : pki_(pki), records_(records), region_(std::move(region)), jwts_(jwts) {}
 
   // A certificate, as an answer.
   struct Issued {
@@ -28,6 +32,8 @@ class IdentityCalls {
 
   // For who has no certificate yet.
   absl::StatusOr<Issued> Enroll(const Bytes& message, crypto::WallTime now);
+  // The same, with a JSON Web Token in place of an enrolment token.
+  absl::StatusOr<Issued> Login(const Bytes& message, crypto::WallTime now);
   // For `who`, of the connection that `info` describes.
   absl::StatusOr<Issued> Renew(const Principal& who, const rpc::StreamInfo& info,
                                const Bytes& message, crypto::WallTime now);
@@ -47,10 +53,12 @@ class IdentityCalls {
   };
   absl::StatusOr<Issued> Issue(const crypto::SpiffeId& id, const Request& request,
                                crypto::WallTime now);
+  Issued AnswerWith(const std::optional<crypto::Certificate>& certificate) const;
 
   const Pki& pki_;
   Records& records_;
   const std::string region_;
+  JwtGate* const jwts_;
 };
 
 }  // namespace culvert::broker

@@ -37,6 +37,10 @@ class Records {
   // What keys of `id` have said of their successors, none of them revoked; the oldest first.
   virtual absl::StatusOr<std::vector<crypto::KeyRotation>> RotationsOf(
       const crypto::SpiffeId& id) const = 0;
+  // One was, for a login: it must not be given away unless this is on record.
+  virtual absl::Status NoteLogin(const crypto::Certificate& certificate) = 0;
+  // FAILED_PRECONDITION for a key whose certificates came from logins.
+  virtual absl::Status MayRenew(const Principal& who) const = 0;
   // UNAUTHENTICATED, with the reason, for a key that was withdrawn.
   virtual absl::Status CheckNotRevoked(const std::string& key) const = 0;
   // The policy's word: PERMISSION_DENIED without a rule that allows it.

@@ -58,6 +58,7 @@ config::ChangedKeys ChangedForNextStart(const config::BrokerConfig& now,
   keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
   keys.Note("json", now.json, next.json);
   keys.Note("ca_cert", now.ca_cert, next.ca_cert);
+  keys.Note("jwt_audience", now.jwt_audience, next.jwt_audience);
   keys.Note("audit_log", now.audit_file(), next.audit_file());
   return keys;
 }

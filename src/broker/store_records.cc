@@ -15,10 +15,6 @@ namespace {
 
 store::Principal ToStore(const Principal& who) { return store::Principal::From(who.id, who.key); }
 
-store::Role ToStore(crypto::SpiffeId::Role role) {
-  return role == crypto::SpiffeId::Role::kAgent ? store::Role::kAgent : store::Role::kUser;
-}
-
 }  // namespace
 
 absl::StatusOr<crypto::SpiffeId> StoreRecords::Redeem(const std::string& token,
@@ -26,8 +22,9 @@ absl::StatusOr<crypto::SpiffeId> StoreRecords::Redeem(const std::string& token,
                                                       crypto::SpiffeId::Role role) {
   const auto parsed = crypto::EnrolmentToken::Parse(token);
   if (!parsed.ok()) return absl::UnauthenticatedError(std::string(MessageOf(parsed.status())));
-  CULVERT_ASSIGN_OR_RETURN(store::Enrolment enrolment,
-                           store_.tokens().Use(parsed->secret, key, ToStore(role), clock_()));
+  CULVERT_ASSIGN_OR_RETURN(
+      store::Enrolment enrolment,
+      store_.tokens().Use(parsed->secret, key, store::RoleFrom(role), clock_()));
   return crypto::SpiffeId{kTrustDomain, std::move(enrolment.project), role,
                           std::move(enrolment.name)};
 }
@@ -62,6 +59,19 @@ absl::StatusOr<std::optional<crypto::Certificate>> StoreRecords::AwaitSigning(
   CULVERT_LOG(kInfo, "a certificate of {}, key {}, waits to be signed: culvert-broker ca requests",
               who.ToString(), who.key_id);
   return std::nullopt;
+}
+
+absl::Status StoreRecords::NoteLogin(const crypto::Certificate& certificate) {
+  const auto who = store::Principal::From(*certificate.spiffe_id(), certificate.public_key().id());
+  return store_.principals().Record(who, certificate.serial(), certificate.not_after(), clock_(),
+                                    store::PrincipalTable::By::kLogin);
+}
+
+absl::Status StoreRecords::MayRenew(const Principal& who) const {
+  CULVERT_ASSIGN_OR_RETURN(const bool by_login, store_.principals().IsByLogin(ToStore(who)));
+  if (!by_login) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "a certificate of a login is not renewed: log in again with culvert login");
 }
 
 absl::Status StoreRecords::CheckNotRevoked(const std::string& key) const {

@@ -28,6 +28,8 @@ class StoreRecords final : public Records {
       const crypto::SpiffeId& id) const override {
     return store_.key_rotations().List(id);
   }
+  absl::Status NoteLogin(const crypto::Certificate& certificate) override;
+  absl::Status MayRenew(const Principal& who) const override;
   absl::Status CheckNotRevoked(const std::string& key) const override;
   absl::Status MayConnect(const Principal& who, const OpenChannel& open) const override;
   bool MaySee(const Principal& who, const ProviderKey& provider) const override;

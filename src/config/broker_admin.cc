@@ -6,60 +6,13 @@
 
 #include "base/status.h"
 #include "config/broker_admin_flags.h"
+#include "config/broker_admin_table.h"
 #include "config/units.h"
 
 namespace culvert::config {
 namespace {
 
-absl::Status NeedOneSubject(const AdminCommand& admin, std::string_view flags) {
-  if (admin.subjects.size() == 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("give one of {}", flags));
-}
-
-// Builds the table, so that each command says only what is its own.
-class Table {
- public:
-  Table(AdminCommand& admin, const Settings& shared) : admin_(admin), shared_(shared) {}
-
-  // `also` are flags of the daemon that the command has too.
-  Command& Add(Command command, std::vector<std::string_view> also = {}) {
-    also.insert(also.end(), {"config", "state-dir", "log-level"});
-    for (Setting& setting : KeepFlags(shared_, also)) {
-      command.settings.push_back(std::move(setting));
-    }
-    command.finish = [&admin = admin_, name = command.name] {
-      admin.name = name;
-      return absl::OkStatus();
-    };
-    commands_.push_back(std::move(command));
-    return commands_.back();
-  }
-
-  // Also checks that the flags name one subject; `flags` is for the message.
-  Command& AddForOne(Command command, const char* flags) {
-    Command& added = Add(std::move(command));
-    added.finish = [&admin = admin_, name = added.name, flags] {
-      admin.name = name;
-      return NeedOneSubject(admin, flags);
-    };
-    return added;
-  }
-
-  // Of one project, as a table or as JSON.
-  void AddList(const std::string& what, const std::string& summary, const std::string& description,
-               Settings settings) {
-    Add({what + " list", "[options]", summary, description, std::move(settings)}, {"json"});
-  }
-
-  std::vector<Command> Take() { return std::move(commands_); }
-
- private:
-  AdminCommand& admin_;
-  const Settings& shared_;
-  std::vector<Command> commands_;
-};
-
-void AddTokens(Table& table, AdminCommand& admin) {
+void AddTokens(AdminTable& table, AdminCommand& admin) {
   table.AddForOne(
       {"token create",
        "--agent NAME | --user NAME [options]",
@@ -108,7 +61,7 @@ Settings RuleFlags(AdminCommand& admin) {
   return settings;
 }
 
-void AddPolicy(Table& table, AdminCommand& admin) {
+void AddPolicy(AdminTable& table, AdminCommand& admin) {
   constexpr const char* kOne =
       "--user NAME, --group NAME, --key KEYID, --agent-principal NAME and --service-account NAME";
   table.AddForOne({"policy allow", "--user NAME [options]", "Let somebody reach something.",
@@ -134,7 +87,7 @@ Settings MemberFlags(AdminCommand& admin) {
   return settings;
 }
 
-void AddGroups(Table& table, AdminCommand& admin) {
+void AddGroups(AdminTable& table, AdminCommand& admin) {
   table
       .Add({"group add", "NAME [options]", "Make a group, or add members to it.",
             "Makes a group if it is not there, and adds the members to it.", MemberFlags(admin)})
@@ -161,7 +114,7 @@ Setting PermissionFlag(AdminCommand& admin) {
   return Repeatable(std::move(setting));
 }
 
-void AddRoles(Table& table, AdminCommand& admin) {
+void AddRoles(AdminTable& table, AdminCommand& admin) {
   table
       .Add({"role add",
             "NAME [options]",
@@ -181,7 +134,7 @@ void AddRoles(Table& table, AdminCommand& admin) {
                 "Lists the roles, the built-in ones first, and what they permit.", {});
 }
 
-void AddKeys(Table& table, AdminCommand& admin) {
+void AddKeys(AdminTable& table, AdminCommand& admin) {
   table.AddList("principal", "List who has enrolled.",
                 "Lists the agents and users of a project that have enrolled, one line for each\n"
                 "of their keys.",
@@ -208,7 +161,7 @@ void AddKeys(Table& table, AdminCommand& admin) {
                   "--key KEYID");
 }
 
-void AddAudit(Table& table, AdminCommand& admin) {
+void AddAudit(AdminTable& table, AdminCommand& admin) {
   constexpr const char* kWhen = "a duration such as 1h, or as 2026-01-31T08:00:00Z";
   table.Add(
       {"audit",
@@ -222,46 +175,10 @@ void AddAudit(Table& table, AdminCommand& admin) {
         SubjectFlag(admin, "user", "NAME", "Events of this user.", "user"),
         SubjectFlag(admin, "agent", "NAME", "Events of this agent and of tunnels to it.", "agent"),
         Flag({"kind", '\0', "KIND",
-              "Events of this kind: enrol, renew, register, unregister, open, deny,\n"
-              "      fail, close, policy, token, revoke or admin."},
+              "Events of this kind: enrol, renew, login, register, unregister, open,\n"
+              "      deny, fail, close, policy, token, revoke or admin."},
              admin.kind, AnyText)}},
       {"json", "audit-log"});
-}
-
-Setting FileFlag(const char* flag, const char* help, const char* otherwise, std::string& field) {
-  return Flag({flag, '\0', "FILE", help, otherwise}, field, AnyText);
-}
-
-void AddCa(Table& table, AdminCommand& admin) {
-  table.Add({"ca create",
-             "[options]",
-             "Make an authority, on the machine that is to keep its key.",
-             "Makes ca.pem and ca-key.pem in the state directory, and prints the\n"
-             "fingerprint. Brokers get ca.pem alone: serve --ca-cert.",
-             {}});
-  table.Add({"ca requests",
-             "[options]",
-             "List what waits to be signed elsewhere.",
-             "Lists the requests that wait to be signed, the broker's own among them. With\n"
-             "--json they are what ca sign takes.",
-             {}},
-            {"json"});
-  table.Add({"ca sign",
-             "[options]",
-             "Sign requests, on the machine that keeps the authority's key.",
-             "Signs the requests of ca requests --json with the key in the state directory,\n"
-             "and says on standard error whom each is for and its key: compare them.",
-             {FileFlag("in", "The requests.", "standard input", admin.in),
-              FileFlag("out", "Where the certificates go.", "standard output", admin.out),
-              Flag({"only", '\0', "ROLE:NAME",
-                    "Those of agent:NAME or user:NAME, or the broker's own: broker."},
-                   admin.only, AnyText)}});
-  table.Add({"ca import",
-             "[options]",
-             "Take over certificates that were signed elsewhere.",
-             "Takes what ca sign wrote: each certificate is given to whoever waits for it,\n"
-             "the broker's own is used at once.",
-             {FileFlag("in", "The certificates.", "standard input", admin.in)}});
 }
 
 }  // namespace
@@ -279,14 +196,16 @@ absl::StatusOr<When> ParseWhen(std::string_view text) {
 }
 
 std::vector<Command> AdminCommands(AdminCommand& admin, const Settings& shared) {
-  Table table(admin, shared);
+  AdminTable table(admin, shared);
   AddTokens(table, admin);
   AddPolicy(table, admin);
   AddGroups(table, admin);
   AddRoles(table, admin);
   AddKeys(table, admin);
+  AddIssuers(table, admin);
+  AddServiceAccounts(table, admin);
   AddAudit(table, admin);
-  AddCa(table, admin);
+  AddAuthority(table, admin);
   return table.Take();
 }
 

@@ -30,7 +30,7 @@ struct AdminSubject {
 // One command; which fields count depends on it. Names are checked by whoever does it.
 struct AdminCommand {
   std::string name;     // "token create"; empty: it is no admin command
-  std::string operand;  // what is no flag: a token's id, the name of a group or role
+  std::string operand;  // what is no flag: a token's id, the name of a group, role or issuer
   std::string project = "default";
   std::vector<AdminSubject> subjects;
   std::string agent = "*";  // a glob
@@ -44,6 +44,13 @@ struct AdminCommand {
   std::string in = "-";
   std::string out = "-";
   std::string only;  // "agent:edge-1"; empty: all
+  // Of issuers and service accounts:
+  std::string jwks;  // a file, or a URL
+  std::vector<std::string> audiences;
+  std::string claim = "sub";
+  std::string ca_file;
+  std::string public_key;  // a file
+  std::string kid;         // empty: every key
   // Of the audit log:
   When since{std::chrono::hours(24), {}};
   When until{Duration(0), {}};

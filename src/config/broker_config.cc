@@ -26,6 +26,12 @@ absl::StatusOr<std::string> ParseFile(std::string_view text) {
   return absl::InvalidArgumentError("expected a path");
 }
 
+absl::StatusOr<std::string> ParseAudience(std::string_view text) {
+  constexpr size_t kMostBytes = 512;
+  if (!text.empty() && text.size() <= kMostBytes) return std::string(text);
+  return absl::InvalidArgumentError("expected 1 to 512 bytes");
+}
+
 Settings ServeSettings(BrokerConfig& config) {
   Settings settings = {
       ListSetting({"listen", '\0', "ADDR:PORT",
@@ -49,6 +55,10 @@ Settings ServeSettings(BrokerConfig& config) {
                     "The certificate of an authority whose key is on another machine:\n"
                     "      certificates then wait to be signed there, see ca sign."},
                    config.ca_cert, ParseFile),
+      ValueSetting(
+          {"jwt-audience", '\0', "AUDIENCE",
+           "What the JSON Web Tokens of service accounts have to be for.", config.jwt_audience},
+          config.jwt_audience, ParseAudience),
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/broker.toml for root, else "

@@ -26,7 +26,8 @@ struct BrokerConfig {
   bool json = false;             // results on stdout as JSON
   std::string ca_cert;           // the authority's, whose key is elsewhere; empty: it is here
   std::string audit_log;         // empty: audit.log in the state directory
-  AdminCommand admin;            // without a name: serve
+  std::string jwt_audience = "culvert";  // of tokens that service accounts sign
+  AdminCommand admin;                    // without a name: serve
 
   std::string audit_file() const {
     return audit_log.empty() ? common.state_dir + "/audit.log" : audit_log;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "base/log.h"
 #include "base/status.h"
 #include "crypto/identity.h"
@@ -10,7 +13,8 @@ namespace culvert::config {
 namespace {
 
 // `command` is what makes one.
-absl::Status CheckIdentity(const CommonConfig& common, crypto::SpiffeId::Role role,
+absl::Status CheckIdentity(const CommonConfig& common,
+                           std::initializer_list<crypto::SpiffeId::Role> roles,
                            std::string_view command) {
   const absl::StatusOr<crypto::Identity> identity = crypto::LoadIdentity(common.state_dir);
   if (absl::IsNotFound(identity.status())) {
@@ -19,7 +23,7 @@ absl::Status CheckIdentity(const CommonConfig& common, crypto::SpiffeId::Role ro
                     Printable(common.state_dir), command));
   }
   if (!identity.ok()) return identity.status();
-  if (identity->spiffe_id().role != role) {
+  if (std::find(roles.begin(), roles.end(), identity->spiffe_id().role) == roles.end()) {
     return absl::FailedPreconditionError(fmt::format("the identity in {} is that of {}",
                                                      Printable(common.state_dir),
                                                      identity->spiffe_id().ToString()));
@@ -47,7 +51,7 @@ absl::Status CheckCredentials(const BrokerConfig& config) {
 
 absl::Status CheckCredentials(const AgentConfig& config) {
   if (!config.common.insecure) {
-    return CheckIdentity(config.common, crypto::SpiffeId::Role::kAgent, "culvert-agent enroll");
+    return CheckIdentity(config.common, {crypto::SpiffeId::Role::kAgent}, "culvert-agent enroll");
   }
   if (!config.users.empty()) {
     return absl::InvalidArgumentError("with --insecure nobody is known: --user cannot work");
@@ -57,7 +61,9 @@ absl::Status CheckCredentials(const AgentConfig& config) {
 
 absl::Status CheckCredentials(const ForwarderConfig& config) {
   if (!config.common.insecure) {
-    return CheckIdentity(config.common, crypto::SpiffeId::Role::kUser, "culvert enroll");
+    return CheckIdentity(config.common,
+                         {crypto::SpiffeId::Role::kUser, crypto::SpiffeId::Role::kServiceAccount},
+                         "culvert enroll");
   }
   for (const ForwardSpec& forward : config.forwards) {
     CULVERT_RETURN_IF_ERROR(CheckLoopback(forward.bind()));

@@ -72,13 +72,6 @@ absl::StatusOr<std::string> ReadToken(const EnrolConfig& config) {
   return token;
 }
 
-absl::Status SaveEnrolledBrokers(const std::string& state_dir,
-                                 const std::vector<Endpoint>& brokers) {
-  std::string text;
-  for (const Endpoint& broker : brokers) text += broker.ToString() + "\n";
-  return crypto::WritePrivateFile(BrokersFile(state_dir), text);
-}
-
 // `what` happened: "enrolled as".
 std::string Describe(std::string_view what, const crypto::Identity& identity) {
   const crypto::SpiffeId& id = identity.spiffe_id();
@@ -162,6 +155,13 @@ absl::Status FinishEnrol(const Environment& environment, EnrolConfig& config) {
   }
   return absl::InvalidArgumentError(
       "no token: give --token-file FILE or CULVERT_TOKEN; 'culvert-broker token create' makes one");
+}
+
+absl::Status SaveEnrolledBrokers(const std::string& state_dir,
+                                 const std::vector<Endpoint>& brokers) {
+  std::string text;
+  for (const Endpoint& broker : brokers) text += broker.ToString() + "\n";
+  return crypto::WritePrivateFile(BrokersFile(state_dir), text);
 }
 
 absl::StatusOr<std::vector<Endpoint>> ReadEnrolledBrokers(const std::string& state_dir) {

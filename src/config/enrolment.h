@@ -31,6 +31,10 @@ absl::Status FinishEnrol(const Environment& environment, EnrolConfig& config);
 // The brokers that the program enrolled with; none if it did not. Blocks.
 absl::StatusOr<std::vector<Endpoint>> ReadEnrolledBrokers(const std::string& state_dir);
 
+// Keeps them for ReadEnrolledBrokers. Blocks.
+absl::Status SaveEnrolledBrokers(const std::string& state_dir,
+                                 const std::vector<Endpoint>& brokers);
+
 // `brokers` if there are any, else those of the enrolment.
 absl::Status FillBrokers(const std::string& state_dir, bool insecure,
                          std::vector<Endpoint>& brokers);

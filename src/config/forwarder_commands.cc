@@ -36,6 +36,27 @@ config::Command EnrollCommand(ForwarderConfig& config, const Settings& shared,
   return command;
 }
 
+config::Command LoginCommand(ForwarderConfig& config, const Settings& shared) {
+  config::Command command{"login", "--broker HOST:PORT --jwt-file FILE [options]",
+                          "Get an identity for 12 hours for a JSON Web Token.",
+                          "Has the broker certify a key for whom a JSON Web Token names: a service "
+                          "account,\nor a user of an issuer that the broker believes. Prints the "
+                          "name, until when, and\nthe key's id. Log in again before it ends.",
+                          QuerySettings(shared)};
+  command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
+  for (Setting& setting : LoginSettings(config.login)) {
+    command.settings.push_back(std::move(setting));
+  }
+  command.finish = [&config]() -> absl::Status {
+    config.command = Command::kLogin;
+    CULVERT_RETURN_IF_ERROR(FinishLogin(config.login));
+    CULVERT_RETURN_IF_ERROR(FillBrokers(config.common.state_dir, false, config.brokers));
+    if (!config.brokers.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError("no broker: give --broker HOST:PORT or CULVERT_BROKER");
+  };
+  return command;
+}
+
 config::Command QueryCommand(ForwarderConfig& config, const Settings& shared, Command which,
                              config::Command command) {
   command.settings = QuerySettings(shared);
@@ -120,8 +141,11 @@ config::Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& sh
 
 std::vector<config::Command> QueryCommands(ForwarderConfig& config, const Settings& shared,
                                            const Environment& environment) {
-  return {EnrollCommand(config, shared, environment), RenewCommand(config, shared),
-          WhoAmICommand(config, shared), AgentsCommand(config, shared),
+  return {EnrollCommand(config, shared, environment),
+          RenewCommand(config, shared),
+          LoginCommand(config, shared),
+          WhoAmICommand(config, shared),
+          AgentsCommand(config, shared),
           KnownAgentsCommandOf(config, shared)};
 }
 

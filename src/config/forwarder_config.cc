@@ -235,8 +235,11 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
   program.check = [&config]() -> absl::Status {
-    // Who enrols has no identity yet.
-    if (config.command == ForwarderConfig::Command::kEnroll) return absl::OkStatus();
+    // Who enrols or logs in may have no identity yet.
+    if (config.command == ForwarderConfig::Command::kEnroll ||
+        config.command == ForwarderConfig::Command::kLogin) {
+      return absl::OkStatus();
+    }
     return CheckCredentials(config);
   };
   program.commands = {ForwardCommand(config), ConnectCommand(config)};

@@ -12,6 +12,7 @@
 #include "config/enrolment.h"
 #include "config/environment.h"
 #include "config/forward_spec.h"
+#include "config/login.h"
 
 namespace culvert::config {
 
@@ -23,7 +24,16 @@ struct KnownAgentsCommand {
 };
 
 struct ForwarderConfig {
-  enum class Command { kForward, kConnect, kEnroll, kRenew, kWhoAmI, kAgents, kKnownAgents };
+  enum class Command {
+    kForward,
+    kConnect,
+    kEnroll,
+    kRenew,
+    kLogin,
+    kWhoAmI,
+    kAgents,
+    kKnownAgents
+  };
 
   CommonConfig common;
   Command command = Command::kForward;
@@ -38,6 +48,7 @@ struct ForwarderConfig {
   bool rotate_key = false;                        // renewals bring new keys
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only
+  LoginConfig login;                              // kLogin only
   KnownAgentsCommand known_agents;                // kKnownAgents only
   std::map<std::string, std::string> agent_keys;  // by name; counts more than what is known
 };

@@ -9,8 +9,8 @@ namespace culvert::config {
 
 // Root works on another user's state as that user, for the rest of the process: what it makes there
 // must be that user's, who could not read it otherwise, and what that user has put there must not
-// make root write elsewhere. Nothing for other users, and where the directory is root's or not there
-// yet. Before the first thread.
+// make root write elsewhere. Nothing for other users, and where the directory is root's or not
+// there yet. Before the first thread.
 absl::Status ActAsOwner(const std::string& state_dir);
 
 }  // namespace culvert::config

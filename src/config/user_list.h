@@ -12,7 +12,8 @@ namespace culvert::config {
 // Names bind nobody but the broker's authority, which can give any name; keys bind it too.
 class UserList {
  public:
-  // "NAME" (a user of the agent's project), "agent:NAME" (another agent of it), or "key:KEYID".
+  // "NAME" (a user of the agent's project), "agent:NAME" (another agent of it),
+  // "service-account:NAME", or "key:KEYID".
   // INVALID_ARGUMENT for anything else.
   static absl::StatusOr<std::string> ParseEntry(std::string_view text);
 

@@ -72,6 +72,14 @@ std::string Base64Url(std::string_view bytes) {
   return absl::WebSafeBase64Escape({bytes.data(), bytes.size()});
 }
 
+std::optional<std::string> FromBase64Url(std::string_view text) {
+  std::string bytes;
+  if (!absl::WebSafeBase64Unescape({text.data(), text.size()}, &bytes)) return std::nullopt;
+  // It also reads padding, white space, '.' and bits left over, each another spelling.
+  if (Base64Url(bytes) != text) return std::nullopt;
+  return bytes;
+}
+
 bool ConstantTimeEqual(std::string_view a, std::string_view b) {
   return a.size() == b.size() && mbedtls_ct_memcmp(a.data(), b.data(), a.size()) == 0;
 }

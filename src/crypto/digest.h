@@ -20,6 +20,9 @@ std::optional<std::string> FromBase32(std::string_view text);
 bool IsKeyId(std::string_view text);
 // RFC 4648 §5 without padding; what JWKs and JWTs are written in.
 std::string Base64Url(std::string_view bytes);
+// What Base64Url made `text` of; nothing if that is no text of it: no padding, no white space, no
+// bits left over. Not constant in time.
+std::optional<std::string> FromBase64Url(std::string_view text);
 
 // Takes as long for strings of one size whatever is in them. Strings of different sizes differ.
 bool ConstantTimeEqual(std::string_view a, std::string_view b);

@@ -32,22 +32,33 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
 }
 
 std::optional<SpiffeId::Role> RoleOf(std::string_view name) {
-  if (name == "agent") return SpiffeId::Role::kAgent;
-  if (name == "user") return SpiffeId::Role::kUser;
+  for (const SpiffeId::Role role :
+       {SpiffeId::Role::kAgent, SpiffeId::Role::kUser, SpiffeId::Role::kServiceAccount}) {
+    if (name == RoleName(role)) return role;
+  }
   return std::nullopt;
 }
 
 }  // namespace
 
 std::string_view RoleName(SpiffeId::Role role) {
-  return role == SpiffeId::Role::kAgent ? "agent" : "user";
+  switch (role) {
+    case SpiffeId::Role::kAgent:
+      return "agent";
+    case SpiffeId::Role::kUser:
+      return "user";
+    case SpiffeId::Role::kServiceAccount:
+      return "service-account";
+  }
+  return "";
 }
 
 absl::StatusOr<SpiffeId> SpiffeId::Parse(std::string_view uri) {
   const auto bad = [uri] {
-    return absl::InvalidArgumentError(fmt::format(
-        "\"{}\" is no identity: expected spiffe://DOMAIN/project/PROJECT/agent|user/NAME",
-        Printable(uri)));
+    return absl::InvalidArgumentError(
+        fmt::format("\"{}\" is no identity: expected "
+                    "spiffe://DOMAIN/project/PROJECT/agent|user|service-account/NAME",
+                    Printable(uri)));
   };
   if (uri.size() > kMostBytes || uri.substr(0, kScheme.size()) != kScheme) return bad();
   const std::vector<std::string_view> parts = Split(uri.substr(kScheme.size()), '/');

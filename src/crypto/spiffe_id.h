@@ -1,4 +1,4 @@
-// Identities as SPIFFE ids: spiffe://TRUST-DOMAIN/project/PROJECT/{agent|user}/NAME
+// Identities as SPIFFE ids: spiffe://TRUST-DOMAIN/project/PROJECT/{agent|user|service-account}/NAME
 // (SPIFFE-ID standard §2; the path is ours).
 #pragma once
 
@@ -10,7 +10,7 @@
 namespace culvert::crypto {
 
 struct SpiffeId {
-  enum class Role { kAgent, kUser };
+  enum class Role { kAgent, kUser, kServiceAccount };
 
   std::string trust_domain;  // lower-case letters, digits, '.', '-', '_'
   std::string project;       // a resource id
@@ -25,7 +25,7 @@ struct SpiffeId {
   friend bool operator==(const SpiffeId&, const SpiffeId&) = default;
 };
 
-// "agent" or "user".
+// "agent", "user" or "service-account".
 std::string_view RoleName(SpiffeId::Role role);
 
 }  // namespace culvert::crypto

@@ -2,6 +2,7 @@
 
 #include "forwarder/connect.h"
 #include "forwarder/forward.h"
+#include "forwarder/login.h"
 #include "forwarder/make_client.h"
 #include "forwarder/queries.h"
 
@@ -19,6 +20,8 @@ int Run(const culvert::config::ForwarderConfig& config,
       return culvert::forwarder::RunEnroll(config);
     case Command::kRenew:
       return culvert::forwarder::RunRenew(config);
+    case Command::kLogin:
+      return culvert::forwarder::RunLogin(config);
     case Command::kWhoAmI:
       return culvert::forwarder::RunWhoAmI(config);
     case Command::kAgents:

@@ -96,6 +96,15 @@ Credentials Credentials::ForEnrolment([[maybe_unused]] const std::string& author
   return credentials;
 }
 
+Credentials Credentials::ForAuthority(const crypto::Certificate& authority) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = authority.Pem();
+  Credentials credentials;
+  credentials.secure_ = true;
+  credentials.client_ = grpc::SslCredentials(options);
+  return credentials;
+}
+
 Credentials Credentials::ForServer(const std::string& certificate_file,
                                    const std::string& key_file) {
   tls::TlsServerCredentialsOptions options(std::make_shared<tls::FileWatcherCertificateProvider>(

@@ -33,6 +33,9 @@ class Credentials {
   // (crypto::Certificate::Fingerprint). The broker has to send that certificate too.
   static Credentials ForEnrolment(const std::string& authority_fingerprint);
 
+  // A client without one, that has the authority's certificate.
+  static Credentials ForAuthority(const crypto::Certificate& authority);
+
   // A server. The two files are PEM; the certificate's is the leaf and then the authority. A
   // certificate that is replaced is used from then on, within a second. Clients may come with any
   // certificate or none: StreamInfo::certificate says which, and nothing about it was checked but

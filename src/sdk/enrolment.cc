@@ -42,9 +42,10 @@ absl::StatusOr<crypto::PrivateKey> PendingKey(const std::string& state_dir) {
   return key;
 }
 
-absl::StatusOr<std::optional<crypto::Identity>> ReadAnswer(const Bytes& answer,
-                                                           crypto::PrivateKey key,
-                                                           const std::string& fingerprint) {
+}  // namespace
+
+absl::StatusOr<std::optional<crypto::Identity>> ReadCertificateAnswer(
+    const Bytes& answer, crypto::PrivateKey key, const std::string& fingerprint) {
   culvert::v1::CertificateResponse response;
   if (!response.ParseFromArray(answer.data(), static_cast<int>(answer.size()))) {
     return absl::InternalError("answer of the broker does not parse");
@@ -52,7 +53,8 @@ absl::StatusOr<std::optional<crypto::Identity>> ReadAnswer(const Bytes& answer,
   CULVERT_ASSIGN_OR_RETURN(crypto::Certificate authority,
                            crypto::Certificate::FromPem(response.authority()));
   if (authority.Fingerprint() != fingerprint) {
-    return absl::UnauthenticatedError("the broker answers with another authority than the token's");
+    return absl::UnauthenticatedError(
+        "the broker answers with another authority than the one that is trusted");
   }
   if (response.certificate().empty()) return std::optional<crypto::Identity>();
   CULVERT_ASSIGN_OR_RETURN(crypto::Certificate certificate,
@@ -64,8 +66,6 @@ absl::StatusOr<std::optional<crypto::Identity>> ReadAnswer(const Bytes& answer,
       crypto::Identity::FromParts(std::move(key), std::move(certificate), std::move(authority)));
   return std::optional<crypto::Identity>(std::move(identity));
 }
-
-}  // namespace
 
 absl::StatusOr<crypto::Certified> Enroll(const EnrolmentRequest& request) {
   CULVERT_ASSIGN_OR_RETURN(const crypto::EnrolmentToken token,
@@ -83,7 +83,7 @@ absl::StatusOr<crypto::Certified> Enroll(const EnrolmentRequest& request) {
   query.request = rpc::FrameOf(message);
   CULVERT_ASSIGN_OR_RETURN(const Bytes answer, AskBroker(query));
   CULVERT_ASSIGN_OR_RETURN(std::optional<crypto::Identity> identity,
-                           ReadAnswer(answer, key, token.ca_fingerprint));
+                           ReadCertificateAnswer(answer, key, token.ca_fingerprint));
   if (identity) {
     CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, *identity));
     unlink(PendingKeyFile(request.state_dir).c_str());

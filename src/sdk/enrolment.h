@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "crypto/identity.h"
 
 namespace culvert {
@@ -23,5 +24,10 @@ struct EnrolmentRequest {
 // where there is an identity; UNAUTHENTICATED for a token that is unknown, used or expired, or a
 // broker that is not the token's. Blocks.
 absl::StatusOr<crypto::Certified> Enroll(const EnrolmentRequest& request);
+
+// The identity that the broker's CertificateResponse makes of `key`; none: it waits to be signed
+// elsewhere. UNAUTHENTICATED unless it is of the authority with this fingerprint.
+absl::StatusOr<std::optional<crypto::Identity>> ReadCertificateAnswer(
+    const Bytes& answer, crypto::PrivateKey key, const std::string& fingerprint);
 
 }  // namespace culvert

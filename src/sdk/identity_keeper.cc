@@ -18,6 +18,8 @@ constexpr Duration kLongestWait = std::chrono::hours(1);
 constexpr Duration kShortestRetry = std::chrono::seconds(1);
 constexpr Duration kLongestRetry = std::chrono::minutes(30);
 constexpr int kRetriesInWhatIsLeft = 20;
+// For an identity that another login has put in the place of one.
+constexpr Duration kLookAgain = std::chrono::seconds(30);
 
 Duration Until(WallTime time) {
   return std::chrono::duration_cast<Duration>(time - std::chrono::system_clock::now());
@@ -117,6 +119,10 @@ void IdentityKeeper::Call() {
 void IdentityKeeper::HandleAnswer(const absl::StatusOr<Bytes>& answer) {
   call_.reset();
   const crypto::PrivateKey next = *std::exchange(next_key_, std::nullopt);
+  if (absl::IsFailedPrecondition(answer.status())) {
+    GiveUp(answer.status());
+    return;
+  }
   if (!answer.ok()) {
     Retry(ExplainStreamEnd(answer.status(), brokers_.AddressForAttempt(attempt_)));
     return;
@@ -152,6 +158,7 @@ void IdentityKeeper::Use(crypto::Identity identity) {
   call_.reset();  // one for the identity that was
   next_key_.reset();
   waits_for_signing_ = false;
+  given_up_ = false;
   identity_ = std::make_shared<const crypto::Identity>(std::move(identity));
   PlanNext();
   on_renewed_(*identity_);
@@ -174,6 +181,23 @@ void IdentityKeeper::Retry(const absl::Status& why) {
       left > Duration::zero() ? fmt::format("{:.0f} s left", ToSeconds(left)) : "it has expired",
       Printable(MessageOf(why)));
   Plan(wait);
+}
+
+// --- what came of a login ---
+
+void IdentityKeeper::GiveUp(const absl::Status& why) {
+  if (!std::exchange(given_up_, true)) {
+    CULVERT_LOG(kWarning, "certificate not renewed, it ends at {}: {}",
+                FormatTime(identity_->certificate.not_after()), Printable(MessageOf(why)));
+  }
+  LookAgain();
+}
+
+void IdentityKeeper::LookAgain() {
+  timer_.Start(kLookAgain, [this] {
+    LookAgain();
+    TakeUp();
+  });
 }
 
 }  // namespace culvert

@@ -18,7 +18,8 @@ namespace culvert {
 
 // Confined to the loop. From the construction on it has the broker issue a new certificate when two
 // thirds of the life of the last one are over, and tries again until one comes. What another
-// process has renewed in the state directory is used instead.
+// process has renewed in the state directory is used instead. What came of a login is not renewed:
+// it says so once, and waits for another login.
 class IdentityKeeper {
  public:
   // Runs on the loop with every new identity, once it is saved.
@@ -47,6 +48,9 @@ class IdentityKeeper {
   void Use(crypto::Identity identity);
   void Retry(const absl::Status& why);
   void AskAgain();
+  // The broker does not renew it: somebody has to log in again.
+  void GiveUp(const absl::Status& why);
+  void LookAgain();
   // Runs `job` on a thread, then `done` here; then whatever TakeUp has put off.
   void Work(absl::AnyInvocable<void() &&> job, absl::AnyInvocable<void() &&> done);
 
@@ -64,6 +68,7 @@ class IdentityKeeper {
   std::optional<net::Work> work_;
   bool take_up_ = false;            // once `work_` is done
   bool waits_for_signing_ = false;  // as was said in the log
+  bool given_up_ = false;           // as was said too
 };
 
 }  // namespace culvert

@@ -227,8 +227,9 @@ void ProviderSecuring::HandleSecured(absl::StatusOr<crypto::TlsSecured> secured)
 }
 
 absl::Status ProviderSecuring::CheckPeer(const crypto::Certificate& peer) const {
-  const crypto::TlsExpectation expected{
-      ProjectId(expected_.project()), {Role::kUser, Role::kAgent}, std::nullopt};
+  const crypto::TlsExpectation expected{ProjectId(expected_.project()),
+                                        {Role::kUser, Role::kAgent, Role::kServiceAccount},
+                                        std::nullopt};
   CULVERT_RETURN_IF_ERROR(
       shared_.server()->CheckPeer(peer, expected, std::chrono::system_clock::now()));
   if (peer.spiffe_id()->ToString() != consumer_.spiffe_id() ||

@@ -67,6 +67,18 @@ constexpr std::array kMigrations = {
       name TEXT NOT NULL, key_id TEXT NOT NULL UNIQUE, request TEXT NOT NULL,
       certificate TEXT NOT NULL, asked INTEGER NOT NULL) STRICT;
     )sql",
+    R"sql(
+    CREATE TABLE issuers (
+      issuer TEXT PRIMARY KEY, project TEXT NOT NULL REFERENCES projects (name),
+      audiences TEXT NOT NULL, claim TEXT NOT NULL, source TEXT NOT NULL,
+      authorities TEXT NOT NULL, keys TEXT NOT NULL, created INTEGER NOT NULL)
+      STRICT, WITHOUT ROWID;
+    CREATE TABLE service_account_keys (
+      project TEXT NOT NULL REFERENCES projects (name), name TEXT NOT NULL, key_id TEXT NOT NULL,
+      jwk TEXT NOT NULL, created INTEGER NOT NULL,
+      PRIMARY KEY (project, name, key_id)) STRICT, WITHOUT ROWID;
+    ALTER TABLE principals ADD COLUMN by_login INTEGER NOT NULL DEFAULT 0;
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

@@ -31,9 +31,20 @@ absl::StatusOr<Role> ParseRole(std::string_view text) {
       fmt::format("\"{}\": expected agent, user or service_account", Printable(text)));
 }
 
+Role RoleFrom(crypto::SpiffeId::Role role) {
+  switch (role) {
+    case crypto::SpiffeId::Role::kAgent:
+      return Role::kAgent;
+    case crypto::SpiffeId::Role::kUser:
+      return Role::kUser;
+    case crypto::SpiffeId::Role::kServiceAccount:
+      break;
+  }
+  return Role::kServiceAccount;
+}
+
 Principal Principal::From(const crypto::SpiffeId& id, std::string key_id) {
-  const bool is_agent = id.role == crypto::SpiffeId::Role::kAgent;
-  return {id.project, is_agent ? Role::kAgent : Role::kUser, id.name, std::move(key_id)};
+  return {id.project, RoleFrom(id.role), id.name, std::move(key_id)};
 }
 
 std::string Principal::ToString() const { return fmt::format("{} {}", RoleName(role), name); }

@@ -14,6 +14,7 @@ enum class Role { kAgent, kUser, kServiceAccount };
 // "agent", "user", "service_account".
 std::string_view RoleName(Role role);
 absl::StatusOr<Role> ParseRole(std::string_view text);
+Role RoleFrom(crypto::SpiffeId::Role role);
 
 struct Principal {
   std::string project;  // an ID, without "projects/"

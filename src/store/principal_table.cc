@@ -8,16 +8,28 @@
 namespace culvert::store {
 
 absl::Status PrincipalTable::Record(const Principal& principal, const std::string& serial,
-                                    WallTime expires, WallTime now) {
+                                    WallTime expires, WallTime now, By by) {
   CULVERT_RETURN_IF_ERROR(CheckPrincipal(principal));
   return database_.Write<absl::Status>("record principal", [&]() -> absl::Status {
     CULVERT_RETURN_IF_ERROR(CheckProject(database_, principal.project));
     database_.Execute(
-        "INSERT INTO principals VALUES (?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET serial = excluded.serial, expires = excluded.expires",
+        "INSERT INTO principals (project, role, name, key_id, enrolled, serial, expires, by_login) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET serial = excluded.serial, expires = excluded.expires, "
+        "by_login = min(by_login, excluded.by_login)",
         principal.project, std::string(RoleName(principal.role)), principal.name, principal.key_id,
-        ToUnixMillis(now), serial, ToUnixMillis(expires));
+        ToUnixMillis(now), serial, ToUnixMillis(expires), by == By::kLogin ? 1 : 0);
     return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<bool> PrincipalTable::IsByLogin(const Principal& principal) {
+  using Result = absl::StatusOr<bool>;
+  return database_.Read<Result>("look up principal", [&]() -> Result {
+    return database_.Finds(
+        "SELECT 1 FROM principals WHERE project = ? AND role = ? AND name = ? AND key_id = ? "
+        "AND by_login = 1",
+        principal.project, std::string(RoleName(principal.role)), principal.name, principal.key_id);
   });
 }
 

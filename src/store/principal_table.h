@@ -25,9 +25,14 @@ class PrincipalTable {
  public:
   explicit PrincipalTable(Database& database) : database_(database) {}
 
-  // A certificate was issued: the first one enrols. NOT_FOUND if there is no such project.
+  // How a key got its certificate: by an enrolment token, or by a login, which has to be repeated.
+  enum class By { kToken, kLogin };
+  // A certificate was issued: the first one enrols. NOT_FOUND if there is no such project. A key
+  // that has enrolled with a token is not made less by a login.
   absl::Status Record(const Principal& principal, const std::string& serial, WallTime expires,
-                      WallTime now);
+                      WallTime now, By by = By::kToken);
+  // Whether the key has no certificate but from logins.
+  absl::StatusOr<bool> IsByLogin(const Principal& principal);
   // Ordered by role, name and time.
   absl::StatusOr<std::vector<EnrolledKey>> List(const std::string& project);
   // The ids of all keys that a principal ever enrolled with.

@@ -16,7 +16,9 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
       revocations_(*database_),
       key_rotations_(*database_),
       signing_requests_(*database_),
-      policy_(*database_) {}
+      policy_(*database_),
+      issuers_(*database_),
+      service_accounts_(*database_) {}
 
 Store::~Store() = default;
 

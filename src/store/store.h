@@ -1,4 +1,5 @@
-// What a broker must not forget: projects, enrolment tokens, principals, revoked keys and policy.
+// What a broker must not forget: projects, enrolment tokens, principals, revoked keys, policy, and
+// whose JSON Web Tokens count.
 #pragma once
 
 #include <memory>
@@ -6,10 +7,12 @@
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
+#include "store/issuer_table.h"
 #include "store/key_rotation_table.h"
 #include "store/policy_table.h"
 #include "store/principal_table.h"
 #include "store/revocation_table.h"
+#include "store/service_account_table.h"
 #include "store/signing_table.h"
 #include "store/token_table.h"
 
@@ -40,6 +43,8 @@ class Store {
   KeyRotationTable& key_rotations() { return key_rotations_; }
   SigningTable& signing_requests() { return signing_requests_; }
   PolicyTable& policy() { return policy_; }
+  IssuerTable& issuers() { return issuers_; }
+  ServiceAccountTable& service_accounts() { return service_accounts_; }
 
  private:
   Store(StateLock lock, std::unique_ptr<Database> database);
@@ -53,6 +58,8 @@ class Store {
   KeyRotationTable key_rotations_;
   SigningTable signing_requests_;
   PolicyTable policy_;
+  IssuerTable issuers_;
+  ServiceAccountTable service_accounts_;
 };
 
 }  // namespace culvert::store

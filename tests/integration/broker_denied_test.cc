@@ -34,8 +34,8 @@ TEST_CASE_METHOD(DeniedFixture, "Broker refuses who does not show a good certifi
   };
   const crypto::PrivateKey key = crypto::PrivateKey::Generate();
   const crypto::Certificate elsewhere =
-      realm.pki().Issue({"elsewhere.example", "default", Role::kUser, "alice"}, key.public_key(),
-                        std::chrono::system_clock::now());
+      *realm.pki().Issue({"elsewhere.example", "default", Role::kUser, "alice"}, key.public_key(),
+                         std::chrono::system_clock::now());
   struct Bad {
     std::string what;
     Shown shown;
@@ -65,8 +65,8 @@ TEST_CASE_METHOD(DeniedFixture, "Broker refuses a revoked key, whatever certific
                  "[denied]") {
   const crypto::Identity alice = realm.Issue(Role::kUser, "alice");
   const crypto::Certificate again =
-      realm.pki().Issue({broker::kTrustDomain, "default", Role::kAgent, "edge-7"},
-                        alice.key.public_key(), std::chrono::system_clock::now());
+      *realm.pki().Issue({broker::kTrustDomain, "default", Role::kAgent, "edge-7"},
+                         alice.key.public_key(), std::chrono::system_clock::now());
   broker.Run([&](broker::Broker&) { realm.records.revoked.insert(alice.key.public_key().id()); });
   CheckUnknownEverywhere(*this, Shown::Of(alice), "revoked");
   CheckUnknownEverywhere(*this, {alice.key.Pem(), again.Pem()}, "revoked");

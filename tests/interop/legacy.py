@@ -23,10 +23,10 @@ def only_known(message):
 class Stream:
     """A bidirectional stream that is written from any thread."""
 
-    def __init__(self, method, request_type):
+    def __init__(self, method, request_type, metadata=None):
         self._out = queue.Queue()
         self._type = request_type
-        self._responses = method(iter(self._out.get, _END), timeout=LIMIT)
+        self._responses = method(iter(self._out.get, _END), timeout=LIMIT, metadata=metadata)
 
     def send(self, **member):
         self._out.put(self._type(**member))
@@ -112,9 +112,11 @@ class Channel:
 class Consumer:
     """Opens channels."""
 
-    def __init__(self, version, broker):
+    def __init__(self, version, broker, channel=None, name="legacy", metadata=None):
         self._pb = version.pb
-        self._channel = grpc.insecure_channel(broker)
+        self._name = name
+        self._metadata = metadata
+        self._channel = channel or grpc.insecure_channel(broker)
         self._stub = version.grpc.BrokerServiceStub(self._channel)
 
     def close(self):
@@ -122,9 +124,9 @@ class Consumer:
 
     def open(self, provider, service, arg=b""):
         """The channel. AssertionError with the message of a channel_open_error."""
-        stream = Stream(self._stub.Connect, self._pb.ConnectRequest)
+        stream = Stream(self._stub.Connect, self._pb.ConnectRequest, self._metadata)
         request = self._pb.ConnectRequest.OpenRequest(
-            project=PROJECT, name="legacy", provider_name=provider, service=service, arg=arg
+            project=PROJECT, name=self._name, provider_name=provider, service=service, arg=arg
         )
         stream.send(open_request=request)
         answer = stream.receive()

@@ -102,13 +102,16 @@ class RawClient {
       : stub_(Version::Service::NewStub(channel)) {}
 
   ConnectCall Connect() {
-    return ConnectCall([this](grpc::ClientContext* context) { return stub_->Connect(context); });
+    return ConnectCall(
+        [this](grpc::ClientContext* context) { return stub_->Connect(Authorize(context)); });
   }
   ListenCall Listen() {
-    return ListenCall([this](grpc::ClientContext* context) { return stub_->Listen(context); });
+    return ListenCall(
+        [this](grpc::ClientContext* context) { return stub_->Listen(Authorize(context)); });
   }
   AcceptCall Accept() {
-    return AcceptCall([this](grpc::ClientContext* context) { return stub_->Accept(context); });
+    return AcceptCall(
+        [this](grpc::ClientContext* context) { return stub_->Accept(Authorize(context)); });
   }
 
   // --- openings as most tests want them ---
@@ -151,7 +154,15 @@ class RawClient {
     return call;
   }
 
+  // Metadata of that name, if it is not empty.
+  std::string authorization;
+
  private:
+  grpc::ClientContext* Authorize(grpc::ClientContext* context) const {
+    if (!authorization.empty()) context->AddMetadata("authorization", authorization);
+    return context;
+  }
+
   std::unique_ptr<typename Version::Service::Stub> stub_;
 };
 

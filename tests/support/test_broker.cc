@@ -24,6 +24,18 @@ TestBroker::TestBroker(TestRealm& realm, Tamper tamper)
                                     realm.pki().server_key_file()));
 }
 
+TestBroker::TestBroker(TestRealm& realm, store::Store& store, broker::FetchKeys fetch)
+    : records_(std::make_unique<broker::StoreRecords>(store)) {
+  thread_.Run([&] {
+    jwts_ = std::make_unique<broker::JwtGate>(thread_.loop(), store, "culvert", std::move(fetch));
+  });
+  gate_ = std::make_unique<broker::Gate>(realm.pki().authority(), *records_, jwts_.get());
+  calls_ = std::make_unique<broker::IdentityCalls>(realm.pki(), *records_, kRegion, jwts_.get());
+  Start({}, 0, {.start_wait = Duration::zero()}, {},
+        rpc::Credentials::ForServer(realm.pki().server_certificate_file(),
+                                    realm.pki().server_key_file()));
+}
+
 void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker::Times& times,
                        const rpc::ServerOptions& server_options,
                        const rpc::Credentials& credentials) {
@@ -67,7 +79,10 @@ void TestBroker::Stop() {
     broker_->EndAll();
   });
   server_->Shutdown(std::chrono::milliseconds(100));
-  thread_.Run([this] { broker_.reset(); });
+  thread_.Run([this] {
+    broker_.reset();
+    jwts_.reset();
+  });
   server_.reset();
 }
 

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/jwt_gate.h"
+#include "broker/store_records.h"
 #include "net/listener.h"
 #include "net/loop_thread.h"
 #include "rpc/server.h"
@@ -31,10 +33,14 @@ class TestBroker {
                       const rpc::ServerOptions& server_options = {});
   // With TLS and identities of `realm`, which outlives it.
   explicit TestBroker(TestRealm& realm, Tamper tamper = {});
+  // The same with what `store` knows instead of the realm's records, and with JSON Web Tokens.
+  TestBroker(TestRealm& realm, store::Store& store, broker::FetchKeys fetch);
   ~TestBroker() { Stop(); }
   TestBroker(const TestBroker&) = delete;
   TestBroker& operator=(const TestBroker&) = delete;
 
+  // Inside Run; null without a store.
+  broker::JwtGate* jwts() { return jwts_.get(); }
   uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
@@ -60,7 +66,9 @@ class TestBroker {
                Duration limit = std::chrono::seconds(5));
 
   net::LoopThread thread_;
-  std::unique_ptr<broker::Gate> gate_;  // null without identities
+  std::unique_ptr<broker::StoreRecords> records_;  // null without a store
+  std::unique_ptr<broker::JwtGate> jwts_;          // on the loop
+  std::unique_ptr<broker::Gate> gate_;             // null without identities
   std::unique_ptr<broker::IdentityCalls> calls_;
   std::vector<broker::AuditEvent> audit_;   // on the loop
   std::unique_ptr<broker::Broker> broker_;  // on the loop

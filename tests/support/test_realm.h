@@ -30,6 +30,12 @@ class TestRecords final : public broker::Records {
       const crypto::SpiffeId&) const override {
     return rotations;
   }
+  absl::Status NoteLogin(const crypto::Certificate&) override { return absl::OkStatus(); }
+  absl::Status MayRenew(const broker::Principal&) const override {
+    if (!by_login) return absl::OkStatus();
+    ++refused_renewals;
+    return absl::FailedPreconditionError("log in again");
+  }
   absl::Status CheckNotRevoked(const std::string& key) const override;
   absl::Status MayConnect(const broker::Principal& who,
                           const broker::OpenChannel& open) const override;
@@ -37,8 +43,10 @@ class TestRecords final : public broker::Records {
     return !denied;
   }
 
-  bool denied = false;  // every channel
-  std::string only;     // "user alice": everybody else's channels are denied, unless empty
+  bool denied = false;    // every channel
+  std::string only;       // "user alice": everybody else's channels are denied, unless empty
+  bool by_login = false;  // nothing is renewed
+  mutable int refused_renewals = 0;
   std::set<std::string> revoked;
   std::vector<crypto::KeyRotation> rotations;  // of whomever they are: the peer has to look
   std::string token;  // the only one, for the user alice; empty once it was used

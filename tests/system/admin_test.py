@@ -8,7 +8,7 @@ import socket
 import stat
 import unittest
 
-from harness import AGENT, HOST, PATIENCE, SystemTest, binary, dial, eventually, is_broken_soon
+from harness import AGENT, HOST, MIB, PATIENCE, SystemTest, binary, dial, eventually, is_broken_soon
 from harness import read_exactly
 
 TOKEN = re.compile(r"cvt1-[a-z2-7]{52}-[a-z2-7]{52}\n")
@@ -194,7 +194,7 @@ class WithBroker(Admin):
 
     def test_the_broker_survives_nonsense_on_its_socket(self):
         self.secure_broker()
-        for data in (b"\n", b"x\n", b"{}\n", b"\0" * 70000, b"[" * 60000 + b"\n"):
+        for data in (b"\n", b"x\n", b"{}\n", b"\0" * (2 * MIB + 70000), b"[" * 60000 + b"\n"):
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(PATIENCE)
                 client.connect(self.path("broker/admin.sock"))

@@ -12,18 +12,32 @@ TEST_CASE("SpiffeId is read as it is written", "[spiffe_id]") {
   REQUIRE(parsed.ok());
   CHECK(*parsed == id);
   CHECK(SpiffeId::Parse("spiffe://a/project/p/user/alice")->role == SpiffeId::Role::kUser);
+  const SpiffeId account{"a", "p", SpiffeId::Role::kServiceAccount, "ci"};
+  CHECK(account.ToString() == "spiffe://a/project/p/service-account/ci");
+  CHECK(SpiffeId::Parse(account.ToString())->role == SpiffeId::Role::kServiceAccount);
 }
 
 TEST_CASE("SpiffeId refuses what it would not write", "[spiffe_id]") {
-  for (const char* text : {"", "spiffe://", "http://a/project/p/agent/n",
-                           "spiffe://a/project/p/agent", "spiffe://a/project/p/agent/",
-                           "spiffe://a/project/p/agent/n/", "spiffe://a/project/p/broker/n",
-                           "spiffe://a/projects/p/agent/n", "spiffe:///project/p/agent/n",
-                           "spiffe://A/project/p/agent/n", "spiffe://a:1/project/p/agent/n",
-                           "spiffe://u@a/project/p/agent/n", "spiffe://a/project//agent/n",
-                           "spiffe://a/project/../agent/n", "spiffe://a/project/p/agent/%6e",
-                           "spiffe://a/project/p/agent/n?q", "spiffe://a/project/p/agent/n#f",
-                           "SPIFFE://a/project/p/agent/n", "spiffe://a/project/p/Agent/n"}) {
+  for (const char* text : {"",
+                           "spiffe://",
+                           "http://a/project/p/agent/n",
+                           "spiffe://a/project/p/agent",
+                           "spiffe://a/project/p/agent/",
+                           "spiffe://a/project/p/agent/n/",
+                           "spiffe://a/project/p/broker/n",
+                           "spiffe://a/project/p/service_account/n",
+                           "spiffe://a/projects/p/agent/n",
+                           "spiffe:///project/p/agent/n",
+                           "spiffe://A/project/p/agent/n",
+                           "spiffe://a:1/project/p/agent/n",
+                           "spiffe://u@a/project/p/agent/n",
+                           "spiffe://a/project//agent/n",
+                           "spiffe://a/project/../agent/n",
+                           "spiffe://a/project/p/agent/%6e",
+                           "spiffe://a/project/p/agent/n?q",
+                           "spiffe://a/project/p/agent/n#f",
+                           "SPIFFE://a/project/p/agent/n",
+                           "spiffe://a/project/p/Agent/n"}) {
     CAPTURE(text);
     CHECK_FALSE(SpiffeId::Parse(text).ok());
   }

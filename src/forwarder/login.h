@@ -1,0 +1,11 @@
+// `culvert login`.
+#pragma once
+
+#include "config/forwarder_config.h"
+
+namespace culvert::forwarder {
+
+// Returns the exit code.
+int RunLogin(const config::ForwarderConfig& config);
+
+}  // namespace culvert::forwarder
