@@ -22,7 +22,13 @@ std::string ProjectId(const std::string& project) {
 void SetWhy(const absl::Status& why, AuditEvent& event) {
   if (why.ok()) return;
   event.code = absl::StatusCodeToString(why.code());
-  event.reason = DescribeError(ErrorCodeOf(why), MessageOf(why));
+  const std::string_view kind = ErrorCodeText(ErrorCodeOf(why));
+  const std::string words(MessageOf(why));
+  // Made printable where the line is written, and only there.
+  event.reason =
+      words.find(kind) != std::string::npos || ErrorCodeOf(why) == ErrorCode::kUnspecified
+          ? words
+          : fmt::format("{}: {}", kind, words);
 }
 
 AuditEvent Of(const Session& session) {
@@ -70,7 +76,7 @@ void SetPrincipal(const Principal& who, AuditEvent& event) {
 }
 
 void SetAsked(const OpenChannel& open, AuditEvent& event) {
-  event.project = ProjectId(open.provider.project);
+  if (event.principal.empty()) event.project = ProjectId(open.provider.project);
   event.agent = open.provider.name;
   event.service = open.service;
   event.target = open.arg;
@@ -79,17 +85,24 @@ void SetAsked(const OpenChannel& open, AuditEvent& event) {
 AuditTrail::AuditTrail(net::EventLoop& loop, Write write)
     : loop_(loop),
       write_(std::move(write)),
-      denials_(kDenials, kMostAddresses),
-      all_denials_(kAllDenials, loop.Now()) {}
+      by_key_(kRate, kMostKeys),
+      of_all_(kRateOfAll, loop.Now()) {}
 
-void AuditTrail::Registered(const Session& session) { Granted(Of(session), AuditKind::kRegister); }
+void AuditTrail::Registered(const Session& session) {
+  if (!write_) return;
+  const MonotonicTime now = loop_.Now();
+  RecordLimited(Of(session), AuditKind::kRegister,
+                by_key_.For(session.provider().ToString(), now).Take(now));
+}
 
 void AuditTrail::Unregistered(const Session& session, const absl::Status& why) {
   if (!write_) return;
   AuditEvent event = Of(session);
   event.duration = loop_.Now() - session.since();
   SetWhy(why, event);
-  Granted(std::move(event), AuditKind::kUnregister);
+  const MonotonicTime now = loop_.Now();
+  RecordLimited(std::move(event), AuditKind::kUnregister,
+                by_key_.For(session.provider().ToString(), now).Take(now));
 }
 
 void AuditTrail::Opened(const Relay& relay) {
@@ -100,12 +113,15 @@ void AuditTrail::Ended(const Relay& relay) {
   if (!write_) return;
   const Relay::Outcome& outcome = relay.outcome();
   AuditEvent event = Of(relay);
-  if (outcome.opened) {
-    event.bytes_sent = outcome.bytes_sent;
-    event.bytes_received = outcome.bytes_received;
-  }
   event.duration = outcome.duration;
   SetWhy(outcome.why, event);
+  if (!outcome.opened) {
+    RecordInVain(std::move(event), KindOf(outcome),
+                 relay.peer().substr(0, relay.peer().rfind(':')));
+    return;
+  }
+  event.bytes_sent = outcome.bytes_sent;
+  event.bytes_received = outcome.bytes_received;
   Granted(std::move(event), KindOf(outcome));
 }
 
@@ -117,20 +133,25 @@ void AuditTrail::Granted(AuditEvent asked, AuditKind kind) {
 
 void AuditTrail::Denied(AuditEvent asked, const std::string& address, const absl::Status& why) {
   if (!write_) return;
-  if (!MayRecordDenial(address)) {
+  SetWhy(why, asked);
+  RecordInVain(std::move(asked), AuditKind::kDeny, address);
+}
+
+void AuditTrail::RecordInVain(AuditEvent event, AuditKind kind, const std::string& address) {
+  const MonotonicTime now = loop_.Now();
+  RecordLimited(std::move(event), kind, by_key_.For(address, now).Take(now) && of_all_.Take(now));
+}
+
+void AuditTrail::RecordLimited(AuditEvent event, AuditKind kind, bool may) {
+  if (!may) {
     ++left_out_;
     return;
   }
-  SetWhy(why, asked);
   if (const uint64_t left_out = std::exchange(left_out_, 0); left_out > 0) {
-    asked.reason += fmt::format(" ({} more refusals not recorded)", left_out);
+    event.reason +=
+        fmt::format("{}({} more not recorded)", event.reason.empty() ? "" : " ", left_out);
   }
-  Granted(std::move(asked), AuditKind::kDeny);
-}
-
-bool AuditTrail::MayRecordDenial(const std::string& address) {
-  const MonotonicTime now = loop_.Now();
-  return denials_.For(address, now).Take(now) && all_denials_.Take(now);
+  Granted(std::move(event), kind);
 }
 
 }  // namespace culvert::broker

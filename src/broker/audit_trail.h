@@ -18,12 +18,13 @@ class AuditTrail {
  public:
   using Write = std::function<void(const AuditEvent&)>;
 
-  // What one address may have recorded of its refusals: whoever is refused can come again at once,
-  // and must not fill the disk. The next one that is recorded says how many were left out.
-  static constexpr TokenRate kDenials{.per_second = 1, .burst = 100};
+  // What one address may have recorded of what came to nothing, and one agent of its registrations:
+  // whoever is refused, or comes and goes, can do so again at once, and must not fill the disk. The
+  // next one that is recorded says how many were left out.
+  static constexpr TokenRate kRate{.per_second = 1, .burst = 100};
   // Of all addresses together.
-  static constexpr TokenRate kAllDenials{.per_second = 50, .burst = 1'000};
-  static constexpr size_t kMostAddresses = 4'096;
+  static constexpr TokenRate kRateOfAll{.per_second = 50, .burst = 1'000};
+  static constexpr size_t kMostKeys = 4'096;  // addresses and agents
 
   // Without `write` nothing is recorded.
   AuditTrail(net::EventLoop& loop, Write write);
@@ -39,18 +40,20 @@ class AuditTrail {
   void Denied(AuditEvent asked, const std::string& address, const absl::Status& why);
 
  private:
-  bool MayRecordDenial(const std::string& address);
+  // `address` without a port.
+  void RecordInVain(AuditEvent event, AuditKind kind, const std::string& address);
+  void RecordLimited(AuditEvent event, AuditKind kind, bool may);
 
   net::EventLoop& loop_;
   const Write write_;
-  TokenBuckets denials_;
-  TokenBucket all_denials_;
+  TokenBuckets by_key_;
+  TokenBucket of_all_;
   uint64_t left_out_ = 0;
 };
 
 // Fills in who asks.
 void SetPrincipal(const Principal& who, AuditEvent& event);
-// Fills in what is asked for.
+// Fills in what is asked for, and the project unless the principal has said that.
 void SetAsked(const OpenChannel& open, AuditEvent& event);
 
 }  // namespace culvert::broker

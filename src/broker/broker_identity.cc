@@ -15,14 +15,25 @@ namespace culvert::broker {
 
 absl::StatusOr<std::optional<Principal>> Broker::Identify(PendingStream& pending) {
   if (access_.gate == nullptr) return std::nullopt;
-  CULVERT_ASSIGN_OR_RETURN(Principal who, access_.gate->Identify(pending.info(), WallNow()));
-  SetPrincipal(who, pending.asked());
-  return std::optional<Principal>(std::move(who));
+  std::optional<Principal> refused;
+  absl::StatusOr<Principal> who = access_.gate->Identify(pending.info(), WallNow(), &refused);
+  if (!who.ok()) {
+    if (refused) SetPrincipal(*refused, pending.asked());
+    return who.status();
+  }
+  SetPrincipal(*who, pending.asked());
+  return std::optional<Principal>(*std::move(who));
 }
 
 void Broker::RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
   AuditEvent asked;
   asked.address = info.endpoint();
+  if (access_.gate != nullptr) {
+    std::optional<Principal> refused;
+    const absl::StatusOr<Principal> who = access_.gate->Identify(info, WallNow(), &refused);
+    if (who.ok()) refused = *who;
+    if (refused) SetPrincipal(*refused, asked);
+  }
   const absl::Status why = absl::UnimplementedError("no such method");
   trail_.Denied(std::move(asked), info.peer, Annotate(why, Printable(info.path)));
   admission_.Refuse(info, std::move(stream), why);

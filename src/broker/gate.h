@@ -24,8 +24,10 @@ class Gate {
 
   // UNAUTHENTICATED with one line for everything but a certificate of this authority that is valid
   // now and whose key is not revoked, or a token that counts. Where both come, the certificate
-  // counts and nobody looks at the token.
-  absl::StatusOr<Principal> Identify(const rpc::StreamInfo& info, crypto::WallTime now);
+  // counts and nobody looks at the token. Where it is refused although the certificate is one of
+  // this authority, `refused` says whose, for the records.
+  absl::StatusOr<Principal> Identify(const rpc::StreamInfo& info, crypto::WallTime now,
+                                     std::optional<Principal>* refused = nullptr);
 
   // PERMISSION_DENIED unless the policy lets `open.principal` open this channel under the name that
   // it gives itself, in its own project.
@@ -43,6 +45,7 @@ class Gate {
   // every stream.
   static constexpr size_t kMostVerified = 8'192;
   absl::StatusOr<Principal> IdentifyByToken(std::string_view authorization, crypto::WallTime now);
+  // Whether this authority issued it; whether it is in its time is not looked at.
   absl::StatusOr<crypto::Certificate> Verify(const std::string& pem, crypto::WallTime now);
 
   const crypto::Certificate authority_;

@@ -135,6 +135,7 @@ void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration of
 
 void Relay::Cut(const absl::Status& status) {
   if (state_ == State::kEnded) return;
+  said_error_ = absl::OkStatus();
   End(status, status, status);
 }
 
@@ -160,17 +161,19 @@ void Relay::PassOn(Half& from, const rpc::Envelope& envelope) {
   Half& to = Other(from);
   if (envelope.kind == Kind::kData) from.bytes += rpc::PayloadSize(envelope.body);
   if (envelope.kind == Kind::kClose || envelope.kind == Kind::kError) from.said_end = true;
-  if (envelope.kind == Kind::kError) NoteError(envelope.body);
+  if (envelope.kind == Kind::kError) NoteError(from, envelope.body);
   to.stream->Write(rpc::MakeEnvelope(to.out, envelope.kind, envelope.body));
 }
 
 // For the records only: it is passed on as it is.
-void Relay::NoteError(const Bytes& body) {
+void Relay::NoteError(const Half& from, const Bytes& body) {
   if (!said_error_.ok()) return;
   const absl::StatusOr<tunnel::Message> message = rpc::DecodeMessage(Kind::kError, body);
   if (!message.ok()) return;
   const auto& error = std::get<tunnel::Error>(*message);
-  said_error_ = ErrorStatus(error.code, tunnel::CutErrorText(error.message));
+  said_error_ = ErrorStatus(
+      error.code, fmt::format("{} says: {}", &from == &consumer_ ? "the user" : "the agent",
+                              tunnel::CutErrorText(error.message)));
 }
 
 // What `half` was given is out: whoever wrote it may send the next message.

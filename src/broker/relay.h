@@ -33,7 +33,8 @@ class Relay {
   // How it went, once it is over.
   struct Outcome {
     bool opened = false;  // a provider had accepted
-    absl::Status why;     // OK: closed by the ends. What an end said counts more than how it left
+    absl::Status why;     // OK: closed by the ends. What an end said counts more than how
+    // it left, and what the broker decided more than both
     uint64_t bytes_sent = 0;  // of the user's, from the consumer
     uint64_t bytes_received = 0;
     Duration duration = {};
@@ -125,7 +126,7 @@ class Relay {
   void HandleLost(Half& half);
   void EndLeft(const Half& left, const absl::Status& why);
   void PassOn(Half& from, const rpc::Envelope& envelope);
-  void NoteError(const Bytes& body);
+  void NoteError(const Half& from, const Bytes& body);
   Half& Other(Half& half) { return &half == &consumer_ ? provider_ : consumer_; }
   bool OpenedCapable(const Half& half) const;
   // "alice at 127.0.0.1:4022 -> projects/default/edge-1 tcp host:22".

@@ -109,8 +109,27 @@ struct DeniedFixture {
     CHECK_THAT(status.error_message(), Catch::Matchers::Contains(words));
     denials.push_back({status.error_code(), status.error_message()});
   }
-  // Last in each test, when whoever was let in has gone: that nothing is left of anybody.
+  // That all of them are on record, in their order, as far as the log takes them of one address at
+  // once. What HTTP/2 refuses by itself, a header that is too large, never comes to the broker.
+  void CheckAudited() {
+    std::erase_if(denials, [](const Denial& denial) {
+      return denial.code == grpc::StatusCode::RESOURCE_EXHAUSTED;
+    });
+    const auto events = broker.TakeAudit(broker::AuditKind::kDeny);
+    constexpr auto kMost = static_cast<size_t>(broker::AuditTrail::kRate.burst);
+    REQUIRE(events.size() >= std::min(denials.size(), kMost));
+    for (size_t i = 0; i < std::min(denials.size(), kMost); ++i) {
+      CAPTURE(i, denials[i].words, events[i].reason);
+      CHECK(events[i].code ==
+            absl::StatusCodeToString(static_cast<absl::StatusCode>(denials[i].code)));
+      CHECK_THAT(events[i].address, Catch::Matchers::StartsWith("127.0.0.1:"));
+      CHECK_THAT(events[i].reason, Catch::Matchers::Contains(denials[i].words));
+    }
+  }
+  // Last in each test, when whoever was let in has gone: that nothing is left of anybody but the
+  // record.
   void CheckNothingStays() {
+    CheckAudited();
     CHECK(broker.WaitForChannels(0));
     CHECK(broker.WaitForSessions(0));
     CHECK(broker.WaitForSilentStreams(0));
