@@ -13,6 +13,7 @@
 #include "rpc/codec.h"
 #include "sdk/broker_query.h"
 #include "sdk/enrolment.h"
+#include "sdk/pending_key.h"
 
 namespace culvert {
 namespace {
@@ -88,6 +89,7 @@ absl::StatusOr<crypto::Identity> Login(const LoginRequest& request) {
                     Printable(request.state_dir), present->spiffe_id().ToString(),
                     identity.spiffe_id().ToString()));
   }
+  CULVERT_RETURN_IF_ERROR(ForgetRenewingKey(request.state_dir));
   CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, identity));
   return std::move(identity);
 }
