@@ -73,6 +73,8 @@ absl::StatusOr<crypto::Identity> Login(const LoginRequest& request) {
   culvert::v1::LoginRequest message;
   message.set_jwt(request.jwt);
   message.set_certificate_request(crypto::MakeCertificateRequest(key));
+  // Without it the broker would take the present key for that of whomever the JWT names.
+  if (same_key) message.set_spiffe_id(present->spiffe_id().ToString());
   BrokerQuery query;
   query.brokers = request.brokers;
   query.credentials = trust.credentials;
