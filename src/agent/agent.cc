@@ -15,6 +15,7 @@
 #include "config/main.h"
 #include "config/reload.h"
 #include "config/service_manager.h"
+#include "config/state_owner.h"
 #include "config/user_list.h"
 #include "culvert/client.h"
 #include "culvert/error_code.h"
@@ -176,6 +177,9 @@ int Run(const config::AgentConfig& config, const config::ParseAgain<config::Agen
   if (config.command == config::AgentConfig::Command::kEnroll) return RunEnroll(config);
   if (config.command == config::AgentConfig::Command::kRenew) return RunRenew(config);
   absl::Status usable = config::CheckCredentials(config);
+  if (usable.ok() && !config.common.insecure) {
+    usable = config::CheckOwnState(config.common.state_dir, "identity.pem");
+  }
   absl::StatusOr<std::unique_ptr<Client>> client =
       usable.ok() ? Client::Create(config::ClientOptionsOf(config))
                   : absl::StatusOr<std::unique_ptr<Client>>(usable);

@@ -83,8 +83,7 @@ absl::StatusOr<std::string> CaFingerprint(const std::string& state_dir) {
 }
 
 absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& audit_file,
-                              const Json& request) {
-  const Administrator who{fmt::format("uid {}", geteuid())};
+                              const Json& request, const Administrator& who) {
   CULVERT_RETURN_IF_ERROR(config::ActAsOwner(state_dir));
   auto store = store::Store::Open(state_dir, WallNow());
   if (absl::IsUnavailable(store.status())) {
@@ -101,13 +100,15 @@ absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& a
 
 }  // namespace
 
+Administrator ThisAdministrator() { return {fmt::format("uid {}", geteuid())}; }
+
 absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& audit_file,
-                               const Json& request) {
+                               const Json& request, const Administrator& who) {
   const absl::StatusOr<net::UniqueFd> broker =
       net::ConnectToUnixSocket(AdminSocketPath(state_dir), kTimeout);
   if (broker.ok()) return CallBroker(broker->get(), request);
   if (!absl::IsNotFound(broker.status())) return broker.status();
-  return CallHere(state_dir, audit_file, request);
+  return CallHere(state_dir, audit_file, request, who);
 }
 
 }  // namespace culvert::broker

@@ -8,10 +8,13 @@
 
 namespace culvert::broker {
 
+// Who runs this process. Before CallAdmin, which may change that.
+Administrator ThisAdministrator();
+
 // Has the broker that runs in `state_dir` do it, or does it here where none runs. `audit_file` is
-// where the latter is recorded. Root becomes the owner of `state_dir` for that, for good.
-// UNAVAILABLE if another process has the store and does not answer. Blocks, on no loop.
+// where the latter is recorded, as done by `who`. Root becomes the owner of `state_dir` for that,
+// for good. UNAVAILABLE if another process has the store and does not answer. Blocks, on no loop.
 absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& audit_file,
-                               const Json& request);
+                               const Json& request, const Administrator& who = ThisAdministrator());
 
 }  // namespace culvert::broker

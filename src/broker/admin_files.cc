@@ -25,6 +25,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return FetchKeySet({whole, ""});
 }
 
+// A private key that was named by mistake goes no further.
+absl::StatusOr<std::string> ReadPublicKey(const std::string& path) {
+  CULVERT_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+  if (text.find("PRIVATE KEY-----") == std::string::npos) return text;
+  return absl::InvalidArgumentError(fmt::format(
+      "{} is a private key: give the public one (openssl pkey -pubout)", Printable(path)));
+}
+
 bool IsUrl(const std::string& text) { return text.find("://") != std::string::npos; }
 
 }  // namespace
@@ -32,7 +40,7 @@ bool IsUrl(const std::string& text) { return text.find("://") != std::string::np
 absl::Status AttachFiles(const config::AdminCommand& command, Json& request) {
   Json& args = request["args"];
   if (command.name == "service-account add") {
-    CULVERT_ASSIGN_OR_RETURN(args["public_key"], ReadFile(command.public_key));
+    CULVERT_ASSIGN_OR_RETURN(args["public_key"], ReadPublicKey(command.public_key));
   }
   if (command.name != "issuer add") return absl::OkStatus();
   if (!command.ca_file.empty()) {

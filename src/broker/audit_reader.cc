@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/log.h"
 #include "base/status.h"
 
 namespace culvert::broker {
@@ -28,6 +29,10 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& path, WallTi
     if (stat(file.c_str(), &status) != 0) {
       if (i == 0 && errno == ENOENT) continue;  // just rotated away
       break;
+    }
+    if (!S_ISREG(status.st_mode)) {  // a FIFO would be waited for
+      return absl::FailedPreconditionError(
+          fmt::format("audit log {} is no regular file", Printable(file)));
     }
     if (std::chrono::system_clock::from_time_t(status.st_mtime + 1) < since) {
       if (files.empty()) files.push_back(file);
@@ -101,7 +106,7 @@ std::string DescribeAuditLine(std::string_view line) {
     text +=
         fmt::format(" {}={}", name, found->is_string() ? found->get<std::string>() : found->dump());
   }
-  return text;
+  return Printable(text, kMaxLineBytes);  // it goes to a terminal
 }
 
 }  // namespace culvert::broker

@@ -2,68 +2,51 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cerrno>
 #include <cstdio>
 #include <memory>
-#include <system_error>
-#include <utility>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_split.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/admin_client.h"
+#include "broker/out_file.h"
 #include "broker/pki.h"
 #include "broker/signing.h"
 #include "config/main.h"
-#include "crypto/private_file.h"
+#include "config/state_owner.h"
+#include "config/text_file.h"
 
 namespace culvert::broker {
 namespace {
 
 constexpr char kProgram[] = "culvert-broker";
 
-absl::Status FileError(const std::string& name) {
-  return absl::FailedPreconditionError(
-      fmt::format("{}: {}", Printable(name), std::generic_category().message(errno)));
-}
-
-absl::StatusOr<std::string> ReadAll(std::FILE* file, const std::string& name) {
-  std::string text;
-  std::array<char, 65536> buffer{};
-  while (const size_t got = std::fread(buffer.data(), 1, buffer.size(), file)) {
-    text.append(buffer.data(), got);
-    if (text.size() > kMostSigningBytes) {
-      return absl::InvalidArgumentError(fmt::format("{}: too long", Printable(name)));
-    }
-  }
-  if (std::ferror(file) != 0) return FileError(name);
-  return text;
-}
-
-absl::StatusOr<std::string> ReadInput(const std::string& name) {
-  if (name == "-") return ReadAll(stdin, "standard input");
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "re"),
-                                                             &std::fclose);
-  return file == nullptr ? FileError(name) : ReadAll(file.get(), name);
-}
-
 absl::Status Create(const config::BrokerConfig& config) {
+  CULVERT_RETURN_IF_ERROR(config::ActAsOwner(config.common.state_dir));
   CULVERT_ASSIGN_OR_RETURN(const crypto::CertificateAuthority authority,
                            CreateAuthority(config.common.state_dir, WallNow()));
   return config::PrintResult(
       fmt::format("CA fingerprint {}\n", authority.certificate().Fingerprint()));
 }
 
+std::string InputName(const config::BrokerConfig& config) {
+  return config.admin.in == "-" ? "standard input" : Printable(config.admin.in);
+}
+
 absl::Status Sign(const config::BrokerConfig& config) {
+  CULVERT_ASSIGN_OR_RETURN(const std::string requests,
+                           config::ReadFileOrStdin(config.admin.in, kMostSigningBytes));
+  // Before anything is signed, and as who asked for it.
+  CULVERT_ASSIGN_OR_RETURN(const std::unique_ptr<OutFile> out, OutFile::Open(config.admin.out));
+  CULVERT_RETURN_IF_ERROR(config::ActAsOwner(config.common.state_dir));
   const absl::StatusOr<crypto::CertificateAuthority> authority =
       LoadAuthority(config.common.state_dir);
   if (!authority.ok()) {
     return Annotate(authority.status(),
                     fmt::format("authority in {}", Printable(config.common.state_dir)));
   }
-  CULVERT_ASSIGN_OR_RETURN(const std::string requests, ReadInput(config.admin.in));
   SigningOptions options;
   options.only = config.admin.only;
   options.on_request = [](const SigningSubject& subject, const std::string& key_id) {
@@ -72,36 +55,46 @@ absl::Status Sign(const config::BrokerConfig& config) {
   };
   CULVERT_ASSIGN_OR_RETURN(const std::string lines,
                            SignRequests(*authority, requests, options, WallNow()));
-  if (config.admin.out == "-") return config::PrintResult(lines);
-  return crypto::WritePrivateFile(config.admin.out, lines);
+  if (lines.empty()) {
+    return absl::FailedPreconditionError(fmt::format(
+        "nothing to sign in {}{}", InputName(config),
+        config.admin.only.empty() ? "" : ": no request is one of those that --only names"));
+  }
+  return out->Write(lines);
 }
 
-absl::Status ImportLine(const config::BrokerConfig& config, const std::string& line) {
+absl::Status ImportLine(const config::BrokerConfig& config, const Administrator& who,
+                        const std::string& line) {
   CULVERT_ASSIGN_OR_RETURN(const std::string certificate, ReadSignedLine(line));
   CULVERT_ASSIGN_OR_RETURN(
       const Json result,
       CallAdmin(config.common.state_dir, config.audit_file(),
-                {{"command", "ca import"}, {"args", {{"certificate", certificate}}}}));
+                {{"command", "ca import"}, {"args", {{"certificate", certificate}}}}, who));
   return config::PrintResult(
       fmt::format("imported for {}, key {}\n", result.value("for", ""), result.value("key", "")));
 }
 
 // Each by itself: one that nobody waits for any more does not keep the others out.
 absl::Status Import(const config::BrokerConfig& config) {
-  CULVERT_ASSIGN_OR_RETURN(const std::string text, ReadInput(config.admin.in));
+  CULVERT_ASSIGN_OR_RETURN(const std::string text,
+                           config::ReadFileOrStdin(config.admin.in, kMostSigningBytes));
+  const Administrator who = ThisAdministrator();  // the first import may change who we are
   const std::vector<std::string> lines = absl::StrSplit(text, '\n');
   absl::Status failed;
   int number = 0;
+  bool any = false;
   for (const std::string& line : lines) {
     ++number;
     if (line.empty()) continue;
+    any = true;
     const absl::Status imported =
-        Annotate(ImportLine(config, line), fmt::format("line {}", number));
+        Annotate(ImportLine(config, who, line), fmt::format("line {}", number));
     if (imported.ok()) continue;
     if (!failed.ok()) config::PrintError(kProgram, failed);
     failed = imported;
   }
-  return failed;
+  if (any) return failed;
+  return absl::FailedPreconditionError(fmt::format("nothing to import in {}", InputName(config)));
 }
 
 }  // namespace

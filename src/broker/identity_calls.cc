@@ -85,6 +85,12 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Login(const Bytes& message,
   if (jwts_ == nullptr) return absl::UnimplementedError("nobody can log in here");
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::LoginRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const Principal who, jwts_->Identify(request.jwt(), now));
+  if (!request.spiffe_id().empty() && request.spiffe_id() != who.id.ToString()) {
+    return absl::FailedPreconditionError(
+        fmt::format("the JWT is that of {}, and the identity to renew that of somebody else "
+                    "(--force replaces it)",
+                    who.id.ToString()));
+  }
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
   CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(key.id()));

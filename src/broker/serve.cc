@@ -23,6 +23,7 @@
 #include "config/main.h"
 #include "config/reload.h"
 #include "config/service_manager.h"
+#include "config/state_owner.h"
 #include "net/listener.h"
 #include "net/loop_thread.h"
 #include "net/process_signals.h"
@@ -240,7 +241,11 @@ int RunChecked(const config::BrokerConfig& config, const ParseAgain& parse) {
 
 int Run(const config::BrokerConfig& config, const ParseAgain& parse) {
   SetLogLevel(config.common.log_level);
-  if (absl::Status usable = config::CheckCredentials(config); !usable.ok()) {
+  absl::Status usable = config::CheckCredentials(config);
+  if (usable.ok() && !config.common.insecure) {
+    usable = config::CheckOwnState(config.common.state_dir, "ca.pem");
+  }
+  if (!usable.ok()) {
     config::PrintError(kProgram, usable);
     return config::kExitUsage;
   }

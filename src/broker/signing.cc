@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -67,9 +69,37 @@ absl::StatusOr<Request> ReadRequest(std::string_view line) {
   return request;
 }
 
-bool IsWanted(const SigningSubject& subject, const std::string& only) {
-  if (only.empty()) return true;
-  return only == (subject.role == kBrokerRole ? subject.role : subject.role + ":" + subject.name);
+bool Has(const std::vector<std::string>& only, const std::string& selector) {
+  return std::find(only.begin(), only.end(), selector) != only.end();
+}
+
+bool IsNamed(const Request& request, const std::vector<std::string>& only) {
+  return Has(only, "key:" + request.key.id());
+}
+
+bool IsWanted(const Request& request, const std::vector<std::string>& only) {
+  const SigningSubject& subject = request.subject;
+  return only.empty() || IsNamed(request, only) ||
+         Has(only, subject.role == kBrokerRole ? subject.role : subject.role + ":" + subject.name);
+}
+
+// One who reads names more closely than keys must not sign a second key in the shadow of the first:
+// the file comes from a machine that need not be trusted.
+absl::Status CheckNoneTwice(const std::vector<Request>& requests,
+                            const std::vector<std::string>& only) {
+  std::map<std::string, std::string> keys;  // by subject
+  for (const Request& request : requests) {
+    if (IsNamed(request, only)) continue;
+    const std::string subject = request.subject.ToString();
+    const auto [first, added] = keys.emplace(subject, request.key.id());
+    const bool same = first->second == request.key.id() && request.subject.role != kBrokerRole;
+    if (added || same) continue;
+    return absl::FailedPreconditionError(
+        fmt::format("two requests are for {}, with the keys {} and {}: name the key with --only "
+                    "key:KEYID",
+                    subject, first->second, request.key.id()));
+  }
+  return absl::OkStatus();
 }
 
 std::string SignedLine(const Request& request, const Certificate& certificate) {
@@ -82,7 +112,8 @@ std::string SignedLine(const Request& request, const Certificate& certificate) {
   return json.dump() + "\n";
 }
 
-absl::StatusOr<std::vector<Request>> ReadRequests(std::string_view lines, const std::string& only) {
+absl::StatusOr<std::vector<Request>> ReadRequests(std::string_view lines,
+                                                  const std::vector<std::string>& only) {
   std::vector<Request> requests;
   int number = 0;
   const std::vector<std::string> split = absl::StrSplit(std::string(lines), '\n');
@@ -91,8 +122,9 @@ absl::StatusOr<std::vector<Request>> ReadRequests(std::string_view lines, const 
     if (line.empty()) continue;
     absl::StatusOr<Request> request = ReadRequest(line);
     if (!request.ok()) return Annotate(request.status(), fmt::format("line {}", number));
-    if (IsWanted(request->subject, only)) requests.push_back(*std::move(request));
+    if (IsWanted(*request, only)) requests.push_back(*std::move(request));
   }
+  CULVERT_RETURN_IF_ERROR(CheckNoneTwice(requests, only));
   return requests;
 }
 

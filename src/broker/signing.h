@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
@@ -33,14 +34,15 @@ inline constexpr size_t kMostSigningLine = size_t{32} * 1024;
 inline constexpr size_t kMostSigningBytes = size_t{64} * 1024 * 1024;
 
 struct SigningOptions {
-  // "agent:edge-1", "user:alice" or "broker": only those; empty: all.
-  std::string only;
+  // "agent:edge-1", "user:alice", "broker" or "key:KEYID": only those; empty: all.
+  std::vector<std::string> only;
   // Sees whom each is for, and its key id, before anything is given out.
   std::function<void(const SigningSubject&, const std::string& key_id)> on_request = {};
 };
 // Signs the requests in `lines`, which come from a machine that need not be trusted with more than
 // saying which key is whose: the lines with the certificates. INVALID_ARGUMENT that names the line
-// if one of them is no request, and then nothing is signed.
+// if one of them is no request, FAILED_PRECONDITION if two keys are for the same one and none of
+// them is named; then nothing is signed.
 absl::StatusOr<std::string> SignRequests(const crypto::CertificateAuthority& authority,
                                          std::string_view lines, const SigningOptions& options,
                                          WallTime now);

@@ -43,7 +43,7 @@ struct AdminCommand {
   // Of ca sign and ca import; "-" is standard input or output:
   std::string in = "-";
   std::string out = "-";
-  std::string only;  // "agent:edge-1"; empty: all
+  std::vector<std::string> only;  // "agent:edge-1", "broker" or "key:KEYID"; empty: all
   // Of issuers and service accounts:
   std::string jwks;  // a file, or a URL
   std::vector<std::string> audiences;

@@ -1,11 +1,37 @@
 #include "config/broker_admin_flags.h"
 #include "config/broker_admin_table.h"
+#include "crypto/digest.h"
 
 namespace culvert::config {
 namespace {
 
 Setting FileFlag(const char* flag, const char* help, const char* otherwise, std::string& field) {
   return Flag({flag, '\0', "FILE", help, otherwise}, field, AnyText);
+}
+
+// Names are compared only, so that anything but nothing may be one.
+bool IsSelector(std::string_view text) {
+  if (text == "broker") return true;
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return false;
+  const std::string_view kind = text.substr(0, colon);
+  const std::string_view name = text.substr(colon + 1);
+  if (kind == "key") return crypto::IsKeyId(name);
+  return (kind == "agent" || kind == "user") && !name.empty();
+}
+
+Setting OnlyFlag(AdminCommand& admin) {
+  Setting setting{"only", '\0', "ROLE:NAME",
+                  "Those of agent:NAME, user:NAME or key:KEYID, or the broker's own: broker."};
+  setting.form = FileForm::kNone;
+  setting.set = [&admin](std::string_view text) -> absl::Status {
+    if (!IsSelector(text)) {
+      return absl::InvalidArgumentError("expected agent:NAME, user:NAME, key:KEYID or broker");
+    }
+    admin.only.emplace_back(text);
+    return absl::OkStatus();
+  };
+  return Repeatable(std::move(setting));
 }
 
 }  // namespace
@@ -31,9 +57,7 @@ void AddAuthority(AdminTable& table, AdminCommand& admin) {
              "and says on standard error whom each is for and its key: compare them.",
              {FileFlag("in", "The requests.", "standard input", admin.in),
               FileFlag("out", "Where the certificates go.", "standard output", admin.out),
-              Flag({"only", '\0', "ROLE:NAME",
-                    "Those of agent:NAME or user:NAME, or the broker's own: broker."},
-                   admin.only, AnyText)}});
+              OnlyFlag(admin)}});
   table.Add({"ca import",
              "[options]",
              "Take over certificates that were signed elsewhere.",

@@ -3,12 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdio>
-#include <memory>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -18,6 +14,7 @@
 #include "base/status.h"
 #include "config/main.h"
 #include "config/state_owner.h"
+#include "config/text_file.h"
 #include "config/units.h"
 #include "crypto/private_file.h"
 
@@ -34,39 +31,10 @@ absl::StatusOr<std::string> ParseFileName(std::string_view text) {
   return std::string(text);
 }
 
-absl::StatusOr<std::string> ReadAll(std::FILE* file, const std::string& name) {
-  std::string text;
-  std::array<char, kMostTokenBytes> buffer{};
-  while (text.size() <= kMostTokenBytes) {
-    const size_t got = std::fread(buffer.data(), 1, buffer.size(), file);
-    text.append(buffer.data(), got);
-    if (got == 0) break;
-  }
-  if (std::ferror(file) != 0) {
-    return absl::FailedPreconditionError(
-        fmt::format("read {}: {}", Printable(name), std::generic_category().message(errno)));
-  }
-  if (text.size() > kMostTokenBytes) {
-    return absl::InvalidArgumentError(fmt::format("{} is too long for a token", Printable(name)));
-  }
-  return text;
-}
-
-absl::StatusOr<std::string> ReadTokenFile(const std::string& name) {
-  if (name == "-") return ReadAll(stdin, "standard input");
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "re"),
-                                                             &std::fclose);
-  if (file == nullptr) {
-    return absl::FailedPreconditionError(
-        fmt::format("read {}: {}", Printable(name), std::generic_category().message(errno)));
-  }
-  return ReadAll(file.get(), name);
-}
-
 absl::StatusOr<std::string> ReadToken(const EnrolConfig& config) {
   std::string token = config.token;
   if (!config.token_file.empty()) {
-    CULVERT_ASSIGN_OR_RETURN(token, ReadTokenFile(config.token_file));
+    CULVERT_ASSIGN_OR_RETURN(token, ReadFileOrStdin(config.token_file, kMostTokenBytes));
   }
   absl::StripAsciiWhitespace(&token);
   return token;

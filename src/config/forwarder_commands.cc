@@ -1,9 +1,13 @@
 #include "config/forwarder_commands.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "config/enrolment.h"
+#include "config/names.h"
 
 namespace culvert::config {
 namespace {
@@ -111,6 +115,8 @@ absl::Status SetKnownAgents(const std::vector<std::string>& words, KnownAgentsCo
   if (action == "list" && words.size() == 1) {
     command.action = Action::kList;
   } else if (action == "add" && words.size() == 3) {
+    const absl::Status name = ParseAgentName(words[1]).status();
+    if (!name.ok()) return Annotate(name, fmt::format("AGENT \"{}\"", Printable(words[1])));
     command = {Action::kAdd, words[1], words[2]};
   } else if (action == "remove" && words.size() == 2) {
     command = {Action::kRemove, words[1], ""};

@@ -2,17 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "config/text_file.h"
 #include "crypto/digest.h"
 #include "crypto/jwt.h"
 
@@ -20,31 +16,6 @@ namespace culvert::config {
 namespace {
 
 constexpr size_t kMostCertificateBytes = size_t{64} * 1024;
-
-absl::Status FileError(const std::string& name) {
-  return absl::FailedPreconditionError(
-      fmt::format("read {}: {}", Printable(name), std::generic_category().message(errno)));
-}
-
-absl::StatusOr<std::string> ReadStream(std::FILE* file, const std::string& name, size_t most) {
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (const size_t got = std::fread(buffer.data(), 1, buffer.size(), file)) {
-    text.append(buffer.data(), got);
-    if (text.size() <= most) continue;
-    return absl::InvalidArgumentError(
-        fmt::format("{} has more than {} bytes", Printable(name), most));
-  }
-  if (std::ferror(file) != 0) return FileError(name);
-  return text;
-}
-
-absl::StatusOr<std::string> ReadFile(const std::string& name, size_t most) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "re"),
-                                                             &std::fclose);
-  if (file == nullptr) return FileError(name);
-  return ReadStream(file.get(), name, most);
-}
 
 absl::StatusOr<std::string> ParseFileName(std::string_view text) {
   if (!text.empty()) return std::string(text);
@@ -91,9 +62,7 @@ absl::Status FinishLogin(const LoginConfig& config) {
 
 absl::StatusOr<std::string> ReadJwt(const LoginConfig& config) {
   constexpr size_t kMost = crypto::Jwt::kMostBytes + 16;  // with a line feed
-  absl::StatusOr<std::string> text = config.jwt_file == "-"
-                                         ? ReadStream(stdin, "standard input", kMost)
-                                         : ReadFile(config.jwt_file, kMost);
+  absl::StatusOr<std::string> text = ReadFileOrStdin(config.jwt_file, kMost);
   if (text.ok()) absl::StripAsciiWhitespace(&*text);
   return text;
 }

@@ -78,7 +78,7 @@ bool IsTaken(std::string_view algorithm) {
          algorithm == JwsAlgorithmName(JwsAlgorithm::kRs256);
 }
 
-absl::Status Refused(std::string why) { return absl::UnauthenticatedError(std::move(why)); }
+absl::Status Refused(const std::string& why) { return absl::UnauthenticatedError(why); }
 
 }  // namespace
 

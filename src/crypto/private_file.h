@@ -17,8 +17,12 @@ absl::Status MakePrivateDirectory(const std::string& path);
 // disk. Blocks.
 absl::Status WritePrivateFile(const std::string& path, std::string_view content);
 
-// NOT_FOUND if there is none; FAILED_PRECONDITION if it is no regular file, somebody else's, or
-// others may read or write it; OUT_OF_RANGE if it is longer than `most` bytes. Blocks.
+// OK if there is none. When this returns OK a crash does not bring it back. Blocks.
+absl::Status RemovePrivateFile(const std::string& path);
+
+// NOT_FOUND if there is none; FAILED_PRECONDITION if it is no regular file, others may read or
+// write it, or it is somebody else's: neither the caller's nor root's, nor, for root, of the owner
+// of the directory that it is in; OUT_OF_RANGE if it is longer than `most` bytes. Blocks.
 absl::StatusOr<std::string> ReadPrivateFile(const std::string& path, size_t most);
 
 }  // namespace culvert::crypto

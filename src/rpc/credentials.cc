@@ -54,8 +54,8 @@ class FingerprintVerifier final : public tls::ExternalCertificateVerifier {
       }
     }
     return absl::UnauthenticatedError(
-        "the broker's authority is not the one that the token names: wrong broker, or somebody is "
-        "in between");
+        "the broker's authority has another fingerprint than the one that was given: wrong broker, "
+        "or somebody is in between");
   }
 
   const std::string fingerprint_;

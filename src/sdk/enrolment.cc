@@ -1,7 +1,6 @@
 #include "sdk/enrolment.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -9,17 +8,13 @@
 #include "base/status.h"
 #include "crypto/certificate_request.h"
 #include "crypto/enrolment_token.h"
-#include "crypto/private_file.h"
 #include "culvert/v1/identity.pb.h"
 #include "rpc/codec.h"
 #include "sdk/broker_query.h"
+#include "sdk/pending_key.h"
 
 namespace culvert {
 namespace {
-
-constexpr size_t kMostKeyBytes = 4096;
-
-std::string PendingKeyFile(const std::string& state_dir) { return state_dir + "/enrolling.pem"; }
 
 absl::Status CheckFree(const EnrolmentRequest& request) {
   const absl::StatusOr<crypto::Identity> present = crypto::LoadIdentity(request.state_dir);
@@ -28,18 +23,6 @@ absl::Status CheckFree(const EnrolmentRequest& request) {
   return absl::AlreadyExistsError(
       fmt::format("{} holds an identity already: {} (--force replaces it)",
                   Printable(request.state_dir), present->spiffe_id().ToString()));
-}
-
-// The token is good for one key: a try that is repeated must bring the same.
-absl::StatusOr<crypto::PrivateKey> PendingKey(const std::string& state_dir) {
-  const std::string file = PendingKeyFile(state_dir);
-  const absl::StatusOr<std::string> pem = crypto::ReadPrivateFile(file, kMostKeyBytes);
-  if (pem.ok()) return crypto::PrivateKey::FromPem(*pem);
-  if (!absl::IsNotFound(pem.status())) return pem.status();
-  crypto::PrivateKey key = crypto::PrivateKey::Generate();
-  CULVERT_RETURN_IF_ERROR(crypto::MakePrivateDirectory(state_dir));
-  CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(file, key.Pem()));
-  return key;
 }
 
 }  // namespace
@@ -71,7 +54,8 @@ absl::StatusOr<crypto::Certified> Enroll(const EnrolmentRequest& request) {
   CULVERT_ASSIGN_OR_RETURN(const crypto::EnrolmentToken token,
                            crypto::EnrolmentToken::Parse(request.token));
   CULVERT_RETURN_IF_ERROR(CheckFree(request));
-  CULVERT_ASSIGN_OR_RETURN(const crypto::PrivateKey key, PendingKey(request.state_dir));
+  CULVERT_ASSIGN_OR_RETURN(const crypto::PrivateKey key,
+                           EnrollingKey(request.state_dir, request.token));
   culvert::v1::EnrollRequest message;
   message.set_token(request.token);
   message.set_certificate_request(crypto::MakeCertificateRequest(key));
@@ -85,8 +69,10 @@ absl::StatusOr<crypto::Certified> Enroll(const EnrolmentRequest& request) {
   CULVERT_ASSIGN_OR_RETURN(std::optional<crypto::Identity> identity,
                            ReadCertificateAnswer(answer, key, token.ca_fingerprint));
   if (identity) {
+    CULVERT_RETURN_IF_ERROR(ForgetRenewingKey(request.state_dir));
     CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, *identity));
-    unlink(PendingKeyFile(request.state_dir).c_str());
+    const absl::Status forgotten = ForgetEnrollingKey(request.state_dir);
+    if (!forgotten.ok()) CULVERT_LOG(kWarning, "{}", MessageOf(forgotten));
   }
   return crypto::Certified{key.public_key(), std::move(identity)};
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "sdk/opening.h"
+#include "sdk/pending_key.h"
 
 namespace culvert {
 namespace {
@@ -119,6 +120,11 @@ void IdentityKeeper::Call() {
 void IdentityKeeper::HandleAnswer(const absl::StatusOr<Bytes>& answer) {
   call_.reset();
   const crypto::PrivateKey next = *std::exchange(next_key_, std::nullopt);
+  if (!answer.ok() && !(next.public_key() == identity_->key.public_key())) {
+    Work([dir = state_dir_, key = next.public_key(),
+          why = answer.status()] { ForgetIfRefused(dir, key, why); },
+         [] {});
+  }
   if (absl::IsFailedPrecondition(answer.status())) {
     GiveUp(answer.status());
     return;

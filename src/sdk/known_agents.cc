@@ -39,11 +39,23 @@ class FileLock {
   const int fd_;
 };
 
-absl::Status CheckEntry(const KnownAgents::Entry& entry) {
-  if (crypto::IsKeyId(entry.key)) return absl::OkStatus();
+// What would be read as another line, or as another project's agent.
+absl::Status CheckName(const std::string& agent) {
+  const size_t slash = agent.find('/');
+  const bool good = slash != std::string::npos && slash > 0 && slash + 1 < agent.size() &&
+                    agent.find('/', slash + 1) == std::string::npos &&
+                    agent.find_first_of(" \n") == std::string::npos;
+  if (good) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      fmt::format("\"{}\" is no key id: expected 52 letters and digits, as 'culvert agents' prints",
-                  Printable(entry.key)));
+      fmt::format("\"{}\" is no name of an agent: expected PROJECT/AGENT", Printable(agent)));
+}
+
+absl::Status CheckEntry(const KnownAgents::Entry& entry) {
+  CULVERT_RETURN_IF_ERROR(CheckName(entry.agent));
+  if (crypto::IsKeyId(entry.key)) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "\"{}\" is no key id: expected 52 letters and digits, as 'culvert-agent enroll' prints",
+      Printable(entry.key)));
 }
 
 std::string NameOf(const std::string& agent) { return agent.substr(agent.find('/') + 1); }

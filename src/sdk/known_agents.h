@@ -31,9 +31,10 @@ class KnownAgents {
   absl::StatusOr<std::optional<std::string>> Find(const std::string& agent) const;
   // In the order of the names.
   absl::StatusOr<std::vector<Entry>> List() const;
-  // ALREADY_EXISTS if it is known by another key.
+  // PERMISSION_DENIED if it is known by another key; INVALID_ARGUMENT for what is no key id, or no
+  // name.
   absl::Status Add(const Entry& entry) const;
-  // In the place of what is known. INVALID_ARGUMENT for what is no key id.
+  // In the place of what is known. INVALID_ARGUMENT as of Add.
   absl::Status Replace(const Entry& entry) const;
   // `to` in the place of `from`. PERMISSION_DENIED if it is known by neither.
   absl::Status Succeed(const std::string& agent, const std::string& from,

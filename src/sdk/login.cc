@@ -13,6 +13,7 @@
 #include "rpc/codec.h"
 #include "sdk/broker_query.h"
 #include "sdk/enrolment.h"
+#include "sdk/pending_key.h"
 
 namespace culvert {
 namespace {
@@ -72,6 +73,8 @@ absl::StatusOr<crypto::Identity> Login(const LoginRequest& request) {
   culvert::v1::LoginRequest message;
   message.set_jwt(request.jwt);
   message.set_certificate_request(crypto::MakeCertificateRequest(key));
+  // Without it the broker would take the present key for that of whomever the JWT names.
+  if (same_key) message.set_spiffe_id(present->spiffe_id().ToString());
   BrokerQuery query;
   query.brokers = request.brokers;
   query.credentials = trust.credentials;
@@ -88,6 +91,7 @@ absl::StatusOr<crypto::Identity> Login(const LoginRequest& request) {
                     Printable(request.state_dir), present->spiffe_id().ToString(),
                     identity.spiffe_id().ToString()));
   }
+  CULVERT_RETURN_IF_ERROR(ForgetRenewingKey(request.state_dir));
   CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(request.state_dir, identity));
   return std::move(identity);
 }

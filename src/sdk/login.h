@@ -23,9 +23,9 @@ struct LoginRequest {
 
 // Has the broker certify a key for whom the token names, and keeps both in the state directory. The
 // key of an identity that is there stays, so that lists that name it go on to hold.
-// FAILED_PRECONDITION if nothing tells the right broker; ALREADY_EXISTS where there is an identity
-// of somebody else; UNAUTHENTICATED for a token that does not count. Blocks, and tries again for
-// some seconds while no broker can answer.
+// FAILED_PRECONDITION if nothing tells the right broker, and where there is an identity of somebody
+// else, for whose key the broker issues nothing then; UNAUTHENTICATED for a token that does not
+// count. Blocks, and tries again for some seconds while no broker can answer.
 absl::StatusOr<crypto::Identity> Login(const LoginRequest& request);
 
 }  // namespace culvert

@@ -1,28 +1,23 @@
 #include "sdk/renewal.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <utility>
 
 #include "base/log.h"
 #include "base/status.h"
 #include "crypto/certificate_request.h"
-#include "crypto/private_file.h"
 #include "culvert/v1/identity.pb.h"
 #include "rpc/codec.h"
 #include "rpc/key_rotation_message.h"
 #include "sdk/broker_query.h"
+#include "sdk/pending_key.h"
 
 namespace culvert {
 namespace {
 
 using crypto::Identity;
 using crypto::PrivateKey;
-
-constexpr size_t kMostKeyBytes = 4096;
-
-std::string NextKeyFile(const std::string& state_dir) { return state_dir + "/renewing.pem"; }
 
 bool AreOfOne(const Identity& a, const Identity& b) {
   return a.spiffe_id() == b.spiffe_id() && a.authority == b.authority;
@@ -33,17 +28,7 @@ bool AreOfOne(const Identity& a, const Identity& b) {
 absl::StatusOr<PrivateKey> NextKey(const Identity& present, const std::string& state_dir,
                                    KeyChoice choice) {
   if (choice == KeyChoice::kSame) return present.key;
-  const std::string file = NextKeyFile(state_dir);
-  const absl::StatusOr<std::string> pem = crypto::ReadPrivateFile(file, kMostKeyBytes);
-  if (!pem.ok() && !absl::IsNotFound(pem.status())) return pem.status();
-  if (pem.ok()) {
-    CULVERT_ASSIGN_OR_RETURN(PrivateKey pending, PrivateKey::FromPem(*pem));
-    // The last change came to its end but for the file.
-    if (!(pending.public_key() == present.key.public_key())) return pending;
-  }
-  PrivateKey made = PrivateKey::Generate();
-  CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(file, made.Pem()));
-  return made;
+  return RenewingKey(state_dir, present.key.public_key());
 }
 
 rpc::Frame RenewRequestFrame(const Identity& present, const PrivateKey& next,
@@ -99,7 +84,8 @@ absl::StatusOr<Identity> KeepRenewed(const std::string& state_dir, const Identit
   }
   CULVERT_RETURN_IF_ERROR(crypto::SaveIdentity(state_dir, renewed));
   if (!(renewed.key.public_key() == present.key.public_key())) {
-    unlink(NextKeyFile(state_dir).c_str());
+    const absl::Status forgotten = ForgetRenewingKey(state_dir);
+    if (!forgotten.ok()) CULVERT_LOG(kWarning, "{}", MessageOf(forgotten));
   }
   return renewed;
 }
@@ -114,8 +100,12 @@ absl::StatusOr<crypto::Certified> RenewNow(const std::string& state_dir,
   query.credentials = rpc::Credentials::ForIdentity(present);
   query.method = rpc::Method::kRenew;
   query.request = RenewRequestFrame(present, next, WallNow());
-  CULVERT_ASSIGN_OR_RETURN(const Bytes answer, AskBroker(query));
-  CULVERT_ASSIGN_OR_RETURN(std::optional<Identity> renewed, ReadRenewed(answer, present, next));
+  const absl::StatusOr<Bytes> answer = AskBroker(query);
+  if (!answer.ok()) {
+    ForgetIfRefused(state_dir, next.public_key(), answer.status());
+    return answer.status();
+  }
+  CULVERT_ASSIGN_OR_RETURN(std::optional<Identity> renewed, ReadRenewed(*answer, present, next));
   if (renewed) {
     CULVERT_ASSIGN_OR_RETURN(renewed, KeepRenewed(state_dir, present, *renewed));
   }

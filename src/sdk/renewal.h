@@ -15,7 +15,7 @@ namespace culvert {
 enum class KeyChoice { kSame, kNew };
 
 // The key of the next certificate. A new one is kept in `state_dir` before anybody hears of it, and
-// is the same one again until KeepRenewed: the answer may be lost. Blocks.
+// is the same one again until KeepRenewed or ForgetIfRefused: the answer may be lost. Blocks.
 absl::StatusOr<crypto::PrivateKey> NextKey(const crypto::Identity& present,
                                            const std::string& state_dir, KeyChoice choice);
 

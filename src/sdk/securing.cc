@@ -22,9 +22,17 @@ absl::Status Altered(const std::string& how) {
   return ErrorStatus(ErrorCode::kAltered, "opening altered on the way: " + how);
 }
 
-// A failure of TLS, or of who is at the other end, as the channel's error.
+// What went wrong at this end, and not on the way: the keys that it knows cannot be read, say.
+absl::Status AsOwnError(const absl::Status& why) {
+  if (why.ok() || absl::IsUnauthenticated(why) || absl::IsPermissionDenied(why)) return why;
+  return ErrorStatus(ErrorCode::kInternal, std::string(MessageOf(why)));
+}
+
+// A failure of TLS, or of who is at the other end, as the channel's error; one that is such an
+// error stays it.
 absl::Status AsChannelError(const absl::Status& why) {
-  if (ErrorCodeOf(why) == ErrorCode::kAltered) return why;
+  const ErrorCode code = ErrorCodeOf(why);
+  if (code == ErrorCode::kAltered || code == ErrorCode::kInternal) return why;
   const bool peer = absl::IsUnauthenticated(why) || absl::IsPermissionDenied(why);
   absl::Status error =
       ErrorStatus(peer ? ErrorCode::kDenied : ErrorCode::kAltered, std::string(MessageOf(why)));
@@ -117,7 +125,8 @@ absl::Status ConsumerSecuring::CheckPeer(const crypto::Certificate& peer) const 
 
 void ConsumerSecuring::CheckKey(crypto::TlsSecured secured) {
   const auto told = [](const absl::Status& key) {
-    return key.ok() ? key : TellingPeer(key, "the consumer does not accept the agent's key");
+    return key.ok() ? key
+                    : TellingPeer(AsOwnError(key), "the consumer does not accept the agent's key");
   };
   absl::StatusOr<std::optional<std::string>> known = shared_.agent_keys().Check(secured.peer);
   if (!known.ok() || !*known) {

@@ -76,6 +76,26 @@ TEST_CASE_METHOD(JwtFixture, "Broker refuses a JWT that does not count", "[jwt]"
   CHECK(broker.WaitForSilentStreams(0));
 }
 
+TEST_CASE_METHOD(JwtFixture, "Broker issues nothing for a JWT of another one than the key is for",
+                 "[jwt]") {
+  culvert::v1::LoginRequest request;
+  request.set_jwt(Good());
+  request.set_certificate_request(crypto::MakeCertificateRequest(crypto::PrivateKey::Generate()));
+  const auto login = [&](const std::string& id, culvert::v1::CertificateResponse& response) {
+    request.set_spiffe_id(id);
+    grpc::ClientContext context;
+    return culvert::v1::Identity::NewStub(Channel(std::nullopt))
+        ->Login(&context, request, &response);
+  };
+  culvert::v1::CertificateResponse response;
+  const grpc::Status status =
+      login("spiffe://culvert.internal/project/default/user/alice", response);
+  CHECK(status.error_code() == StatusCode::FAILED_PRECONDITION);
+  CHECK(response.certificate().empty());
+  CHECK(login(kAccount, response).ok());
+  CHECK_FALSE(response.certificate().empty());
+}
+
 TEST_CASE_METHOD(JwtFixture, "Broker lets a JWT open channels, and do nothing that needs a key",
                  "[jwt]") {
   RawClient<V1> edge(Channel(realm.Issue(Role::kAgent, "edge-1")));

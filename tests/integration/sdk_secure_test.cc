@@ -1,4 +1,6 @@
 // Channels that are encrypted from end to end, between a Consumer and a Provider with identities.
+#include <filesystem>
+
 #include "base/status.h"
 #include "sdk/client_core.h"
 #include "sdk/known_agents.h"
@@ -115,6 +117,18 @@ TEST_CASE("Consumer records an agent's key and refuses another one", "[sdk]") {
 
   REQUIRE(KnownAgents(sdk.alice).Remove("default/edge-1").ok());
   CHECK(sdk.consumer.Connect("echo")->Wait([](const Probe& probe) { return probe.opened; }));
+}
+
+TEST_CASE("Consumer whose known agents cannot be read says so, and blames nobody", "[sdk]") {
+  SecureFixture sdk;
+  REQUIRE(sdk.consumer.Connect("echo")->Wait([](const Probe& probe) { return probe.opened; }));
+  std::filesystem::permissions(sdk.alice + "/known_agents", std::filesystem::perms(0644));
+  auto outlet = sdk.consumer.Connect("echo");
+  const absl::Status why = outlet->WaitForClose();
+  CHECK(ErrorCodeOf(why) == ErrorCode::kInternal);
+  CHECK_THAT(std::string(MessageOf(why)),
+             Catch::Matchers::Contains("known_agents is open to others"));
+  CHECK_FALSE(outlet->opened);
 }
 
 TEST_CASE("Agent and broker do not hear which key a consumer knows", "[sdk]") {

@@ -140,6 +140,30 @@ class AuthorityElsewhere(SystemTest):
         self.assertRegex(requests.decode(), r"^imported for the broker, key [a-z2-7]{52}\n$")
         self.start_broker()
 
+    def test_nothing_to_sign_and_nothing_to_import_are_said(self):
+        self.run_to_end(self.serve_argv())
+        requests = self.write("requests", self.ca("requests", "--json").stdout)
+        empty = self.write("empty", "")
+        out = ["--out", self.path("signed")]
+        for args, words in ((["--in", empty], "nothing to sign in "),
+                            (["--in", requests, "--only", "agent:x"], "that --only names")):
+            done = self.ca("sign", *args, *out, directory="machine", code=1)
+            self.assertIn(words, done.stderr.decode())
+            self.assertFalse(os.path.exists(self.path("signed")))
+        done = self.ca("import", "--in", empty, code=1)
+        self.assertIn("nothing to import in ", done.stderr.decode())
+        for only in ("x", "admin:x", "agent:", "key:x", "key:" + "1" * 52):
+            done = self.ca("sign", "--in", requests, "--only", only, directory="machine", code=2)
+            self.assertIn("expected agent:NAME", done.stderr.decode())
+        # Where they cannot go none are made.
+        done = self.ca("sign", "--in", requests, "--out", self.path("no/such"),
+                       directory="machine", code=1)
+        self.assertNotIn("signed for", done.stderr.decode())
+        key = json.loads(self.ca("requests", "--json").stdout)["key"]
+        self.ca("sign", "--in", requests, "--only", "user:x", "--only", f"key:{key}", *out,
+                directory="machine")
+        self.ca("import", "--in", self.path("signed"))
+
     def test_the_key_does_not_stay_on_the_broker(self):
         self.ca("create")
         done = self.run_to_end(self.serve_argv())

@@ -142,8 +142,8 @@ class Enrolment(SystemTest):
         """To a broker that is not the one of the token nothing is said, least of all the secret."""
         token = self.token("user", "alice")
         own, self.running = self.running, self.broker()
-        self.assert_refused("the broker's authority is not the one that the token names", "culvert",
-                            "state", token)
+        self.assert_refused("authority has another fingerprint than the one that was given",
+                            "culvert", "state", token)
         self.running = own
         self.assertEqual(["unused"], self.state_of_token("alice"))
 

@@ -200,7 +200,16 @@ class ServiceAccounts(JwtTest):
         self.assertIn("which broker is the right one?",
                       self.refusal(key.sign(kid, **good), fingerprint=False))
         self.fingerprint = "a" * 52
-        self.assertIn("login: ", self.refusal(key.sign(kid, **good)))
+        self.assertRegex(self.refusal(key.sign(kid, **good)),
+                         "login: .*another fingerprint than the one that was given")
+
+    def test_a_private_key_is_not_taken_for_a_public_one(self):
+        key = Key(self, "ci")
+        done = self.run_to_end([binary("culvert-broker"), "service-account", "add", "ci",
+                                "--public-key", key.file, "--state-dir",
+                                self.path(self.running.directory)])
+        self.assertEqual((2, b""), (done.returncode, done.stdout), done)
+        self.assertIn("is a private key: give the public one", done.stderr.decode())
 
     def test_an_identity_that_is_there_keeps_its_key_and_is_not_given_away(self):
         key, other = Key(self, "ci"), Key(self, "other")

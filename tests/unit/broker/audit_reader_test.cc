@@ -120,6 +120,17 @@ TEST_CASE_METHOD(AuditReaderFixture, "Audit line is described in one line", "[au
         "1970-01-01T00:00:00.000Z close      user/alice           edge-1 tcp 10.0.0.1:22 "
         "bytes_sent=5");
   CHECK(DescribeAuditLine("nonsense").empty());
+  event.agent = "\x1b[2Jedge";
+  const std::string hostile = DescribeAuditLine(event.ToLine(FromUnixMillis(0)));
+  CHECK(hostile.find('\x1b') == std::string::npos);
+  CHECK_THAT(hostile, Catch::Matchers::Contains("\\x1b[2Jedge"));
+}
+
+TEST_CASE_METHOD(AuditReaderFixture, "Audit reader does not wait for what is no file",
+                 "[audit_reader]") {
+  REQUIRE(mkfifo(directory.File("log").c_str(), 0600) == 0);
+  const auto none = [](std::string_view) { return absl::OkStatus(); };
+  CHECK(absl::IsFailedPrecondition(ReadAudit(directory.File("log"), query, none)));
 }
 
 }  // namespace

@@ -154,13 +154,51 @@ TEST_CASE_METHOD(Flow, "Signing of only one name leaves the others", "[signing]"
   for (const auto& [only, expected] : std::vector<std::pair<std::string, std::string>>{
            {"agent:edge-1", pub().id()}, {"user:alice", second.public_key().id()}}) {
     SigningOptions options;
-    options.only = only;
+    options.only = {only};
     const Json line = Json::parse(Sign(Requests(), options));
     CHECK(line["key"] == expected);
   }
   SigningOptions none;
-  none.only = "user:edge-1";
+  none.only = {"user:edge-1"};
   CHECK(Sign(Requests(), none).empty());
+}
+
+TEST_CASE_METHOD(Flow, "Signing takes one of two keys for one name only if the key is named",
+                 "[signing]") {
+  const PrivateKey second = PrivateKey::Generate();
+  Ask(edge, key);
+  Ask(edge, second);
+  const auto sign = [&](std::vector<std::string> only) {
+    SigningOptions options;
+    options.only = std::move(only);
+    return SignRequests(authority, Requests(), options, now);
+  };
+  for (const std::vector<std::string>& only : {std::vector<std::string>{}, {"agent:edge-1"}}) {
+    const auto refused = sign(only);
+    CHECK(absl::IsFailedPrecondition(refused.status()));
+    CHECK_THAT(std::string(MessageOf(refused.status())),
+               Contains("agent edge-1 of projects/default") && Contains("--only key:KEYID"));
+  }
+  const auto one = sign({"key:" + second.public_key().id()});
+  REQUIRE(one.ok());
+  CHECK(Json::parse(*one)["key"] == second.public_key().id());
+  const auto both = sign({"key:" + pub().id(), "key:" + second.public_key().id()});
+  REQUIRE(both.ok());
+  CHECK(std::count(both->begin(), both->end(), '\n') == 2);
+}
+
+TEST_CASE_METHOD(Flow, "Signing takes one broker at a time, and one request twice", "[signing]") {
+  const auto line = [](const PrivateKey& of) {
+    return BrokerRequestJson(of.public_key().id(), crypto::MakeCertificateRequest(of)).dump() +
+           "\n";
+  };
+  const std::string twice = line(key) + line(PrivateKey::Generate());
+  CHECK(absl::IsFailedPrecondition(SignRequests(authority, twice, {}, now).status()));
+  SigningOptions options;
+  options.only = {"key:" + pub().id()};
+  CHECK(SignRequests(authority, twice, options, now).ok());
+  Ask(edge, key);
+  CHECK(SignRequests(authority, Requests() + Requests(), {}, now).ok());
 }
 
 // --- the broker's own ---

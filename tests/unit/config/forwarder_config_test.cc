@@ -196,6 +196,19 @@ TEST_CASE_METHOD(ConfigFixture, "culvert connect shares the config file of culve
   CHECK(parsed->config->forwards.empty());
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert known-agents add takes a name that an agent can have",
+                 "[forwarder_config]") {
+  const std::string key(52, 'a');
+  for (const char* name : {"a b", "a\nb", "a/b", "", "-a"}) {
+    CAPTURE(name);
+    const auto parsed =
+        ParseForwarderCommand({"known-agents", "add", "--", name, key}, environment);
+    REQUIRE_FALSE(parsed.ok());
+    CHECK_THAT(MessageOf(parsed), Catch::Matchers::Contains("AGENT \""));
+  }
+  CHECK(ParseForwarderCommand({"known-agents", "add", "edge-1", key}, environment).ok());
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert runs for a user who has no name", "[forwarder_config]") {
   const Args args = {"connect", "--insecure", "e:1"};
   CHECK(ParseForwarderCommand(args, environment)->config->name == "ann-laptop");
