@@ -127,8 +127,8 @@ absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::Pub
   }
   if (rotation.time < UnixSeconds(now - kMostRotationAge) ||
       rotation.time > UnixSeconds(now + kMostRotationAge)) {
-    return absl::FailedPreconditionError(
-        "the time of the key rotation is not the broker's: set the clock");
+    // Not FAILED_PRECONDITION: that ends the renewals of an identity for good, and clocks are set.
+    return absl::OutOfRangeError("the time of the key rotation is not the broker's: set the clock");
   }
   if (!records_.CheckNotRevoked(new_key.id()).ok()) {
     return absl::PermissionDeniedError(fmt::format("the new key {} is revoked", new_key.id()));
