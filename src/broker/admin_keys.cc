@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -25,13 +26,18 @@ absl::StatusOr<store::Role> RoleOf(const store::Subject& subject) {
   return absl::InvalidArgumentError("subject: expected a user, an agent or a key");
 }
 
-// The keys that are meant: one, or all that a principal has enrolled with.
+// The keys that are meant: one, or all that a principal has enrolled with or waits to.
 absl::StatusOr<std::vector<std::string>> KeysOf(AdminCall& call, const std::string& project,
                                                 const store::Subject& subject) {
   if (subject.kind == store::SubjectKind::kKey) return std::vector<std::string>{subject.name};
   CULVERT_ASSIGN_OR_RETURN(const store::Role role, RoleOf(subject));
   CULVERT_ASSIGN_OR_RETURN(std::vector<std::string> keys,
                            call.store.principals().KeysOf(project, role, subject.name));
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<std::string> asked,
+                           call.store.signing_requests().KeysOf(project, role, subject.name));
+  for (const std::string& key : asked) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  }
   if (!keys.empty()) return keys;
   return absl::NotFoundError(
       fmt::format("{} has never enrolled; see principal list", Printable(subject.ToString())));
