@@ -20,7 +20,7 @@ class TestRecords final : public broker::Records {
  public:
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
-  void NoteIssued(const crypto::Certificate&) override {}
+  absl::Status NoteIssued(const crypto::Certificate&) override { return note_issued; }
   absl::Status KeepRotation(const crypto::KeyRotation& rotation,
                             const crypto::KeySuccession&) override {
     rotations.push_back(rotation);
