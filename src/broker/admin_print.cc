@@ -106,7 +106,7 @@ std::string DescribeResult(const std::string& command, const Json& result, Forma
     return fmt::format("iss and sub: {}\nkid: {}\n", Cell(result["spiffe_id"]),
                        Cell(result["kid"]));
   }
-  if (command != "revoke" || !result.contains("keys")) return "";
+  if (!result.contains("keys")) return "";  // of revoke and service-account remove
   std::string text;
   for (const Json& key : result["keys"]) text += fmt::format("revoked {}\n", Cell(key));
   return text;

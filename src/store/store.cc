@@ -42,4 +42,16 @@ absl::Status Store::Load(WallTime now) {
   return policy_.Load();
 }
 
+absl::StatusOr<std::vector<std::string>> Store::RemoveServiceAccount(const std::string& project,
+                                                                     const std::string& name,
+                                                                     WallTime now) {
+  using Result = absl::StatusOr<std::vector<std::string>>;
+  return revocations_.RevokeWith(
+      [&]() -> Result {
+        CULVERT_RETURN_IF_ERROR(service_accounts_.RemoveIn(project, name, std::nullopt));
+        return principals_.OwnKeysOf(project, Role::kServiceAccount, name);
+      },
+      "its service account was removed", now);
+}
+
 }  // namespace culvert::store

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
@@ -36,6 +37,13 @@ class Store {
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
+
+  // With all its keys, and revokes at once those of its logins that are nobody else's too: an
+  // account that is made again under this name revives no certificate. Returns the revoked ones.
+  // NOT_FOUND if there is no such account.
+  absl::StatusOr<std::vector<std::string>> RemoveServiceAccount(const std::string& project,
+                                                                const std::string& name,
+                                                                WallTime now);
 
   TokenTable& tokens() { return tokens_; }
   PrincipalTable& principals() { return principals_; }

@@ -92,6 +92,33 @@ TEST_CASE_METHOD(JwtTablesFixture, "Store keeps service accounts by their keys",
   CHECK(absl::IsNotFound(store->service_accounts().Remove("default", "ci", std::nullopt)));
 }
 
+TEST_CASE_METHOD(JwtTablesFixture, "Service account takes the keys of its logins along",
+                 "[store]") {
+  const auto login = [&](const std::string& key, const std::string& name, Role role) {
+    const Principal who{"default", role, name, StoreFixture::Key(key)};
+    REQUIRE(store->principals().Record(who, "01", now + 1h, now, PrincipalTable::By::kLogin).ok());
+  };
+  login("one", "ci", Role::kServiceAccount);
+  login("shared", "ci", Role::kServiceAccount);
+  login("shared", "alice", Role::kUser);
+  login("other", "cd", Role::kServiceAccount);
+  // Nothing is revoked for an account that is not there.
+  CHECK(absl::IsNotFound(store->RemoveServiceAccount("default", "ci", now).status()));
+  CHECK_FALSE(store->revocations().IsRevoked(StoreFixture::Key("one")));
+
+  REQUIRE(store->service_accounts().Add("default", "ci", Key("one"), now).ok());
+  REQUIRE(store->service_accounts().Add("default", "ci", Key("two"), now).ok());
+  const auto revoked = store->RemoveServiceAccount("default", "ci", now);
+  REQUIRE(revoked.ok());
+  CHECK(*revoked == std::vector{StoreFixture::Key("one")});
+  CHECK(store->service_accounts().List("default")->empty());
+  CHECK(store->revocations().IsRevoked(StoreFixture::Key("one")));
+  Reopen();
+  CHECK(store->revocations().IsRevoked(StoreFixture::Key("one")));
+  CHECK_FALSE(store->revocations().IsRevoked(StoreFixture::Key("shared")));
+  CHECK_FALSE(store->revocations().IsRevoked(StoreFixture::Key("other")));
+}
+
 TEST_CASE_METHOD(JwtTablesFixture, "Store knows which keys have only logged in", "[store]") {
   using By = PrincipalTable::By;
   const Principal alice = User("alice");
