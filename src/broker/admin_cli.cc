@@ -113,8 +113,9 @@ void WarnOfEveryTarget(const config::AdminCommand& command) {
 absl::Status RunRequest(const config::BrokerConfig& config) {
   Json request = AdminRequest(config.admin);
   CULVERT_RETURN_IF_ERROR(AttachFiles(config.admin, request));
-  CULVERT_ASSIGN_OR_RETURN(const Json result,
-                           CallAdmin(config.common.state_dir, config.audit_file(), request));
+  CULVERT_ASSIGN_OR_RETURN(
+      const Json result,
+      CallAdmin(config.common.state_dir, config.audit_file(), request, config.ca_cert));
   WarnOfEveryTarget(config.admin);
   return config::PrintResult(
       DescribeResult(config.admin.name, result, config.json ? Format::kJson : Format::kText));

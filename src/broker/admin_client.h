@@ -10,8 +10,10 @@ namespace culvert::broker {
 
 // Has the broker that runs in `state_dir` do it, or does it here where none runs. `audit_file` is
 // where the latter is recorded. Root becomes the owner of `state_dir` for that, for good.
+// `ca_cert` is the authority's certificate where the configuration says that its key is elsewhere.
+// A store that has to be made is told on stderr, and what only lists makes none: NOT_FOUND.
 // UNAVAILABLE if another process has the store and does not answer. Blocks, on no loop.
 absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& audit_file,
-                               const Json& request);
+                               const Json& request, const std::string& ca_cert = "");
 
 }  // namespace culvert::broker

@@ -1,5 +1,8 @@
 #include "store/store.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <utility>
 
 #include "store/database.h"
@@ -7,6 +10,11 @@
 #include "store/state_dir.h"
 
 namespace culvert::store {
+namespace {
+
+std::string FileIn(const std::string& state_dir) { return state_dir + "/culvert.db"; }
+
+}  // namespace
 
 Store::Store(StateLock lock, std::unique_ptr<Database> database)
     : lock_(std::make_unique<StateLock>(std::move(lock))),
@@ -22,10 +30,15 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
 
 Store::~Store() = default;
 
+bool Store::IsIn(const std::string& state_dir) {
+  struct stat status {};
+  if (lstat(FileIn(state_dir).c_str(), &status) == 0) return true;
+  return errno != ENOENT && errno != ENOTDIR;
+}
+
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& state_dir, WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(StateLock lock, StateLock::Acquire(state_dir));
-  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           Database::Open(state_dir + "/culvert.db"));
+  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(FileIn(state_dir)));
   std::unique_ptr<Store> store(new Store(std::move(lock), std::move(database)));
   CULVERT_RETURN_IF_ERROR(store->Load(now));
   return store;
