@@ -32,7 +32,8 @@ inline constexpr char kDefaultProject[] = "default";
 class Store {
  public:
   // Makes the directory, the file and the project "default" where they are not there. UNAVAILABLE
-  // while another process has the store, FAILED_PRECONDITION if a newer program has made it.
+  // while another process has the store, FAILED_PRECONDITION if a newer program has made it or
+  // others may write it or its directory.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& state_dir, WallTime now);
   // Whether Open would find the file, as far as may be seen.
   static bool IsIn(const std::string& state_dir);
