@@ -65,6 +65,7 @@ Json IdFrom(const std::string& text) {
 Json RevokeArgs(const config::AdminCommand& command) {
   Json args = {{"project", command.project}, {"subject", SubjectJson(command.subjects.front())}};
   if (!command.reason.empty()) args["reason"] = command.reason;
+  if (command.successors) args["successors"] = true;
   return args;
 }
 

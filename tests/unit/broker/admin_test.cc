@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "broker/admin_print.h"
 #include "crypto/enrolment_token.h"
+#include "crypto/key_rotation.h"
 #include "tests/unit/broker/admin_fixture.h"
 
 namespace culvert::broker {
