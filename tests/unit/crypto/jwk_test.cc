@@ -107,7 +107,7 @@ TEST_CASE("JWK set leaves out keys of other kinds and uses", "[jwk]") {
   // Odd or too weak.
   const std::string weak = std::string(170, '_') + "8";  // 1024 bits
   others += R"({"kty":"RSA","kid":"weak","e":"AQAB","n":")" + weak + "\"},";
-  others += R"({"kty":"RSA","kid":"three","e":"Aw","n":")" + weak + weak + "\"},";
+  others += R"({"kty":"RSA","kid":"three","e":"Aw","n":")" + std::string(341, '_') + "w\"},";
   others += R"({"kty":"EC","crv":"P-256","kid":"nowhere","x":"AAAA","y":"AAAA"},)";
   others +=
       with(R"("use":"enc")") + "," + with(R"("key_ops":["sign"])") + "," + with(R"("alg":"ES384")");
