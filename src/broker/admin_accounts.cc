@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -52,11 +53,18 @@ absl::StatusOr<AdminOutcome> RemoveServiceAccount(AdminCall& call) {
   CULVERT_ASSIGN_OR_RETURN(const std::string name, call.args.TakeText("name"));
   const std::string kid = call.args.TakeTextOr("kid", "");
   CULVERT_RETURN_IF_ERROR(call.args.Finish());
-  CULVERT_RETURN_IF_ERROR(call.store.service_accounts().Remove(
-      project, name, kid.empty() ? std::nullopt : std::optional(kid)));
+  if (!kid.empty()) {
+    CULVERT_RETURN_IF_ERROR(call.store.service_accounts().Remove(project, name, kid));
+    return AdminOutcome{Json::object(), AdminChange::kJwts,
+                        AdminEvent(call, AuditKind::kAdmin, project,
+                                   fmt::format("key {} of service account {} removed", kid, name))};
+  }
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<std::string> keys,
+                           call.store.RemoveServiceAccount(project, name, call.now));
   std::string what = fmt::format("service account {} removed", name);
-  if (!kid.empty()) what = fmt::format("key {} of service account {} removed", kid, name);
-  return AdminOutcome{Json::object(), AdminChange::kJwts,
+  if (!keys.empty()) what += fmt::format(", keys of its logins revoked: {}", keys.size());
+  return AdminOutcome{{{"keys", keys}},
+                      AdminChange::kJwts,
                       AdminEvent(call, AuditKind::kAdmin, project, std::move(what))};
 }
 

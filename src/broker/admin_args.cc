@@ -55,6 +55,13 @@ std::string AdminArgs::TakeTextOr(const char* name, std::string otherwise) {
   return "";
 }
 
+bool AdminArgs::TakeSwitch(const char* name) {
+  const Json value = Take(name);
+  if (value.is_null()) return false;
+  if (!value.is_boolean()) failed_ = Expected(name, "true or false");
+  return value.is_boolean() && value.get<bool>();
+}
+
 absl::StatusOr<std::string> AdminArgs::TakeLongText(const char* name, size_t most) {
   const Json value = Take(name);
   if (value.is_null()) return std::string();

@@ -27,6 +27,8 @@ class AdminArgs {
   absl::StatusOr<std::string> TakeLongText(const char* name, size_t most);
   // Empty if it is not there.
   absl::StatusOr<std::vector<std::string>> TakeTexts(const char* name);
+  // False if it is not there.
+  bool TakeSwitch(const char* name);
   absl::StatusOr<int64_t> TakeInteger(const char* name);
   // {"kind": "user", "name": "alice"}
   absl::StatusOr<store::Subject> TakeSubject(const char* name);

@@ -65,6 +65,7 @@ Json IdFrom(const std::string& text) {
 Json RevokeArgs(const config::AdminCommand& command) {
   Json args = {{"project", command.project}, {"subject", SubjectJson(command.subjects.front())}};
   if (!command.reason.empty()) args["reason"] = command.reason;
+  if (command.successors) args["successors"] = true;
   return args;
 }
 
@@ -114,7 +115,8 @@ absl::Status RunRequest(const config::BrokerConfig& config) {
   Json request = AdminRequest(config.admin);
   CULVERT_RETURN_IF_ERROR(AttachFiles(config.admin, request));
   CULVERT_ASSIGN_OR_RETURN(const Json result,
-                           CallAdmin(config.common.state_dir, config.audit_file(), request));
+                           CallAdmin(config.common.state_dir, config.audit_file(), request,
+                                     ThisAdministrator(), config.ca_cert));
   WarnOfEveryTarget(config.admin);
   return config::PrintResult(
       DescribeResult(config.admin.name, result, config.json ? Format::kJson : Format::kText));

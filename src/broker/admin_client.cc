@@ -6,9 +6,11 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/admin_server.h"
@@ -73,8 +75,16 @@ void Record(const std::string& path, const AuditEvent& event) {
   }
 }
 
-// Makes the CA if there is none: the store is ours. Its key may be elsewhere.
-absl::StatusOr<std::string> CaFingerprint(const std::string& state_dir) {
+// Makes the CA if there is none: the store is ours. Its key may be elsewhere, and then it is that
+// of `ca_cert`.
+absl::StatusOr<std::string> CaFingerprint(const std::string& state_dir,
+                                          const std::string& ca_cert) {
+  if (!ca_cert.empty()) {
+    CULVERT_ASSIGN_OR_RETURN(
+        const std::unique_ptr<Pki> pki,
+        Pki::Open({.state_dir = state_dir, .authority_file = ca_cert}, WallNow()));
+    return pki->authority().Fingerprint();
+  }
   const absl::StatusOr<crypto::Certificate> authority = ReadAuthority(state_dir);
   if (authority.ok()) return authority->Fingerprint();
   if (!absl::IsNotFound(authority.status())) return authority.status();
@@ -82,9 +92,34 @@ absl::StatusOr<std::string> CaFingerprint(const std::string& state_dir) {
   return pki->authority().Fingerprint();
 }
 
+// What only looks makes nothing: a mistyped directory would look like one without content.
+bool OnlyLooks(const Json& request) {
+  const auto command = request.value("command", "");
+  return absl::EndsWith(command, " list") || command == "ca requests";
+}
+
+absl::StatusOr<Json> HandleHere(Admin& admin, const std::string& state_dir, const Json& request,
+                                const Administrator& who, bool is_new) {
+  absl::StatusOr<Json> result = admin.Handle(request, who, WallNow());
+  if (!is_new) return result;
+  const std::string made = fmt::format("made a new store in {}", Printable(state_dir));
+  if (!result.ok()) {
+    return MakeStatus(result.status().code(),
+                      fmt::format("{} ({})", MessageOf(result.status()), made));
+  }
+  std::fprintf(stderr, "culvert-broker: %s\n", made.c_str());
+  return result;
+}
+
 absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& audit_file,
-                              const Json& request, const Administrator& who) {
+                              const Json& request, const Administrator& who,
+                              const std::string& ca_cert) {
   CULVERT_RETURN_IF_ERROR(config::ActAsOwner(state_dir));
+  const bool is_new = !store::Store::IsIn(state_dir);
+  if (is_new && OnlyLooks(request)) {
+    return absl::NotFoundError(
+        fmt::format("no store in {}: is it --state-dir's?", Printable(state_dir)));
+  }
   auto store = store::Store::Open(state_dir, WallNow());
   if (absl::IsUnavailable(store.status())) {
     return absl::UnavailableError(
@@ -92,10 +127,11 @@ absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& a
                     MessageOf(store.status()), AdminSocketPath(state_dir)));
   }
   if (!store.ok()) return store.status();
-  Admin admin(**store,
-              {[&state_dir] { return CaFingerprint(state_dir); }, [](AdminChange) {},
-               [&audit_file](const AuditEvent& event) { Record(audit_file, event); }, state_dir});
-  return admin.Handle(request, who, WallNow());
+  Admin admin(
+      **store,
+      {[&state_dir, &ca_cert] { return CaFingerprint(state_dir, ca_cert); }, [](AdminChange) {},
+       [&audit_file](const AuditEvent& event) { Record(audit_file, event); }, state_dir});
+  return HandleHere(admin, state_dir, request, who, is_new);
 }
 
 }  // namespace
@@ -103,12 +139,13 @@ absl::StatusOr<Json> CallHere(const std::string& state_dir, const std::string& a
 Administrator ThisAdministrator() { return {fmt::format("uid {}", geteuid())}; }
 
 absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& audit_file,
-                               const Json& request, const Administrator& who) {
+                               const Json& request, const Administrator& who,
+                               const std::string& ca_cert) {
   const absl::StatusOr<net::UniqueFd> broker =
       net::ConnectToUnixSocket(AdminSocketPath(state_dir), kTimeout);
   if (broker.ok()) return CallBroker(broker->get(), request);
   if (!absl::IsNotFound(broker.status())) return broker.status();
-  return CallHere(state_dir, audit_file, request, who);
+  return CallHere(state_dir, audit_file, request, who, ca_cert);
 }
 
 }  // namespace culvert::broker

@@ -13,8 +13,11 @@ Administrator ThisAdministrator();
 
 // Has the broker that runs in `state_dir` do it, or does it here where none runs. `audit_file` is
 // where the latter is recorded, as done by `who`. Root becomes the owner of `state_dir` for that,
-// for good. UNAVAILABLE if another process has the store and does not answer. Blocks, on no loop.
+// for good. `ca_cert` is the authority's certificate where the configuration says that its key is
+// elsewhere. A store that has to be made is told on stderr, and what only lists makes none:
+// NOT_FOUND. UNAVAILABLE if another process has the store and does not answer. Blocks, on no loop.
 absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& audit_file,
-                               const Json& request, const Administrator& who = ThisAdministrator());
+                               const Json& request, const Administrator& who = ThisAdministrator(),
+                               const std::string& ca_cert = "");
 
 }  // namespace culvert::broker

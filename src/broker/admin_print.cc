@@ -106,9 +106,18 @@ std::string DescribeResult(const std::string& command, const Json& result, Forma
     return fmt::format("iss and sub: {}\nkid: {}\n", Cell(result["spiffe_id"]),
                        Cell(result["kid"]));
   }
-  if (command != "revoke" || !result.contains("keys")) return "";
+  if (!result.contains("keys")) return "";  // of revoke and service-account remove
   std::string text;
   for (const Json& key : result["keys"]) text += fmt::format("revoked {}\n", Cell(key));
+  for (const Json& key : result.value("successors", Json::array())) {
+    text += fmt::format(
+        "key {} succeeded it: revoke it too if the old one was stolen (revoke --key {})\n",
+        Cell(key), Cell(key));
+  }
+  for (const Json& one : result.value("shared", Json::array())) {
+    text += fmt::format("warning: key {} is also that of {} of projects/{}\n", Cell(one["key"]),
+                        Cell(one["with"]), Cell(one["project"]));
+  }
   return text;
 }
 

@@ -59,6 +59,7 @@ rpc::Credentials BrokerState::credentials() const {
 
 absl::Status BrokerState::Serve(std::function<void()> on_permissions_changed) {
   on_permissions_changed_ = std::move(on_permissions_changed);
+  jwts_.set_on_keys_changed([this] { on_permissions_changed_(); });
   CULVERT_ASSIGN_OR_RETURN(
       server_, AdminServer::Listen(loop_, AdminSocketPath(state_dir_), admin_, geteuid()));
   return absl::OkStatus();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "base/status.h"
@@ -51,7 +52,7 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Issue(const crypto::SpiffeI
     CULVERT_ASSIGN_OR_RETURN(certificate,
                              records_.AwaitSigning(id, request.key, request.pem, request.present));
   }
-  if (certificate) records_.NoteIssued(*certificate);
+  if (certificate) CULVERT_RETURN_IF_ERROR(records_.NoteIssued(*certificate));
   return AnswerWith(certificate);
 }
 
@@ -94,6 +95,7 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Login(const Bytes& message,
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
   CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(key.id()));
+  CULVERT_RETURN_IF_ERROR(CheckRate(who.id));
   CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
                            pki_.Issue(who.id, key, now, kLoginLife));
   // Without a record it could be renewed for ever.
@@ -110,6 +112,7 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Renew(const Principal& who,
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
   CULVERT_RETURN_IF_ERROR(records_.MayRenew(who));
+  CULVERT_RETURN_IF_ERROR(CheckRate(who.id));
   if (request.has_rotation()) {
     CULVERT_RETURN_IF_ERROR(TakeRotation(who, key, rpc::KeyRotationOf(request.rotation()), now));
   } else if (key.id() != who.key) {
@@ -118,6 +121,15 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Renew(const Principal& who,
   CULVERT_ASSIGN_OR_RETURN(crypto::Certificate present,
                            crypto::Certificate::FromPem(info.certificate));
   return Issue(who.id, {request.certificate_request(), key, std::move(present)}, now);
+}
+
+absl::Status IdentityCalls::CheckRate(const crypto::SpiffeId& id) {
+  const MonotonicTime now = clock_();
+  TokenBucket& bucket = rates_.For(id.ToString(), now);
+  if (bucket.Take(now)) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      fmt::format("too many certificates for {} {}: try again in {:.0f} s",
+                  crypto::RoleName(id.role), id.name, std::ceil(ToSeconds(bucket.Wait(now)))));
 }
 
 absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::PublicKey& new_key,
@@ -133,8 +145,8 @@ absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::Pub
   }
   if (rotation.time < UnixSeconds(now - kMostRotationAge) ||
       rotation.time > UnixSeconds(now + kMostRotationAge)) {
-    return absl::FailedPreconditionError(
-        "the time of the key rotation is not the broker's: set the clock");
+    // Not FAILED_PRECONDITION: that ends the renewals of an identity for good, and clocks are set.
+    return absl::OutOfRangeError("the time of the key rotation is not the broker's: set the clock");
   }
   if (!records_.CheckNotRevoked(new_key.id()).ok()) {
     return absl::PermissionDeniedError(fmt::format("the new key {} is revoked", new_key.id()));

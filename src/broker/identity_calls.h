@@ -1,10 +1,13 @@
 // The unary calls of culvert.v1.Identity: enrolment, renewal, and what a principal may ask.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/token_bucket.h"
 #include "broker/gate.h"
 #include "broker/jwt_gate.h"
 #include "broker/pki.h"
@@ -20,9 +23,18 @@ class IdentityCalls {
   // How long a certificate of a login lives.
   static constexpr std::chrono::seconds kLoginLife = std::chrono::hours(12);
 
+  // Certificates for one principal, by logins and renewals together.
+  static constexpr TokenRate kRate = {.per_second = 0.1, .burst = 20};
+  static constexpr size_t kMostRated = 10'000;  // principals
+
   // All outlive it; without `jwts` nobody can log in.
-  IdentityCalls(const Pki& pki, Records& records, std::string region, JwtGate* jwts = nullptr)
-      : pki_(pki), records_(records), region_(std::move(region)), jwts_(jwts) {}
+  IdentityCalls(const Pki& pki, Records& records, std::string region, JwtGate* jwts = nullptr,
+                std::function<MonotonicTime()> clock = MonotonicNow)
+      : pki_(pki),
+        records_(records),
+        region_(std::move(region)),
+        jwts_(jwts),
+        clock_(std::move(clock)) {}
 
   // A certificate, as an answer.
   struct Issued {
@@ -53,12 +65,16 @@ class IdentityCalls {
   };
   absl::StatusOr<Issued> Issue(const crypto::SpiffeId& id, const Request& request,
                                crypto::WallTime now);
+  // RESOURCE_EXHAUSTED if `id` has had too many lately.
+  absl::Status CheckRate(const crypto::SpiffeId& id);
   Issued AnswerWith(const std::optional<crypto::Certificate>& certificate) const;
 
   const Pki& pki_;
   Records& records_;
   const std::string region_;
   JwtGate* const jwts_;
+  const std::function<MonotonicTime()> clock_;
+  TokenBuckets rates_{kRate, kMostRated};
 };
 
 }  // namespace culvert::broker

@@ -13,7 +13,8 @@ IssuerKeys::IssuerKeys(net::EventLoop& loop, store::Issuer issuer, FetchKeys fet
       issuer_(std::move(issuer)),
       fetch_(std::move(fetch)),
       reads_(reads),
-      on_keys_(std::move(on_keys)) {
+      on_keys_(std::move(on_keys)),
+      text_(issuer_.keys) {
   if (absl::StatusOr<crypto::JwkSet> kept = crypto::JwkSet::FromJson(issuer_.keys); kept.ok()) {
     keys_ = *std::move(kept);
   } else {
@@ -63,6 +64,8 @@ void IssuerKeys::HandleRead(const Result& result) {
                 Printable(issuer_.issuer), Printable(MessageOf(result.keys.status())));
     return;
   }
+  if (*result.text == text_) return;
+  text_ = *result.text;
   keys_ = *result.keys;
   CULVERT_LOG(kInfo, "issuer {} has {} keys", Printable(issuer_.issuer), keys_.keys().size());
   on_keys_(*result.text);

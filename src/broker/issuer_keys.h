@@ -29,7 +29,7 @@ class IssuerKeys {
   // Reads of all issuers at once: libuv has four threads, and others want them too.
   static constexpr int kMostReads = 2;
 
-  // The text of the new keys, on the loop.
+  // The text of the new keys, on the loop; not for the same ones again.
   using OnKeys = std::function<void(const std::string& text)>;
 
   // `reads` counts for all issuers, and outlives it.
@@ -60,6 +60,7 @@ class IssuerKeys {
   const FetchKeys fetch_;
   int& reads_;
   const OnKeys on_keys_;
+  std::string text_;  // of keys_
   crypto::JwkSet keys_;
   std::optional<MonotonicTime> tried_;
   std::optional<net::Work> work_;

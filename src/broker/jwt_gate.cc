@@ -77,10 +77,14 @@ void JwtGate::AddIssuer(store::Issuer issuer) {
         verified_.clear();  // what another key has signed counts no longer
         const absl::Status kept = store_.issuers().SetKeys(name, text);
         if (!kept.ok()) CULVERT_LOG(kError, "keys of an issuer not kept: {}", MessageOf(kept));
+        if (on_keys_changed_) on_keys_changed_();
       });
 }
 
 absl::StatusOr<Principal> JwtGate::Identify(std::string_view text, WallTime now) {
+  if (text.size() > Jwt::kMostBytes) {  // before anything is computed over it
+    return absl::UnauthenticatedError(fmt::format("JWT: more than {} bytes", Jwt::kMostBytes));
+  }
   const std::string digest = crypto::Sha256(text);
   if (const auto found = verified_.find(digest); found != verified_.end()) {
     if (now < found->second.token->expires + crypto::kJwtLeeway) return found->second;
@@ -159,11 +163,24 @@ absl::Status JwtGate::MayGoOn(const Principal& who) const {
       return absl::UnauthenticatedError(
           fmt::format("the key of the JWT of {} was removed", who.ToString()));
     }
-  } else if (who.token && issuers_.count(who.token->issuer) == 0) {
+    return absl::OkStatus();
+  }
+  return who.token ? CheckIssuerOf(who) : absl::OkStatus();
+}
+
+absl::Status JwtGate::CheckIssuerOf(const Principal& who) const {
+  const auto found = issuers_.find(who.token->issuer);
+  if (found == issuers_.end() || found->second->issuer().project != who.id.project) {
     return absl::UnauthenticatedError(
         fmt::format("the issuer of the JWT of {} was removed", who.ToString()));
   }
-  return absl::OkStatus();
+  const std::vector<crypto::Jwk>& keys = found->second->keys().keys();
+  if (std::any_of(keys.begin(), keys.end(),
+                  [&](const auto& key) { return key.id == who.token->key_id; })) {
+    return absl::OkStatus();
+  }
+  return absl::UnauthenticatedError(
+      fmt::format("the key of the JWT of {} was removed", who.ToString()));
 }
 
 }  // namespace culvert::broker

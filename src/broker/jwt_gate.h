@@ -2,11 +2,13 @@
 // vouches for.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
@@ -40,6 +42,10 @@ class JwtGate {
 
   // What the store says has changed.
   void Reload();
+  // Runs when an issuer has other keys, and what MayGoOn says may have changed.
+  void set_on_keys_changed(std::function<void()> on_keys_changed) {
+    on_keys_changed_ = std::move(on_keys_changed);
+  }
 
  private:
   static constexpr size_t kMostVerified = 8'192;
@@ -51,6 +57,7 @@ class JwtGate {
   absl::StatusOr<Principal> Verify(std::string_view text, WallTime now);
   absl::StatusOr<Principal> ByAccount(const crypto::Jwt& jwt, WallTime now);
   absl::StatusOr<Principal> ByIssuer(const crypto::Jwt& jwt, WallTime now);
+  absl::Status CheckIssuerOf(const Principal& who) const;
   absl::Status Hide(const absl::Status& why);
   void AddIssuer(store::Issuer issuer);
 
@@ -58,6 +65,7 @@ class JwtGate {
   store::Store& store_;
   const std::string audience_;
   const FetchKeys fetch_;
+  std::function<void()> on_keys_changed_;
   int reads_ = 0;
   std::map<std::string, Account> accounts_;                     // by SPIFFE id
   std::map<std::string, std::unique_ptr<IssuerKeys>> issuers_;  // by name

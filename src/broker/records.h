@@ -23,8 +23,9 @@ class Records {
   // token stays unused, if it is not for `role`.
   virtual absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                                   crypto::SpiffeId::Role role) = 0;
-  // A certificate was issued.
-  virtual void NoteIssued(const crypto::Certificate& certificate) = 0;
+  // A certificate was issued. As for a login: it must not be given away unless this is on record,
+  // so that it can be found, revoked and renewed. RESOURCE_EXHAUSTED if its name has too many keys.
+  virtual absl::Status NoteIssued(const crypto::Certificate& certificate) = 0;
   // The certificate that was signed elsewhere for `key` of `id`; none while its request waits to
   // be. `present` is the one that it is to follow, if it has one. RESOURCE_EXHAUSTED if too many
   // wait.
@@ -39,7 +40,7 @@ class Records {
       const crypto::SpiffeId& id) const = 0;
   // One was, for a login: it must not be given away unless this is on record.
   virtual absl::Status NoteLogin(const crypto::Certificate& certificate) = 0;
-  // FAILED_PRECONDITION for a key whose certificates came from logins.
+  // FAILED_PRECONDITION for a key whose certificates came from logins, or that is not on record.
   virtual absl::Status MayRenew(const Principal& who) const = 0;
   // UNAUTHENTICATED, with the reason, for a key that was withdrawn.
   virtual absl::Status CheckNotRevoked(const std::string& key) const = 0;

@@ -29,7 +29,7 @@ absl::StatusOr<PrivateKey> ReadServerKey(const std::string& state_dir) {
 
 absl::StatusOr<PrivateKey> KeepServerKey(const std::string& state_dir) {
   absl::StatusOr<PrivateKey> key = ReadServerKey(state_dir);
-  if (key.ok()) return key;
+  if (!absl::IsNotFound(key.status())) return key;
   PrivateKey made = PrivateKey::Generate();
   CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(KeyFile(state_dir), made.Pem()));
   return made;

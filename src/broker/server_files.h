@@ -9,7 +9,8 @@
 
 namespace culvert::broker {
 
-// The key that is there, or a new one where none can be read. Blocks.
+// The key that is there, or a new one where there is none. One that is there and cannot be
+// used, for its mode, owner or content, is an error: nobody has decided to do without it. Blocks.
 absl::StatusOr<crypto::PrivateKey> KeepServerKey(const std::string& state_dir);
 
 // The certificate, if it is `key`'s, of this authority and in its time. Blocks.

@@ -15,6 +15,11 @@ namespace {
 
 store::Principal ToStore(const Principal& who) { return store::Principal::From(who.id, who.key); }
 
+// Of a certificate that Pki issued: it names somebody.
+store::Principal PrincipalOf(const crypto::Certificate& certificate) {
+  return store::Principal::From(*certificate.spiffe_id(), certificate.public_key().id());
+}
+
 }  // namespace
 
 absl::StatusOr<crypto::SpiffeId> StoreRecords::Redeem(const std::string& token,
@@ -29,14 +34,9 @@ absl::StatusOr<crypto::SpiffeId> StoreRecords::Redeem(const std::string& token,
                           std::move(enrolment.name)};
 }
 
-void StoreRecords::NoteIssued(const crypto::Certificate& certificate) {
-  if (!certificate.spiffe_id()) return;
-  const auto who = store::Principal::From(*certificate.spiffe_id(), certificate.public_key().id());
-  const absl::Status recorded =
-      store_.principals().Record(who, certificate.serial(), certificate.not_after(), clock_());
-  if (!recorded.ok()) {
-    CULVERT_LOG(kError, "certificate of {} not recorded: {}", who.ToString(), MessageOf(recorded));
-  }
+absl::Status StoreRecords::NoteIssued(const crypto::Certificate& certificate) {
+  return store_.principals().Record(PrincipalOf(certificate), certificate.serial(),
+                                    certificate.not_after(), clock_());
 }
 
 absl::StatusOr<std::optional<crypto::Certificate>> StoreRecords::AwaitSigning(
@@ -62,14 +62,19 @@ absl::StatusOr<std::optional<crypto::Certificate>> StoreRecords::AwaitSigning(
 }
 
 absl::Status StoreRecords::NoteLogin(const crypto::Certificate& certificate) {
-  const auto who = store::Principal::From(*certificate.spiffe_id(), certificate.public_key().id());
-  return store_.principals().Record(who, certificate.serial(), certificate.not_after(), clock_(),
+  return store_.principals().Record(PrincipalOf(certificate), certificate.serial(),
+                                    certificate.not_after(), clock_(),
                                     store::PrincipalTable::By::kLogin);
 }
 
 absl::Status StoreRecords::MayRenew(const Principal& who) const {
-  CULVERT_ASSIGN_OR_RETURN(const bool by_login, store_.principals().IsByLogin(ToStore(who)));
-  if (!by_login) return absl::OkStatus();
+  using By = store::PrincipalTable::By;
+  const absl::StatusOr<By> how = store_.principals().HowRecorded(ToStore(who));
+  if (absl::IsNotFound(how.status())) {
+    return absl::FailedPreconditionError("this broker has no record of the key: enrol again");
+  }
+  if (!how.ok()) return how.status();
+  if (*how == By::kToken) return absl::OkStatus();
   return absl::FailedPreconditionError(
       "a certificate of a login is not renewed: log in again with culvert login");
 }

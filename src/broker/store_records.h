@@ -16,7 +16,7 @@ class StoreRecords final : public Records {
 
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
-  void NoteIssued(const crypto::Certificate& certificate) override;
+  absl::Status NoteIssued(const crypto::Certificate& certificate) override;
   absl::StatusOr<std::optional<crypto::Certificate>> AwaitSigning(
       const crypto::SpiffeId& id, const crypto::PublicKey& key, const std::string& request,
       const std::optional<crypto::Certificate>& present) override;

@@ -134,6 +134,15 @@ void AddRoles(AdminTable& table, AdminCommand& admin) {
                 "Lists the roles, the built-in ones first, and what they permit.", {});
 }
 
+Setting SuccessorsFlag(AdminCommand& admin) {
+  Setting setting =
+      SwitchSetting({"successors", '\0', "", "Also the keys that it has named as its successors."},
+                    admin.successors);
+  setting.variable.clear();
+  setting.key.clear();
+  return setting;
+}
+
 void AddKeys(AdminTable& table, AdminCommand& admin) {
   table.AddList("principal", "List who has enrolled.",
                 "Lists the agents and users of a project that have enrolled, one line for each\n"
@@ -150,6 +159,7 @@ void AddKeys(AdminTable& table, AdminCommand& admin) {
         SubjectFlag(admin, "agent", "NAME", "The keys of this agent.", "agent"),
         SubjectFlag(admin, "service-account", "NAME", "The keys of this service account.",
                     "service_account"),
+        SuccessorsFlag(admin),
         Flag({"reason", '\0', "TEXT", "Why, for the records."}, admin.reason, AnyText),
         ProjectFlag(admin)}},
       "--key KEYID, --user NAME, --agent NAME and --service-account NAME");

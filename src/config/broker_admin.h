@@ -39,6 +39,7 @@ struct AdminCommand {
   std::string role = "connect";
   std::vector<std::string> permissions;
   std::string reason;
+  bool successors = false;  // of revoke
   Duration ttl = std::chrono::hours(1);
   // Of ca sign and ca import; "-" is standard input or output:
   std::string in = "-";

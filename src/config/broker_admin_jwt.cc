@@ -87,7 +87,9 @@ void AddServiceAccounts(AdminTable& table, AdminCommand& admin) {
             "NAME [options]",
             "Remove a service account, or a key of it.",
             "Removes a service account: what it has open ends at once, whatever certificate\n"
-            "it has. With --key only that key, and what goes on with a token of it.",
+            "it has, and the keys of its logins are revoked, so that an account that is made\n"
+            "again under this name revives none. With --key only that key, and what goes on\n"
+            "with a token of it.",
             {Flag({"key", '\0', "KID", "Only this key."}, admin.kid, AnyText), ProjectFlag(admin)}})
       .set_positional = TakeOperand(admin, "the name of a service account");
 }

@@ -19,6 +19,12 @@ constexpr size_t kMostIdBytes = 256;
 // What a key says that is none of ours: of another kind, or for something else.
 absl::Status NotOurs(const char* why) { return absl::UnimplementedError(why); }
 
+// A set with a key that is too weak for us, or odd, is as good without it.
+absl::StatusOr<JwsKey> OursOrNot(absl::StatusOr<JwsKey> key) {
+  if (key.ok()) return key;
+  return absl::UnimplementedError(std::string(MessageOf(key.status())));
+}
+
 absl::StatusOr<std::string> NumberMember(const Json& object, const char* name) {
   CULVERT_ASSIGN_OR_RETURN(const auto text, TextMember(object, name));
   if (text) {
@@ -32,13 +38,13 @@ absl::StatusOr<JwsKey> KeyFrom(const Json& object) {
   if (type == "RSA") {
     CULVERT_ASSIGN_OR_RETURN(const std::string modulus, NumberMember(object, "n"));
     CULVERT_ASSIGN_OR_RETURN(const std::string exponent, NumberMember(object, "e"));
-    return JwsKey::FromRsa(modulus, exponent);
+    return OursOrNot(JwsKey::FromRsa(modulus, exponent));
   }
   CULVERT_ASSIGN_OR_RETURN(const auto curve, TextMember(object, "crv"));
   if (type != "EC" || curve != "P-256") return NotOurs("JWK: expected a key of P-256 or RSA");
   CULVERT_ASSIGN_OR_RETURN(const std::string x, NumberMember(object, "x"));
   CULVERT_ASSIGN_OR_RETURN(const std::string y, NumberMember(object, "y"));
-  return JwsKey::FromPoint(x, y);
+  return OursOrNot(JwsKey::FromPoint(x, y));
 }
 
 // RFC 7517 §4.2 to §4.4.

@@ -45,6 +45,9 @@ absl::StatusOr<KeySuccession> CheckKeyRotation(const KeyRotation& rotation, cons
   if (!old_key.ok()) return Annotate(old_key.status(), "key rotation: old key");
   absl::StatusOr<PublicKey> new_key = PublicKey::FromDer(rotation.new_key);
   if (!new_key.ok()) return Annotate(new_key.status(), "key rotation: new key");
+  if (*old_key == *new_key) {
+    return absl::InvalidArgumentError("key rotation: from a key to itself");
+  }
   const std::string text =
       KeyRotationText(rotation.spiffe_id, old_key->id(), new_key->id(), rotation.time);
   if (!old_key->Verifies(text, rotation.signature)) {

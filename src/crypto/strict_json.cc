@@ -34,6 +34,8 @@ class Watch {
 }  // namespace
 
 absl::StatusOr<Json> ParseStrictObject(std::string_view text) {
+  // Which the parser takes for the end, whatever follows.
+  if (text.find('\0') != std::string_view::npos) return absl::InvalidArgumentError("not JSON");
   Watch watch;
   Json json = Json::parse(text, std::ref(watch), /*allow_exceptions=*/false);
   if (json.is_discarded()) return absl::InvalidArgumentError("not JSON");

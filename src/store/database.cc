@@ -113,6 +113,9 @@ Database::Database(const std::string& path)
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path) {
   CULVERT_RETURN_IF_ERROR(MakeFile(path));
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    CULVERT_RETURN_IF_ERROR(CheckOursAlone(path + suffix));
+  }
   using Result = absl::StatusOr<std::unique_ptr<Database>>;
   return Guard<Result>(fmt::format("open {}", path), [&]() -> Result {
     std::unique_ptr<Database> database(new Database(path));

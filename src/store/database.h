@@ -25,7 +25,8 @@ absl::Status StatusOf(const SQLite::Exception& error, std::string_view what);
 class Database {
  public:
   // Opens or makes `path` (0600; write-ahead log, synchronous, foreign keys) and brings its tables
-  // to the form that this program knows. FAILED_PRECONDITION if a newer program has made it.
+  // to the form that this program knows. FAILED_PRECONDITION if a newer program has made it, or
+  // others may write it.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

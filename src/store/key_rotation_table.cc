@@ -47,4 +47,20 @@ absl::StatusOr<std::vector<crypto::KeyRotation>> KeyRotationTable::List(
   });
 }
 
+absl::StatusOr<std::vector<std::string>> KeyRotationTable::SuccessorsOf(const std::string& key_id) {
+  using Result = absl::StatusOr<std::vector<std::string>>;
+  return database_.Read<Result>("list key rotations", [&]() -> Result {
+    // UNION: each once, so that a circle ends.
+    SQLite::Statement row = database_.Prepare(
+        "WITH RECURSIVE later (key_id) AS ("
+        "SELECT new_key_id FROM key_rotations WHERE old_key_id = ? UNION "
+        "SELECT new_key_id FROM key_rotations JOIN later ON old_key_id = later.key_id) "
+        "SELECT key_id FROM later WHERE key_id != ?",
+        key_id, key_id);
+    std::vector<std::string> keys;
+    while (row.executeStep()) keys.push_back(TextAt(row, 0));
+    return keys;
+  });
+}
+
 }  // namespace culvert::store

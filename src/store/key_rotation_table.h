@@ -1,6 +1,7 @@
 // What keys have said of their successors.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,6 +21,9 @@ class KeyRotationTable {
   absl::Status Keep(const crypto::KeyRotation& rotation, const crypto::KeySuccession& keys);
   // The oldest first. A revoked key vouches for nothing, and nothing for it: those are left out.
   absl::StatusOr<std::vector<crypto::KeyRotation>> List(const crypto::SpiffeId& id);
+  // The ids of the keys to which statements lead from `key_id`, of whomever, in some number of
+  // steps; revoked ones too.
+  absl::StatusOr<std::vector<std::string>> SuccessorsOf(const std::string& key_id);
 
  private:
   Database& database_;

@@ -14,20 +14,29 @@ absl::Status RevocationTable::Load() {
 
 absl::Status RevocationTable::Revoke(const std::vector<std::string>& key_ids,
                                      const std::string& reason, WallTime now) {
-  for (const std::string& key_id : key_ids) CULVERT_RETURN_IF_ERROR(CheckKeyId(key_id));
+  return RevokeWith([&key_ids] { return key_ids; }, reason, now).status();
+}
+
+absl::StatusOr<std::vector<std::string>> RevocationTable::RevokeWith(Change change,
+                                                                     const std::string& reason,
+                                                                     WallTime now) {
   if (reason.size() > kMaxReasonBytes) {
     return absl::InvalidArgumentError(
         fmt::format("a reason has at most {} bytes", kMaxReasonBytes));
   }
-  CULVERT_RETURN_IF_ERROR(database_.Write<absl::Status>("revoke keys", [&]() -> absl::Status {
-    for (const std::string& key_id : key_ids) {
-      database_.Execute("INSERT OR IGNORE INTO revocations VALUES (?, ?, ?)", key_id, reason,
-                        ToUnixMillis(now));
-    }
-    return absl::OkStatus();
-  }));
+  using Result = absl::StatusOr<std::vector<std::string>>;
+  CULVERT_ASSIGN_OR_RETURN(
+      std::vector<std::string> key_ids, database_.Write<Result>("revoke keys", [&]() -> Result {
+        CULVERT_ASSIGN_OR_RETURN(std::vector<std::string> keys, change());
+        for (const std::string& key_id : keys) {
+          CULVERT_RETURN_IF_ERROR(CheckKeyId(key_id));
+          database_.Execute("INSERT OR IGNORE INTO revocations VALUES (?, ?, ?)", key_id, reason,
+                            ToUnixMillis(now));
+        }
+        return keys;
+      }));
   keys_.insert(key_ids.begin(), key_ids.end());
-  return absl::OkStatus();
+  return key_ids;
 }
 
 absl::Status RevocationTable::Unrevoke(const std::string& key_id) {

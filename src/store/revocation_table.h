@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
 
@@ -33,6 +34,10 @@ class RevocationTable {
   // what is no key id, or a reason that is too long.
   absl::Status Revoke(const std::vector<std::string>& key_ids, const std::string& reason,
                       WallTime now);
+  // The same for the keys that `change` names, in one transaction with what it does. Returns them.
+  using Change = absl::FunctionRef<absl::StatusOr<std::vector<std::string>>()>;
+  absl::StatusOr<std::vector<std::string>> RevokeWith(Change change, const std::string& reason,
+                                                      WallTime now);
   // NOT_FOUND if it is not revoked.
   absl::Status Unrevoke(const std::string& key_id);
   // The latest last.

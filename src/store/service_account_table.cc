@@ -58,20 +58,23 @@ absl::StatusOr<crypto::Jwk> ServiceAccountTable::Add(const std::string& project,
 
 absl::Status ServiceAccountTable::Remove(const std::string& project, const std::string& name,
                                          const std::optional<std::string>& key_id) {
-  return database_.Write<absl::Status>("remove service account", [&]() -> absl::Status {
-    const int removed =
-        key_id
-            ? database_.Execute(
-                  "DELETE FROM service_account_keys WHERE project = ? AND name = ? AND "
-                  "key_id = ?",
-                  project, name, *key_id)
-            : database_.Execute("DELETE FROM service_account_keys WHERE project = ? AND name = ?",
-                                project, name);
-    if (removed > 0) return absl::OkStatus();
-    return absl::NotFoundError(key_id ? fmt::format("service account {} has no key {}",
-                                                    Printable(name), Printable(*key_id))
-                                      : fmt::format("no service account \"{}\"", Printable(name)));
-  });
+  return database_.Write<absl::Status>("remove service account",
+                                       [&] { return RemoveIn(project, name, key_id); });
+}
+
+absl::Status ServiceAccountTable::RemoveIn(const std::string& project, const std::string& name,
+                                           const std::optional<std::string>& key_id) {
+  const int removed =
+      key_id ? database_.Execute(
+                   "DELETE FROM service_account_keys WHERE project = ? AND name = ? AND "
+                   "key_id = ?",
+                   project, name, *key_id)
+             : database_.Execute("DELETE FROM service_account_keys WHERE project = ? AND name = ?",
+                                 project, name);
+  if (removed > 0) return absl::OkStatus();
+  return absl::NotFoundError(
+      key_id ? fmt::format("service account {} has no key {}", Printable(name), Printable(*key_id))
+             : fmt::format("no service account \"{}\"", Printable(name)));
 }
 
 absl::StatusOr<std::vector<ServiceAccountKey>> ServiceAccountTable::List(

@@ -34,6 +34,9 @@ class ServiceAccountTable {
   // One key, or all of them. NOT_FOUND if there is none.
   absl::Status Remove(const std::string& project, const std::string& name,
                       const std::optional<std::string>& key_id);
+  // The same inside a transaction.
+  absl::Status RemoveIn(const std::string& project, const std::string& name,
+                        const std::optional<std::string>& key_id);
   // Ordered by name; of every project without one.
   absl::StatusOr<std::vector<ServiceAccountKey>> List(const std::optional<std::string>& project);
 

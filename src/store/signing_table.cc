@@ -92,6 +92,20 @@ absl::StatusOr<std::vector<SigningRequest>> SigningTable::Waiting() {
   });
 }
 
+absl::StatusOr<std::vector<std::string>> SigningTable::KeysOf(const std::string& project, Role role,
+                                                              const std::string& name) {
+  using Result = absl::StatusOr<std::vector<std::string>>;
+  return database_.Read<Result>("list requests", [&]() -> Result {
+    SQLite::Statement row = database_.Prepare(
+        "SELECT key_id FROM signing_requests WHERE project = ? AND role = ? AND name = ? "
+        "ORDER BY id",
+        project, std::string(RoleName(role)), name);
+    std::vector<std::string> keys;
+    while (row.executeStep()) keys.push_back(TextAt(row, 0));
+    return keys;
+  });
+}
+
 absl::Status SigningTable::Purge(WallTime now) {
   return database_.Write<absl::Status>("purge requests", [&]() -> absl::Status {
     PurgeIn(database_, now);

@@ -40,6 +40,10 @@ class SigningTable {
   // Those that are not signed, the oldest first; none of a revoked key.
   absl::StatusOr<std::vector<SigningRequest>> Waiting();
 
+  // Those that a principal has asked for, signed or not; the oldest first.
+  absl::StatusOr<std::vector<std::string>> KeysOf(const std::string& project, Role role,
+                                                  const std::string& name);
+
   absl::Status Purge(WallTime now);
 
  private:

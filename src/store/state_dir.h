@@ -11,7 +11,7 @@ namespace culvert::store {
 class StateLock {
  public:
   // Makes `directory` (0700) if it is not there, and `directory`/lock (0600). UNAVAILABLE if
-  // another process holds the lock.
+  // another process holds the lock, FAILED_PRECONDITION for a directory that is not ours alone.
   static absl::StatusOr<StateLock> Acquire(const std::string& directory);
   StateLock(StateLock&& other) noexcept;
   StateLock& operator=(StateLock&&) = delete;
@@ -21,6 +21,11 @@ class StateLock {
   explicit StateLock(int fd) : fd_(fd) {}
   int fd_;
 };
+
+// FAILED_PRECONDITION, with what to do, for what others may write or what belongs to another user
+// than this process's or root: whoever that is would decide who is let in. What is not there is
+// good. A link is not followed.
+absl::Status CheckOursAlone(const std::string& path);
 
 // `context: no space left on device`, with the code that says what the caller can do.
 absl::Status SystemError(int error, const std::string& context);

@@ -1,5 +1,8 @@
 #include "store/store.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <utility>
 
 #include "store/database.h"
@@ -7,6 +10,11 @@
 #include "store/state_dir.h"
 
 namespace culvert::store {
+namespace {
+
+std::string FileIn(const std::string& state_dir) { return state_dir + "/culvert.db"; }
+
+}  // namespace
 
 Store::Store(StateLock lock, std::unique_ptr<Database> database)
     : lock_(std::make_unique<StateLock>(std::move(lock))),
@@ -22,10 +30,15 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
 
 Store::~Store() = default;
 
+bool Store::IsIn(const std::string& state_dir) {
+  struct stat status {};
+  if (lstat(FileIn(state_dir).c_str(), &status) == 0) return true;
+  return errno != ENOENT && errno != ENOTDIR;
+}
+
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& state_dir, WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(StateLock lock, StateLock::Acquire(state_dir));
-  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                           Database::Open(state_dir + "/culvert.db"));
+  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(FileIn(state_dir)));
   std::unique_ptr<Store> store(new Store(std::move(lock), std::move(database)));
   CULVERT_RETURN_IF_ERROR(store->Load(now));
   return store;
@@ -40,6 +53,18 @@ absl::Status Store::Load(WallTime now) {
   CULVERT_RETURN_IF_ERROR(signing_requests_.Purge(now));
   CULVERT_RETURN_IF_ERROR(revocations_.Load());
   return policy_.Load();
+}
+
+absl::StatusOr<std::vector<std::string>> Store::RemoveServiceAccount(const std::string& project,
+                                                                     const std::string& name,
+                                                                     WallTime now) {
+  using Result = absl::StatusOr<std::vector<std::string>>;
+  return revocations_.RevokeWith(
+      [&]() -> Result {
+        CULVERT_RETURN_IF_ERROR(service_accounts_.RemoveIn(project, name, std::nullopt));
+        return principals_.OwnKeysOf(project, Role::kServiceAccount, name);
+      },
+      "its service account was removed", now);
 }
 
 }  // namespace culvert::store

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
@@ -31,11 +32,21 @@ inline constexpr char kDefaultProject[] = "default";
 class Store {
  public:
   // Makes the directory, the file and the project "default" where they are not there. UNAVAILABLE
-  // while another process has the store, FAILED_PRECONDITION if a newer program has made it.
+  // while another process has the store, FAILED_PRECONDITION if a newer program has made it or
+  // others may write it or its directory.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& state_dir, WallTime now);
+  // Whether Open would find the file, as far as may be seen.
+  static bool IsIn(const std::string& state_dir);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
+
+  // With all its keys, and revokes at once those of its logins that are nobody else's too: an
+  // account that is made again under this name revives no certificate. Returns the revoked ones.
+  // NOT_FOUND if there is no such account.
+  absl::StatusOr<std::vector<std::string>> RemoveServiceAccount(const std::string& project,
+                                                                const std::string& name,
+                                                                WallTime now);
 
   TokenTable& tokens() { return tokens_; }
   PrincipalTable& principals() { return principals_; }

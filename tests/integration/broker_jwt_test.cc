@@ -170,6 +170,39 @@ TEST_CASE_METHOD(JwtFixture,
   CHECK(Open(client, "ci").End().error_code() == StatusCode::UNAUTHENTICATED);
 }
 
+TEST_CASE_METHOD(JwtFixture, "Broker ends what a JWT has open when its issuer drops the key",
+                 "[jwt]") {
+  RawClient<V1> edge(Channel(realm.Issue(Role::kAgent, "edge-1")));
+  RawProvider<V1> provider(edge, "edge-1", kCapable);
+  int changes = 0;
+  broker.Run([&](broker::Broker& running) {
+    broker.jwts()->set_on_keys_changed([&changes, &running] {
+      ++changes;
+      running.CheckPermissions();
+    });
+  });
+  RawClient<V1> client = With(Alice());
+  auto call = Open(client, "alice");
+  auto accepted = provider.Accept(provider.Offer().channel_id());
+  REQUIRE(call.Next().has_open_response());
+
+  const JwtSigner next(Kind::kEc);
+  const std::string token = next.Sign("i-2", Claims(kIssuer, "alice", "culvert"));
+  culvert::v1::WhoAmIResponse response;
+  const auto code = [&] { return WhoAmI("Bearer " + token, response).error_code(); };
+  // The same keys again are no change.
+  key_server.Answer(KeySet(issuer.Jwk("i-1")));
+  Change([] {});
+  CHECK(Eventually([&] { return code() == StatusCode::UNAUTHENTICATED; }));
+  broker.Run([&](broker::Broker&) { CHECK(changes == 0); });
+  key_server.Answer(KeySet(next.Jwk("i-2")));
+  Change([] {});
+  CHECK(Eventually([&] { return code() == StatusCode::OK; }));
+  const grpc::Status ended = call.End();
+  CHECK(ended.error_code() == StatusCode::PERMISSION_DENIED);
+  CHECK_THAT(ended.error_message(), Contains("the key of the JWT of user alice was removed"));
+}
+
 TEST_CASE_METHOD(JwtFixture, "Login gives a certificate of 12 hours that is not renewed", "[jwt]") {
   const crypto::PrivateKey key = crypto::PrivateKey::Generate();
   const bool by_account = GENERATE(true, false);

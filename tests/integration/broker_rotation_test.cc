@@ -20,7 +20,8 @@ const SpiffeId kEdge{broker::kTrustDomain, "default", SpiffeId::Role::kAgent, "e
 
 struct RotationFixture {
   TestRealm realm;
-  broker::IdentityCalls calls{realm.pki(), realm.records, "here"};
+  MonotonicTime time = MonotonicNow();
+  broker::IdentityCalls calls{realm.pki(), realm.records, "here", nullptr, [this] { return time; }};
   PrivateKey old_key = PrivateKey::Generate();
   PrivateKey new_key = PrivateKey::Generate();
   crypto::WallTime now = WallNow();
@@ -92,6 +93,34 @@ TEST_CASE_METHOD(RotationFixture, "Broker refuses a new key without a good state
     CHECK_THAT(std::string(MessageOf(response.status())), Contains(one.why));
   }
   CHECK(realm.records.rotations.empty());
+}
+
+TEST_CASE_METHOD(RotationFixture, "Broker's answer to a wrong clock lets the client ask again",
+                 "[broker]") {
+  const auto late =
+      crypto::SignKeyRotation(old_key, new_key.public_key(), kEdge, now - std::chrono::minutes(6));
+  CHECK(absl::IsOutOfRange(Renew(new_key, late).status()));
+}
+
+TEST_CASE_METHOD(RotationFixture, "Broker limits the certificates of one name", "[broker]") {
+  for (int i = 0; i < 20; ++i) REQUIRE(Renew(old_key, std::nullopt).ok());
+  const auto refused = Renew(new_key, Statement());
+  CHECK(absl::IsResourceExhausted(refused.status()));
+  CHECK_THAT(std::string(MessageOf(refused.status())),
+             Contains("too many certificates for agent edge-1: try again in 10 s"));
+  CHECK(realm.records.rotations.empty());
+  who.id.name = "edge-2";
+  CHECK(Renew(old_key, std::nullopt).ok());
+  who.id.name = "edge-1";
+  time += std::chrono::seconds(10);
+  CHECK(Renew(old_key, std::nullopt).ok());
+  CHECK(absl::IsResourceExhausted(Renew(old_key, std::nullopt).status()));
+}
+
+TEST_CASE_METHOD(RotationFixture, "Broker gives away no certificate that is not on record",
+                 "[broker]") {
+  realm.records.note_issued = absl::ResourceExhaustedError("too many keys");
+  CHECK(absl::IsResourceExhausted(Renew(new_key, Statement()).status()));
 }
 
 TEST_CASE_METHOD(RotationFixture, "Broker refuses a new key that is revoked", "[broker]") {

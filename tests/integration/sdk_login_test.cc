@@ -24,7 +24,7 @@ TEST_CASE("Service account opens an encrypted channel as a user does", "[sdk]") 
 
 TEST_CASE("Identity of a login is not renewed, and another login takes its place", "[sdk]") {
   TestRealm realm;
-  realm.records.by_login = true;
+  realm.records.may_renew = absl::FailedPreconditionError("log in again");
   TestBroker broker(realm);
   // To be renewed in two seconds.
   const std::string directory =

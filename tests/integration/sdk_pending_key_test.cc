@@ -94,7 +94,7 @@ TEST_CASE_METHOD(PendingKeyFixture, "A program that runs goes on from a revoked 
 }
 
 TEST_CASE_METHOD(PendingKeyFixture, "A login that may not be renewed leaves no key", "[sdk]") {
-  realm.records.by_login = true;
+  realm.records.may_renew = absl::FailedPreconditionError("log in again");
   const std::string ci =
       realm.Keep(realm.Issue(Role::kServiceAccount, "ci", "default", seconds(-18), seconds(12)));
   CHECK(absl::IsFailedPrecondition(RenewNow(ci, {broker.address()}, KeyChoice::kNew).status()));

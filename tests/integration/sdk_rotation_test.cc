@@ -181,6 +181,24 @@ TEST_CASE("Identity is renewed for a new key by itself where that is wanted", "[
   CHECK(provider.WaitForRegistrations(2));
 }
 
+TEST_CASE("Identity is renewed once the clocks agree again", "[sdk]") {
+  TestRealm realm;
+  realm.records.may_renew = absl::OutOfRangeError("set the clock");
+  TestBroker broker(realm);
+  const std::string agent =
+      realm.Keep(realm.Issue(SpiffeId::Role::kAgent, "edge-1", "default", std::chrono::seconds(-20),
+                             std::chrono::seconds(10)));
+  const std::string before = crypto::LoadIdentity(agent)->certificate.serial();
+  TestProvider provider(SecureOptions(broker.address(), agent));
+  REQUIRE(Eventually([&] {
+    int refused = 0;
+    broker.Run([&](broker::Broker&) { refused = realm.records.refused_renewals; });
+    return refused >= 1;
+  }));
+  broker.Run([&](broker::Broker&) { realm.records.may_renew = absl::OkStatus(); });
+  CHECK(Eventually([&] { return crypto::LoadIdentity(agent)->certificate.serial() != before; }));
+}
+
 TEST_CASE("Renewal brings the same new key again until it is kept", "[sdk]") {
   TestRealm realm;
   const std::string agent = realm.Agent("edge-1");

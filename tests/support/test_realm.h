@@ -20,7 +20,7 @@ class TestRecords final : public broker::Records {
  public:
   absl::StatusOr<crypto::SpiffeId> Redeem(const std::string& token, const std::string& key,
                                           crypto::SpiffeId::Role role) override;
-  void NoteIssued(const crypto::Certificate&) override {}
+  absl::Status NoteIssued(const crypto::Certificate&) override { return note_issued; }
   absl::Status KeepRotation(const crypto::KeyRotation& rotation,
                             const crypto::KeySuccession&) override {
     rotations.push_back(rotation);
@@ -32,9 +32,8 @@ class TestRecords final : public broker::Records {
   }
   absl::Status NoteLogin(const crypto::Certificate&) override { return absl::OkStatus(); }
   absl::Status MayRenew(const broker::Principal&) const override {
-    if (!by_login) return absl::OkStatus();
-    ++refused_renewals;
-    return absl::FailedPreconditionError("log in again");
+    if (!may_renew.ok()) ++refused_renewals;
+    return may_renew;
   }
   absl::Status CheckNotRevoked(const std::string& key) const override;
   absl::Status MayConnect(const broker::Principal& who,
@@ -43,9 +42,10 @@ class TestRecords final : public broker::Records {
     return !denied;
   }
 
-  bool denied = false;    // every channel
-  std::string only;       // "user alice": everybody else's channels are denied, unless empty
-  bool by_login = false;  // nothing is renewed
+  bool denied = false;  // every channel
+  std::string only;     // "user alice": everybody else's channels are denied, unless empty
+  absl::Status may_renew;
+  absl::Status note_issued;
   mutable int refused_renewals = 0;
   std::set<std::string> revoked;
   std::vector<crypto::KeyRotation> rotations;  // of whomever they are: the peer has to look

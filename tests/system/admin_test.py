@@ -152,8 +152,29 @@ class WithoutBroker(Admin):
         self.assertEqual((0, b""), (done.returncode, done.stdout))
         self.assertIn(b"warning: without --target", done.stderr)
 
+    def test_a_directory_without_a_store_is_told_by_what_lists(self):
+        for args in (("token", "list"), ("policy", "list"), ("group", "list"), ("role", "list"),
+                     ("principal", "list"), ("issuer", "list"), ("service-account", "list"),
+                     ("ca", "requests")):
+            with self.subTest(args=args):
+                self.assertIn(f"no store in {self.path('broker')}: is it --state-dir's?",
+                              self.refused(*args))
+        self.assertFalse(os.path.exists(self.path("broker")))
+
+    def test_a_store_that_is_made_is_told_once(self):
+        done = self.run_to_end(self.command("group", "add", "ops"))
+        self.assertEqual((0, f"culvert-broker: made a new store in {self.path('broker')}\n"),
+                         (done.returncode, done.stderr.decode()))
+        done = self.run_to_end(self.command("group", "add", "ops"))
+        self.assertEqual((0, b""), (done.returncode, done.stderr))
+        self.assertEqual(["ops"], [group["name"] for group in self.listed("group", "list")])
+
+    def test_what_fails_in_a_new_store_says_that_it_is_new(self):
+        self.assertIn(f"no token 7; see token list (made a new store in {self.path('broker')})",
+                      self.refused("token", "revoke", "7"))
+
     def test_a_store_that_is_in_use_is_told(self):
-        self.admin("role", "list")
+        self.admin("role", "add", "looker")
         holder = self.start(["flock", "--no-fork", self.path("broker/lock"), "sleep", str(PATIENCE)])
         locked = [binary("culvert-broker"), "role", "list", "--state-dir", self.path("broker")]
         eventually(lambda: self.run_to_end(locked).returncode == 1)

@@ -1,4 +1,5 @@
 #include "base/status.h"
+#include "broker/admin_print.h"
 #include "tests/support/jwt_signer.h"
 #include "tests/unit/broker/admin_fixture.h"
 
@@ -34,6 +35,28 @@ TEST_CASE_METHOD(AdminFixture, "Admin keeps service accounts and their keys", "[
     CHECK(absl::IsInvalidArgument(
         Call("service-account add", {{"name", "ci"}, {"public_key", bad}}).status()));
   }
+}
+
+TEST_CASE_METHOD(AdminFixture, "Admin revokes the logins of a service account that it removes",
+                 "[admin]") {
+  const JwtSigner signer(JwtSigner::Kind::kEc);
+  const store::Principal ci{"default", store::Role::kServiceAccount, "ci", Key("login")};
+  const Json add = {{"name", "ci"}, {"public_key", signer.Jwk("one")}};
+  Result("service-account add", add);
+  REQUIRE(
+      store->principals()
+          .Record(ci, "01", now + std::chrono::hours(12), now, store::PrincipalTable::By::kLogin)
+          .ok());
+  Result("service-account remove", {{"name", "ci"}, {"kid", "one"}});
+  CHECK_FALSE(store->revocations().IsRevoked(Key("login")));
+  Result("service-account add", add);
+  const Json removed = Result("service-account remove", {{"name", "ci"}});
+  CHECK(removed["keys"] == Json::array({Key("login")}));
+  CHECK(DescribeResult("service-account remove", removed, Format::kText) ==
+        "revoked " + Key("login") + "\n");
+  CHECK(events.back().reason == "service account ci removed, keys of its logins revoked: 1");
+  Result("service-account add", add);
+  CHECK(store->revocations().IsRevoked(Key("login")));
 }
 
 TEST_CASE_METHOD(AdminFixture, "Admin keeps issuers", "[admin]") {

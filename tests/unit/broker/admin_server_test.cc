@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/admin_client.h"
+#include "crypto/certificate_authority.h"
+#include "crypto/enrolment_token.h"
 #include "net/loop_thread.h"
 #include "net/unix_socket.h"
 #include "tests/support/eventually.h"
@@ -153,6 +155,43 @@ TEST_CASE_METHOD(AdminServerFixture, "Admin server listens to its owner and to r
 TEST_CASE_METHOD(AdminServerFixture, "Admin server takes its socket away", "[admin_server]") {
   thread.Run([this] { server.reset(); });
   CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("Token is for the authority that is elsewhere, and none is made", "[admin_client]") {
+  const test::TempDirectory directory;
+  const auto elsewhere = crypto::CertificateAuthority::Create(
+      "elsewhere", WallNow() - std::chrono::hours(1), WallNow() + std::chrono::hours(1));
+  directory.Write("given.pem", elsewhere.certificate().Pem());
+  const std::string state_dir = directory.File("broker");
+  const Json request = {{"command", "token create"},
+                        {"args", {{"role", "user"}, {"name", "alice"}, {"ttl_ms", 1000}}}};
+  const auto missing = CallAdmin(state_dir, directory.File("audit.log"), request,
+                                 ThisAdministrator(), directory.File("missing.pem"));
+  CHECK_FALSE(missing.ok());
+  const auto made = CallAdmin(state_dir, directory.File("audit.log"), request, ThisAdministrator(),
+                              directory.File("given.pem"));
+  INFO(made.status().ToString());
+  REQUIRE(made.ok());
+  const auto token = crypto::EnrolmentToken::Parse((*made)["token"].get<std::string>());
+  REQUIRE(token.ok());
+  CHECK(token->ca_fingerprint == elsewhere.certificate().Fingerprint());
+  CHECK_FALSE(std::filesystem::exists(state_dir + "/ca-key.pem"));
+}
+
+TEST_CASE("Without a store the command line lists nothing and makes nothing", "[admin_client]") {
+  const test::TempDirectory directory;
+  const std::string there = directory.File("mistyped");
+  for (const char* command : {"token list", "issuer list", "principal list", "ca requests"}) {
+    const auto listed = CallAdmin(there, directory.File("audit.log"),
+                                  {{"command", command}, {"args", Json::object()}});
+    CHECK(absl::IsNotFound(listed.status()));
+    CHECK(MessageOf(listed.status()) == "no store in " + there + ": is it --state-dir's?");
+  }
+  CHECK_FALSE(std::filesystem::exists(there));
+  CHECK(CallAdmin(there, directory.File("audit.log"),
+                  {{"command", "group add"}, {"args", {{"name", "ops"}}}})
+            .ok());
+  CHECK(std::filesystem::exists(there));
 }
 
 TEST_CASE_METHOD(AdminFixture, "Without a broker the command line has the store to itself",

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "broker/admin_print.h"
 #include "crypto/enrolment_token.h"
+#include "crypto/key_rotation.h"
 #include "tests/unit/broker/admin_fixture.h"
 
 namespace culvert::broker {
@@ -112,6 +113,67 @@ TEST_CASE_METHOD(AdminFixture, "Admin revokes all keys of a principal, or one", 
   CHECK(absl::IsNotFound(Call("revoke", {{"subject", Subject("agent", "alice")}}).status()));
   CHECK(changes.size() == 3);
   CHECK(events.front().reason == "revoked: user alice: lost");
+}
+
+TEST_CASE_METHOD(AdminFixture, "Admin revokes by name also what waits to be signed", "[admin]") {
+  store::Principal waiting = User("alice");
+  waiting.key_id = Key("thief");
+  REQUIRE(store->principals().Record(User("alice"), "01", now + 1h, now).ok());
+  REQUIRE(store->signing_requests().Add(waiting, "request", now).ok());
+  REQUIRE(store->signing_requests().Add(User("bob"), "request", now).ok());
+  CHECK(Result("revoke", {{"subject", kAlice}})["keys"] ==
+        Json::array({Key("alice"), Key("thief")}));
+  CHECK(store->revocations().IsRevoked(Key("thief")));
+  CHECK_FALSE(store->revocations().IsRevoked(Key("bob")));
+  REQUIRE(store->signing_requests().Waiting()->size() == 1);
+  // Who has never enrolled, but waits to.
+  CHECK(Result("revoke", {{"subject", Subject("user", "bob")}})["keys"] ==
+        Json::array({Key("bob")}));
+}
+
+TEST_CASE_METHOD(AdminFixture, "Admin tells the successors of a revoked key, or revokes them too",
+                 "[admin]") {
+  const crypto::SpiffeId alice{"culvert.internal", "default", crypto::SpiffeId::Role::kUser,
+                               "alice"};
+  std::vector<crypto::PrivateKey> keys;
+  for (int i = 0; i < 3; ++i) keys.push_back(crypto::PrivateKey::Generate());
+  const auto id = [&](size_t i) { return keys[i].public_key().id(); };
+  for (const auto& [from, to] :
+       {std::pair<size_t, size_t>{0, 1}, {1, 2}, {2, 0}}) {  // even in a circle
+    const auto rotation = crypto::SignKeyRotation(keys[from], keys[to].public_key(), alice, now);
+    REQUIRE(store->key_rotations()
+                .Keep(rotation, {keys[from].public_key(), keys[to].public_key()})
+                .ok());
+  }
+  const Json subject = Subject("key", id(0));
+  const Json told = Result("revoke", {{"subject", subject}});
+  CHECK(told["keys"] == Json::array({id(0)}));
+  CHECK(told["successors"].size() == 2);
+  const std::string text = DescribeResult("revoke", told, Format::kText);
+  CHECK(text.find("key " + id(2) + " succeeded it: revoke it too") != std::string::npos);
+  CHECK_FALSE(store->revocations().IsRevoked(id(1)));
+
+  const Json all = Result("revoke", {{"subject", subject}, {"successors", true}});
+  CHECK(all["keys"].size() == 3);
+  CHECK(all["successors"].empty());
+  CHECK(store->revocations().IsRevoked(id(1)));
+  CHECK(store->revocations().IsRevoked(id(2)));
+  CHECK(absl::IsInvalidArgument(
+      Call("revoke", {{"subject", subject}, {"successors", "yes"}}).status()));
+}
+
+TEST_CASE_METHOD(AdminFixture, "Admin warns of a revoked key that is somebody else's too",
+                 "[admin]") {
+  store::Principal bob = User("bob");
+  bob.key_id = Key("alice");
+  for (const store::Principal& who : {User("alice"), bob}) {
+    REQUIRE(store->principals().Record(who, "01", now + 1h, now).ok());
+  }
+  const Json told = Result("revoke", {{"subject", kAlice}});
+  REQUIRE(told["shared"].size() == 1);
+  CHECK(DescribeResult("revoke", told, Format::kText) ==
+        "revoked " + Key("alice") + "\nwarning: key " + Key("alice") +
+            " is also that of user bob of projects/default\n");
 }
 
 TEST_CASE_METHOD(AdminFixture, "Admin refuses a request that it does not understand whole",

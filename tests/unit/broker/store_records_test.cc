@@ -1,5 +1,6 @@
 #include "broker/store_records.h"
 
+#include "base/status.h"
 #include "broker/pki.h"
 #include "crypto/enrolment_token.h"
 #include "tests/unit/store/store_fixture.h"
@@ -45,11 +46,30 @@ TEST_CASE_METHOD(RecordsFixture, "Records note who was issued a certificate", "[
   const auto pki = Pki::Open({directory.path()}, now);
   REQUIRE(pki.ok());
   const auto key = crypto::PrivateKey::Generate();
-  records.NoteIssued(*(*pki)->Issue(alice.id, key.public_key(), now));
+  REQUIRE(records.NoteIssued(*(*pki)->Issue(alice.id, key.public_key(), now)).ok());
   const auto list = *store->principals().List("default");
   REQUIRE(list.size() == 1);
   CHECK(list[0].principal.ToString() == "user alice");
   CHECK(list[0].principal.key_id == key.public_key().id());
+}
+
+TEST_CASE_METHOD(RecordsFixture, "Records let a key be renewed that has enrolled, and no other",
+                 "[store_records]") {
+  const auto pki = Pki::Open({directory.path()}, now);
+  REQUIRE(pki.ok());
+  const auto key = crypto::PrivateKey::Generate();
+  const Principal who{alice.id, key.public_key().id()};
+  const auto unknown = records.MayRenew(who);
+  CHECK(absl::IsFailedPrecondition(unknown));
+  CHECK(MessageOf(unknown) == "this broker has no record of the key: enrol again");
+  REQUIRE(records.NoteLogin(*(*pki)->Issue(alice.id, key.public_key(), now, 12h)).ok());
+  CHECK(absl::IsFailedPrecondition(records.MayRenew(who)));
+  REQUIRE(records.NoteIssued(*(*pki)->Issue(alice.id, key.public_key(), now)).ok());
+  CHECK(records.MayRenew(who).ok());
+  // That enrolment lapses; what comes of a login then is no more than that.
+  now += 24h * 31;
+  REQUIRE(records.NoteLogin(*(*pki)->Issue(alice.id, key.public_key(), now, 12h)).ok());
+  CHECK(absl::IsFailedPrecondition(records.MayRenew(who)));
 }
 
 TEST_CASE_METHOD(RecordsFixture, "Records know revoked keys", "[store_records]") {

@@ -57,6 +57,8 @@ TEST_CASE_METHOD(BrokerAdminFixture, "Admin commands take whom and what they are
   command = Parse({"revoke", "--key", "k", "--reason", "lost"});
   CHECK(command.subjects == std::vector<AdminSubject>{{"key", "k"}});
   CHECK(command.reason == "lost");
+  CHECK_FALSE(command.successors);
+  CHECK(Parse({"revoke", "--key", "k", "--successors"}).successors);
   CHECK(Parse({"unrevoke", "--key", "k"}).name == "unrevoke");
   CHECK(Parse({"principal", "list"}).name == "principal list");
   CHECK(Parse({"serve"}).name.empty());
@@ -83,8 +85,7 @@ TEST_CASE_METHOD(BrokerAdminFixture, "Admin commands say in one line what is mis
       {{"token", "create", "--agent", "a", "--user", "b"},
        "give one of --agent NAME and --user NAME"},
       {{"token", "create", "--agent", ""}, "--agent \"\": expected a value"},
-      {{"token", "create", "--agent", "a", "--ttl", "0"},
-       "--ttl \"0\": expected more than 0"},
+      {{"token", "create", "--agent", "a", "--ttl", "0"}, "--ttl \"0\": expected more than 0"},
       {{"token", "revoke"},
        "expected one argument, the ID of a token; see 'culvert-broker token revoke --help'"},
       {{"policy", "list", "x"},

@@ -104,6 +104,11 @@ TEST_CASE("JWK set leaves out keys of other kinds and uses", "[jwk]") {
     return "{" + member + "," + key.substr(1);
   };
   std::string others = R"({"kty":"oct","k":"AAAA","kid":"secret"},{"kty":"OKP","crv":"Ed25519"},)";
+  // Odd or too weak.
+  const std::string weak = std::string(170, '_') + "8";  // 1024 bits
+  others += R"({"kty":"RSA","kid":"weak","e":"AQAB","n":")" + weak + "\"},";
+  others += R"({"kty":"RSA","kid":"three","e":"Aw","n":")" + std::string(341, '_') + "w\"},";
+  others += R"({"kty":"EC","crv":"P-256","kid":"nowhere","x":"AAAA","y":"AAAA"},)";
   others +=
       with(R"("use":"enc")") + "," + with(R"("key_ops":["sign"])") + "," + with(R"("alg":"ES384")");
   const auto set = JwkSet::FromJson(KeySet(others + "," + with(R"("use":"sig","alg":"ES256")")));
@@ -145,6 +150,8 @@ TEST_CASE("JWK set that cannot be used is refused in words", "[jwk]") {
       {KeySet(many), "more than 100 keys"},
       {std::string(JwkSet::kMostBytes + 1, ' '), "more than 262144 bytes"},
       {KeySet("") + "x", "not JSON"},
+      {KeySet(signer.Jwk("a")) + std::string(1, '\0'), "not JSON"},
+      {KeySet(signer.Jwk("a")) + std::string("\0x", 2), "not JSON"},
   }));
   const auto set = JwkSet::FromJson(json);
   REQUIRE(absl::IsInvalidArgument(set.status()));

@@ -50,6 +50,13 @@ TEST_CASE("Key rotation tells the keys of a statement that the old one signed", 
   CHECK(keys->new_key.id() == chain.id(1));
 }
 
+TEST_CASE("Key rotation from a key to itself is refused", "[key_rotation]") {
+  const PrivateKey key = PrivateKey::Generate();
+  const KeyRotation same =
+      SignKeyRotation(key, key.public_key(), kEdge, FromUnixMillis(1'700'000'000'000));
+  CHECK(MessageOf(CheckKeyRotation(same, kEdge).status()) == "key rotation: from a key to itself");
+}
+
 TEST_CASE("Key rotation refuses a statement of which anything was changed", "[key_rotation]") {
   const Chain chain(2);
   const std::vector<std::function<void(KeyRotation&)>> changes = {

@@ -92,20 +92,84 @@ TEST_CASE_METHOD(JwtTablesFixture, "Store keeps service accounts by their keys",
   CHECK(absl::IsNotFound(store->service_accounts().Remove("default", "ci", std::nullopt)));
 }
 
+TEST_CASE_METHOD(JwtTablesFixture, "Service account takes the keys of its logins along",
+                 "[store]") {
+  const auto login = [&](const std::string& key, const std::string& name, Role role) {
+    const Principal who{"default", role, name, StoreFixture::Key(key)};
+    REQUIRE(store->principals().Record(who, "01", now + 1h, now, PrincipalTable::By::kLogin).ok());
+  };
+  login("one", "ci", Role::kServiceAccount);
+  login("shared", "ci", Role::kServiceAccount);
+  login("shared", "alice", Role::kUser);
+  login("other", "cd", Role::kServiceAccount);
+  // Nothing is revoked for an account that is not there.
+  CHECK(absl::IsNotFound(store->RemoveServiceAccount("default", "ci", now).status()));
+  CHECK_FALSE(store->revocations().IsRevoked(StoreFixture::Key("one")));
+
+  REQUIRE(store->service_accounts().Add("default", "ci", Key("one"), now).ok());
+  REQUIRE(store->service_accounts().Add("default", "ci", Key("two"), now).ok());
+  const auto revoked = store->RemoveServiceAccount("default", "ci", now);
+  REQUIRE(revoked.ok());
+  CHECK(*revoked == std::vector{StoreFixture::Key("one")});
+  CHECK(store->service_accounts().List("default")->empty());
+  CHECK(store->revocations().IsRevoked(StoreFixture::Key("one")));
+  Reopen();
+  CHECK(store->revocations().IsRevoked(StoreFixture::Key("one")));
+  CHECK_FALSE(store->revocations().IsRevoked(StoreFixture::Key("shared")));
+  CHECK_FALSE(store->revocations().IsRevoked(StoreFixture::Key("other")));
+}
+
 TEST_CASE_METHOD(JwtTablesFixture, "Store knows which keys have only logged in", "[store]") {
   using By = PrincipalTable::By;
   const Principal alice = User("alice");
   PrincipalTable& principals = store->principals();
   REQUIRE(principals.Record(alice, "01", now + 1h, now, By::kLogin).ok());
-  CHECK(*principals.IsByLogin(alice));
-  CHECK_FALSE(*principals.IsByLogin(User("bob")));
+  CHECK(*principals.HowRecorded(alice) == By::kLogin);
+  CHECK(absl::IsNotFound(principals.HowRecorded(User("bob")).status()));
   REQUIRE(principals.Record(alice, "02", now + 1h, now, By::kLogin).ok());
-  CHECK(*principals.IsByLogin(alice));
+  CHECK(*principals.HowRecorded(alice) == By::kLogin);
   // With a token it is enrolled, and a login later takes nothing away.
   REQUIRE(principals.Record(alice, "03", now + 1h, now).ok());
-  CHECK_FALSE(*principals.IsByLogin(alice));
+  CHECK(*principals.HowRecorded(alice) == By::kToken);
   REQUIRE(principals.Record(alice, "04", now + 1h, now, By::kLogin).ok());
-  CHECK_FALSE(*principals.IsByLogin(alice));
+  CHECK(*principals.HowRecorded(alice) == By::kToken);
+  // But an enrolment that has expired gives it nothing.
+  REQUIRE(principals.Record(alice, "05", now + 3h, now + 2h, By::kLogin).ok());
+  CHECK(*principals.HowRecorded(alice) == By::kLogin);
+}
+
+TEST_CASE_METHOD(JwtTablesFixture, "Login takes nothing from an enrolment that lasts longer",
+                 "[store]") {
+  using By = PrincipalTable::By;
+  const Principal alice = User("alice");
+  REQUIRE(store->principals().Record(alice, "01", now + 720h, now).ok());
+  REQUIRE(store->principals().Record(alice, "02", now + 12h, now, By::kLogin).ok());
+  REQUIRE(store->principals().Record(alice, "03", now + 36h, now + 24h, By::kLogin).ok());
+  CHECK(*store->principals().HowRecorded(alice) == By::kToken);
+  CHECK(store->principals().List("default")->front().expires == now + 720h);
+}
+
+TEST_CASE_METHOD(JwtTablesFixture, "Store limits the keys of one principal", "[store]") {
+  PrincipalTable& principals = store->principals();
+  Principal alice = User("alice");
+  const auto record = [&](int key, WallTime at) {
+    alice.key_id = StoreFixture::Key(std::to_string(key));
+    return principals.Record(alice, "01", at + 1h, at, PrincipalTable::By::kLogin);
+  };
+  for (int i = 0; i < 64; ++i) REQUIRE(record(i, now).ok());
+  const absl::Status full = record(64, now);
+  CHECK(absl::IsResourceExhausted(full));
+  CHECK_THAT(std::string(full.message()), Contains("user alice has 64 keys"));
+  CHECK(record(0, now).ok());  // no new one
+  CHECK(principals.Record(User("bob"), "01", now + 1h, now).ok());
+  CHECK(principals.Record(Agent("alice"), "01", now + 1h, now).ok());
+  // Neither what is revoked counts, nor what has expired, which is forgotten some time later.
+  REQUIRE(store->revocations().Revoke({StoreFixture::Key("1")}, "", now).ok());
+  CHECK(record(64, now).ok());
+  CHECK(record(65, now + 2h).ok());
+  CHECK(principals.KeysOf("default", Role::kUser, "alice")->size() == 66);
+  CHECK(record(66, now + 24h * 31).ok());
+  CHECK(principals.KeysOf("default", Role::kUser, "alice")->size() == 1);
 }
 
 }  // namespace

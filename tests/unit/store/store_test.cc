@@ -1,6 +1,8 @@
 #include "store/store.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/status.h"
 #include "tests/unit/store/store_fixture.h"
@@ -51,6 +53,35 @@ TEST_CASE_METHOD(StoreFixture, "Store says which file is no database", "[store]"
   const auto opened = Store::Open(directory.path(), now);
   CHECK(absl::IsInternal(opened.status()));
   CHECK(MessageOf(opened.status()).find(directory.File("culvert.db")) != std::string_view::npos);
+}
+
+TEST_CASE_METHOD(StoreFixture, "Store that others may write is refused", "[store]") {
+  store.reset();
+  const std::string name = GENERATE(std::string("."), "culvert.db", "culvert.db-wal");
+  directory.Write("culvert.db-wal", "");
+  const std::string path = directory.File(name);
+  REQUIRE(chmod(path.c_str(), name == "." ? 0700 : 0600) == 0);
+  const mode_t before = test::ModeOf(path);
+  for (const mode_t others : {mode_t{020}, mode_t{002}}) {
+    REQUIRE(chmod(path.c_str(), before | others) == 0);
+    const auto opened = Store::Open(directory.path(), now);
+    CHECK(absl::IsFailedPrecondition(opened.status()));
+    CHECK(MessageOf(opened.status()).find("others may write " + path) != std::string_view::npos);
+    CHECK(MessageOf(opened.status()).find("chmod go-w") != std::string_view::npos);
+  }
+  REQUIRE(chmod(path.c_str(), before) == 0);
+  CHECK(Store::Open(directory.path(), now).ok());
+}
+
+TEST_CASE_METHOD(StoreFixture, "Store of another user is refused", "[store]") {
+  if (geteuid() != 0) return;  // only root can give something away
+  store.reset();
+  const std::string path = directory.File(GENERATE(std::string("."), "culvert.db"));
+  REQUIRE(chown(path.c_str(), 65534, 65534) == 0);
+  const auto opened = Store::Open(directory.path(), now);
+  CHECK(absl::IsFailedPrecondition(opened.status()));
+  CHECK(MessageOf(opened.status()).find("belongs to another user, uid 65534") !=
+        std::string_view::npos);
 }
 
 TEST_CASE_METHOD(StoreFixture, "Store does not follow a link in place of its files", "[store]") {
