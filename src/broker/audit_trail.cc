@@ -89,10 +89,7 @@ AuditTrail::AuditTrail(net::EventLoop& loop, Write write)
       of_all_(kRateOfAll, loop.Now()) {}
 
 void AuditTrail::Registered(const Session& session) {
-  if (!write_) return;
-  const MonotonicTime now = loop_.Now();
-  RecordLimited(Of(session), AuditKind::kRegister,
-                by_key_.For(session.provider().ToString(), now).Take(now));
+  if (write_) RecordLimited(Of(session), AuditKind::kRegister, MayRecord(session));
 }
 
 void AuditTrail::Unregistered(const Session& session, const absl::Status& why) {
@@ -100,9 +97,12 @@ void AuditTrail::Unregistered(const Session& session, const absl::Status& why) {
   AuditEvent event = Of(session);
   event.duration = loop_.Now() - session.since();
   SetWhy(why, event);
+  RecordLimited(std::move(event), AuditKind::kUnregister, MayRecord(session));
+}
+
+bool AuditTrail::MayRecord(const Session& session) {
   const MonotonicTime now = loop_.Now();
-  RecordLimited(std::move(event), AuditKind::kUnregister,
-                by_key_.For(session.provider().ToString(), now).Take(now));
+  return by_key_.For(session.provider().ToString(), now).Take(now);
 }
 
 void AuditTrail::Opened(const Relay& relay) {

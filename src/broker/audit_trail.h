@@ -43,6 +43,7 @@ class AuditTrail {
   // `address` without a port.
   void RecordInVain(AuditEvent event, AuditKind kind, const std::string& address);
   void RecordLimited(AuditEvent event, AuditKind kind, bool may);
+  bool MayRecord(const Session& session);
 
   net::EventLoop& loop_;
   const Write write_;

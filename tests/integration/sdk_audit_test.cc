@@ -177,5 +177,35 @@ TEST_CASE("Audit log is not flooded by who is refused", "[audit]") {
   }));
 }
 
+TEST_CASE("Audit log is not flooded by openings that come to nothing", "[audit]") {
+  TestBroker broker;
+  RawClient<V1> client(broker.address());
+  constexpr size_t kTries = 200;
+  for (size_t i = 0; i < kTries; ++i) {
+    CHECK(client.Open("nobody", kCapable).End().error_code() == grpc::StatusCode::NOT_FOUND);
+  }
+  const size_t recorded = broker.TakeAudit(AuditKind::kFail).size();
+  CHECK(recorded >= 100);
+  CHECK(recorded < kTries);
+}
+
+TEST_CASE("Audit log is not flooded by an agent that comes and goes", "[audit]") {
+  TestBroker broker;
+  RawClient<V1> client(broker.address());
+  constexpr size_t kTimes = 150;
+  for (size_t i = 0; i < kTimes; ++i) {
+    RawProvider<V1> provider(client, "edge-1", kCapable);
+    provider.listen.FinishWriting();
+    CHECK(provider.listen.End().ok());
+  }
+  REQUIRE(broker.WaitForSessions(0));
+  const size_t recorded = broker.TakeAudit().size();
+  CHECK(recorded >= 100);
+  CHECK(recorded < 2 * kTimes);
+  // Another agent's registration is recorded all the same.
+  const RawProvider<V1> other(client, "edge-2", kCapable);
+  CHECK(broker.TakeAudit(AuditKind::kRegister).size() == 1);
+}
+
 }  // namespace
 }  // namespace culvert::test
