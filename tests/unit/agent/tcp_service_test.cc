@@ -79,15 +79,15 @@ TEST_CASE("The tcp service may be closed while it resolves", "[tcp_service]") {
 
 TEST_CASE("The tcp service reaches what is allowed and tells what is not there", "[tcp_service]") {
   net::EventLoop loop;
-  std::optional<test::Fd> listener = test::ListenOnLoopback();
-  const uint16_t port = test::PortOf(listener->get());
+  test::Fd listener = test::ListenOnLoopback();
+  const uint16_t port = test::PortOf(listener.get());
   const auto allow = Allow("127.0.0.1:*");
   {
     TcpService service(loop, Target{Target::HostKind::kIpv4, "127.0.0.1", port}, allow, 1s);
     CHECK(StartOf(loop, service).ok());
     service.Close(absl::OkStatus());
   }
-  listener.reset();
+  listener.Close();
   TcpService refused(loop, Target{Target::HostKind::kIpv4, "127.0.0.1", port}, allow, 1s);
   CHECK(ErrorCodeOf(StartOf(loop, refused)) == ErrorCode::kRefused);
   TcpService denied(loop, Target{Target::HostKind::kIpv4, "127.0.0.2", port}, allow, 1s);
