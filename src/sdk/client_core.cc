@@ -38,6 +38,7 @@ ClientCore::ClientCore(const ClientOptions& options,
       identity ? rpc::Credentials::ForIdentity(*identity) : rpc::Credentials::Insecure();
   thread_.Run([&] {
     brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
+    connectivity_ = std::make_unique<Connectivity>(loop(), *brokers_);
     if (!identity) return;
     key_ = identity->key.public_key().id();
     end_to_end_ = std::make_unique<EndToEnd>(loop(), *brokers_, *identity, options_.state_dir,
@@ -73,6 +74,7 @@ ClientCore::~ClientCore() {
   thread_.Run([this] {
     identity_.reset();
     end_to_end_.reset();
+    connectivity_.reset();
     brokers_.reset();
   });
 }

@@ -12,6 +12,7 @@
 #include "culvert/client.h"
 #include "net/loop_thread.h"
 #include "sdk/broker_list.h"
+#include "sdk/connectivity.h"
 #include "sdk/end_to_end.h"
 #include "sdk/identity_keeper.h"
 #include "sdk/opening_queue.h"
@@ -34,6 +35,7 @@ class ClientCore {
 
   // Loop thread.
   BrokerList& brokers() { return *brokers_; }
+  Connectivity& connectivity() { return *connectivity_; }
   // None with `insecure`.
   IdentityKeeper* identity() { return identity_.get(); }
   // What another process has renewed in the state directory is used from now on.
@@ -75,6 +77,7 @@ class ClientCore {
   std::optional<MonotonicTime> memory_returned_;
   net::LoopThread thread_;
   std::unique_ptr<BrokerList> brokers_;
+  std::unique_ptr<Connectivity> connectivity_;
   std::unique_ptr<EndToEnd> end_to_end_;
   std::unique_ptr<IdentityKeeper> identity_;
 };
