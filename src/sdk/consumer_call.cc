@@ -294,4 +294,8 @@ void ConsumerCall::OnDriverDone(ChannelDriver&) {
   });
 }
 
+void ConsumerCall::OnPathLost(ChannelDriver& driver, const absl::Status& why) {
+  driver.GiveUp(ErrorCode::kPathLost, std::string(MessageOf(why)));
+}
+
 }  // namespace culvert

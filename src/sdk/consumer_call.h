@@ -67,6 +67,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
+  void OnPathLost(ChannelDriver& driver, const absl::Status& why) override;
 
   ClientCore& core_;
   const Consumer::Request request_;
