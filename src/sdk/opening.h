@@ -1,6 +1,7 @@
 // What the openings of consumers and providers have in common.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -25,6 +26,11 @@ void SetIdentity(const ClientOptions& options, OpenRequest& open) {
 // What this program announces for a channel.
 inline uint64_t OwnCapabilities(ClientCore& core) {
   return tunnel::kOwnCapabilities | (core.end_to_end() != nullptr ? tunnel::kCapEndToEnd : 0);
+}
+
+// A time as messages say it: a part of a second counts as one.
+inline uint32_t WholeSeconds(Duration time) {
+  return static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
 }
 
 // The report of a channel that was never open. `channel_id` 0: it had none yet.

@@ -4,7 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "sdk/provider_session.h"
+#include "sdk/provider_channels.h"
 #include "tests/integration/broker_fixture.h"
 #include "tests/integration/sdk_fixture.h"
 #include "tests/support/played_broker.h"
@@ -82,7 +82,7 @@ TEST_CASE("Provider waits longer and longer for a broker that drops its registra
 }
 
 TEST_CASE("Provider starts a bounded number of services at a time", "[sdk]") {
-  constexpr uint64_t kMost = ProviderSession::kMaxStarting;
+  constexpr uint64_t kMost = ProviderChannels::kMaxStarting;
   std::atomic<int> alive = 0;
   std::atomic<uint64_t> first_refused = 0;
   std::atomic<uint64_t> second_refused = 0;
