@@ -37,6 +37,7 @@ ClientCore::ClientCore(const ClientOptions& options,
   const rpc::Credentials credentials =
       identity ? rpc::Credentials::ForIdentity(*identity) : rpc::Credentials::Insecure();
   thread_.Run([&] {
+    suspended_ = std::make_unique<SuspendedChannels>(loop(), budget_);
     brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
     connectivity_ = std::make_unique<Connectivity>(loop(), *brokers_);
     if (!identity) return;
@@ -76,6 +77,7 @@ ClientCore::~ClientCore() {
     end_to_end_.reset();
     connectivity_.reset();
     brokers_.reset();
+    suspended_.reset();
   });
 }
 

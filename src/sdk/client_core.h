@@ -16,6 +16,7 @@
 #include "sdk/end_to_end.h"
 #include "sdk/identity_keeper.h"
 #include "sdk/opening_queue.h"
+#include "sdk/suspended_channels.h"
 #include "tunnel/memory_budget.h"
 
 namespace culvert {
@@ -61,6 +62,7 @@ class ClientCore {
     const std::function<void()> on_new_key_;
   };
   tunnel::MemoryBudget& budget() { return budget_; }
+  SuspendedChannels& suspended() { return *suspended_; }
   OpeningQueue& openings() { return openings_; }
   // The last channel has gone: what the allocator keeps of a peak goes back to the system, now and
   // then.
@@ -76,6 +78,7 @@ class ClientCore {
   OpeningQueue openings_;
   std::optional<MonotonicTime> memory_returned_;
   net::LoopThread thread_;
+  std::unique_ptr<SuspendedChannels> suspended_;
   std::unique_ptr<BrokerList> brokers_;
   std::unique_ptr<Connectivity> connectivity_;
   std::unique_ptr<EndToEnd> end_to_end_;

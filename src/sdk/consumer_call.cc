@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
-#include "rpc/stream_path.h"
 #include "sdk/opening.h"
 
 namespace culvert {
@@ -19,24 +18,6 @@ namespace pb = ntt::proxies::v1;
 // An answer that another try may change. What the provider said of the target is final.
 bool WorthRetrying(ErrorCode code) {
   return code == ErrorCode::kOffline || code == ErrorCode::kBusy;
-}
-
-// What a gRPC status of the opening means as an error of ours.
-absl::Status FromRpc(const absl::Status& status, const std::string& broker) {
-  const std::string message(MessageOf(status));
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return ErrorStatus(ErrorCode::kProtocol, "broker ended the opening without an answer");
-    case absl::StatusCode::kNotFound:
-      return ErrorStatus(ErrorCode::kUnknownProvider, message);
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kCancelled:  // by a server that stops while the stream arrives
-      return absl::UnavailableError(std::string(MessageOf(ExplainStreamEnd(status, broker))));
-    case absl::StatusCode::kResourceExhausted:  // a limit of the broker's, not of the provider's
-      return ErrorStatus(ErrorCode::kBusy, fmt::format("broker {}: {}", broker, message));
-    default:
-      return status;
-  }
 }
 
 }  // namespace
@@ -106,6 +87,7 @@ void ConsumerCall::TryOpen() {
   open.set_arg(request_.arg);
   open.set_caps(OwnCapabilities(core_));
   open.set_window(own_window_);
+  open.set_resume_timeout_s(ResumeSeconds(core_.options()));
   if (core_.end_to_end() != nullptr) {
     open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
     own_ = core_.end_to_end()->client();
@@ -147,10 +129,8 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
                             "end-to-end encryption"));
     return;
   }
-  driver_->Start(std::make_unique<rpc::StreamPath>(
-                     std::move(stream_), rpc::EnvelopeType::kConnectRequest,
-                     rpc::EnvelopeType::kConnectResponse, driver_->path_delegate()),
-                 response.window());
+  resume_.emplace(core_, request_.provider, response, attempt_, *driver_);
+  driver_->Start(resume_->MakePath(std::move(stream_)), response.window());
   if (securing_) securing_->Start(*driver_);
 }
 
@@ -210,7 +190,7 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 }
 
 void ConsumerCall::OnEnd(absl::Status status) {
-  const absl::Status why = FromRpc(status, core_.brokers().AddressForAttempt(attempt_));
+  const absl::Status why = OpeningFailure(status, core_.brokers().AddressForAttempt(attempt_));
   // The broker cannot be reached, is going away, or has too much under way.
   const bool again = absl::IsUnavailable(why) || WorthRetrying(ErrorCodeOf(why));
   HandleFailedTry(why, again ? Again::kYes : Again::kNo);
@@ -282,20 +262,20 @@ void ConsumerCall::OnChannelEnded(ChannelDriver& driver) {
 }
 
 void ConsumerCall::OnDriverDone(ChannelDriver&) {
+  resume_->Stop();
   if (!lost_while_securing_) {
     owner_.OnCallDone(*this);
     return;
   }
   last_failure_ = *std::exchange(lost_while_securing_, std::nullopt);
   timer_.Start(backoff_.Next(), [this] {
+    resume_.reset();
     driver_.reset();
     securing_.reset();
     TryOpen();
   });
 }
 
-void ConsumerCall::OnPathLost(ChannelDriver& driver, const absl::Status& why) {
-  driver.GiveUp(ErrorCode::kPathLost, std::string(MessageOf(why)));
-}
+void ConsumerCall::OnPathLost(ChannelDriver&, const absl::Status& why) { resume_->OnPathLost(why); }
 
 }  // namespace culvert

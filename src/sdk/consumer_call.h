@@ -12,6 +12,7 @@
 #include "rpc/stream.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
+#include "sdk/consumer_resume.h"
 #include "sdk/securing.h"
 
 namespace culvert {
@@ -88,6 +89,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   std::shared_ptr<const crypto::TlsContext> own_;  // as the broker knows us for `stream_`
   std::optional<ConsumerSecuring> securing_;       // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;
+  std::optional<ConsumerResume> resume_;             // with the driver
   std::optional<absl::Status> lost_while_securing_;  // try again once the driver is done
   const MonotonicTime started_;
 };

@@ -1,7 +1,6 @@
 // What the openings of consumers and providers have in common.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -28,10 +27,8 @@ inline uint64_t OwnCapabilities(ClientCore& core) {
   return tunnel::kOwnCapabilities | (core.end_to_end() != nullptr ? tunnel::kCapEndToEnd : 0);
 }
 
-// A time as messages say it: a part of a second counts as one.
-inline uint32_t WholeSeconds(Duration time) {
-  return static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
-}
+// `resume_timeout` as it goes over the wire.
+uint32_t ResumeSeconds(const ClientOptions& options);
 
 // The report of a channel that was never open. `channel_id` 0: it had none yet.
 ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, MonotonicTime started);
@@ -39,5 +36,8 @@ ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, Monoto
 // The status of a stream that ended, in words for people: gRPC's own name files and addresses of
 // its internals. `broker` is where the stream led. The code stays.
 absl::Status ExplainStreamEnd(const absl::Status& status, const std::string& broker);
+
+// What the status of a consumer's opening means as an error of ours.
+absl::Status OpeningFailure(const absl::Status& status, const std::string& broker);
 
 }  // namespace culvert

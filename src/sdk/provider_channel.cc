@@ -210,7 +210,7 @@ void ProviderChannel::SendAccept() {
   open.set_caps(OwnCapabilities(core_));
   if (securing_) open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
   open.set_window(options_.own_window);
-  open.set_resume_timeout_s(WholeSeconds(core_.options().resume_timeout));
+  open.set_resume_timeout_s(ResumeSeconds(core_.options()));
   std::unique_ptr<rpc::Stream> stream = connection_.Start(rpc::Method::kAccept);
   stream->Write(rpc::FrameOf(request));
   driver_->Start(PathOver(std::move(stream)), options_.peer_window);
@@ -229,6 +229,7 @@ void ProviderChannel::OnChannelEnded(ChannelDriver& driver) {
 
 void ProviderChannel::OnDriverDone(ChannelDriver&) {
   resume_timer_.Cancel();
+  place_.reset();
   accept_.reset();
   owner_.OnChannelDone(*this);
 }

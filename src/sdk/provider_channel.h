@@ -13,6 +13,7 @@
 #include "sdk/client_core.h"
 #include "sdk/pending_accept.h"
 #include "sdk/securing.h"
+#include "sdk/suspended_channels.h"
 #include "tunnel/tombstones.h"
 
 namespace culvert {
@@ -123,6 +124,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   std::unique_ptr<ChannelDriver> driver_;
   const Duration resume_time_;  // without a path; zero: never
   net::Timer resume_timer_;     // set while it is suspended
+  std::optional<SuspendedChannels::Place> place_;
   std::optional<PendingAccept> accept_;
   uint32_t accept_attempt_ = 0;  // the newest path that the consumer spoke of
   // The service's answer may come after our end, or inside our call.

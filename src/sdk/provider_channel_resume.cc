@@ -27,6 +27,9 @@ void ProviderChannel::NoteSuspended(const absl::Status& why) {
     GiveUp(ErrorStatus(ErrorCode::kPathLost, fmt::format("not resumed within {:.0f} s: {}",
                                                          ToSeconds(resume_time_), words)));
   });
+  place_.emplace(core_.suspended(), [this] {
+    GiveUp(ErrorStatus(ErrorCode::kLimit, "memory is needed for channels that have a path"));
+  });
   owner_.OnChannelSuspended(*this);
 }
 
@@ -98,7 +101,7 @@ void ProviderChannel::SendResumeAccept(const pb::ListenResponse::ResumeChannelRe
   accept.set_caps(OwnCapabilities(core_));
   accept.set_window(driver_->channel().window());
   if (securing_) accept.set_e2e(culvert::v1::END_TO_END_REQUIRED);
-  accept.set_resume_timeout_s(WholeSeconds(core_.options().resume_timeout));
+  accept.set_resume_timeout_s(ResumeSeconds(core_.options()));
   accept.set_attempt(resume.attempt());
   accept_.emplace(core_.loop(), connection.Start(rpc::Method::kAccept), request,
                   [this, resume](absl::StatusOr<std::unique_ptr<rpc::Stream>> stream) {
@@ -116,6 +119,7 @@ void ProviderChannel::HandleJoined(absl::StatusOr<std::unique_ptr<rpc::Stream>> 
     return;
   }
   resume_timer_.Cancel();
+  place_.reset();
   owner_.OnChannelResumed(*this);
   driver_->Resume(resume.attempt(), PathOver(*std::move(stream)), resume.last_message_id(),
                   resume.window());

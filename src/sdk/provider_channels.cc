@@ -129,18 +129,12 @@ void ProviderChannels::OnChannelSuspended(ProviderChannel& channel) {
   LimitSuspended(channel.consumer_key());
 }
 
-// Nothing bounds how many connections are lost at once, but what they may hold is.
 void ProviderChannels::LimitSuspended(const std::string& consumer_key) {
-  const auto give_up = [this](std::optional<uint64_t> id, const char* why) {
-    suspended_.Remove(*id);
-    Find(*id)->GiveUp(ErrorStatus(ErrorCode::kLimit, why));
-  };
   while (suspended_.CountOf(consumer_key) > kMaxSuspended) {
-    give_up(suspended_.OldestOf(consumer_key),
-            "too many channels of this consumer wait for a path");
-  }
-  while (core_.budget().used() > core_.budget().limit() && suspended_.size() > 0) {
-    give_up(suspended_.Oldest(), "the memory of channels that wait for a path is needed");
+    const std::optional<uint64_t> oldest = suspended_.OldestOf(consumer_key);
+    suspended_.Remove(*oldest);
+    Find(*oldest)->GiveUp(
+        ErrorStatus(ErrorCode::kLimit, "too many channels of this consumer wait for a path"));
   }
 }
 

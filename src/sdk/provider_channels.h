@@ -10,7 +10,7 @@
 #include "net/deferred.h"
 #include "sdk/client_core.h"
 #include "sdk/provider_channel.h"
-#include "sdk/suspended_channels.h"
+#include "sdk/waiting_channels.h"
 #include "tunnel/tombstones.h"
 
 namespace culvert {
@@ -78,7 +78,7 @@ class ProviderChannels final : private ProviderChannel::Owner {
   absl::Status stopped_;  // why offers are refused; OK: they are taken
   std::unordered_map<uint64_t, std::unique_ptr<ProviderChannel>> channels_;
   size_t starting_ = 0;  // of those, not accepted or refused yet
-  SuspendedChannels suspended_;
+  WaitingChannels suspended_;
   tunnel::Tombstones tombstones_;
   std::vector<uint64_t> done_;  // channels to remove in the next turn
   net::Deferred changes_;

@@ -1,47 +1,32 @@
 #include "sdk/suspended_channels.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace culvert {
 
-void SuspendedChannels::Add(uint64_t channel_id, const std::string& consumer_key) {
-  if (by_id_.count(channel_id) > 0) return;
-  by_id_[channel_id] = order_.insert(order_.end(), {channel_id, consumer_key});
-  ++counts_[consumer_key];
-}
-
-void SuspendedChannels::Remove(uint64_t channel_id) {
-  const auto found = by_id_.find(channel_id);
-  if (found == by_id_.end()) return;
-  const std::string& key = found->second->consumer_key;
-  if (--counts_[key] == 0) counts_.erase(key);
-  order_.erase(found->second);
-  by_id_.erase(found);
-}
-
-size_t SuspendedChannels::CountOf(const std::string& consumer_key) const {
-  const auto found = counts_.find(consumer_key);
-  return found == counts_.end() ? 0 : found->second;
-}
-
-std::optional<uint64_t> SuspendedChannels::Oldest() const {
-  if (order_.empty()) return std::nullopt;
-  return order_.front().channel_id;
-}
-
-std::optional<uint64_t> SuspendedChannels::OldestOf(const std::string& consumer_key) const {
-  const auto found = std::find_if(order_.begin(), order_.end(), [&](const Entry& entry) {
-    return entry.consumer_key == consumer_key;
+SuspendedChannels::SuspendedChannels(net::EventLoop& loop, tunnel::MemoryBudget& budget)
+    : budget_(budget), relieve_(loop, [this] { Relieve(); }) {
+  budget_.SetPressureCallback([this] {
+    if (!places_.empty()) relieve_.Schedule();
   });
-  if (found == order_.end()) return std::nullopt;
-  return found->channel_id;
 }
 
-std::vector<uint64_t> SuspendedChannels::Ids() const {
-  std::vector<uint64_t> ids;
-  ids.reserve(order_.size());
-  for (const Entry& entry : order_) ids.push_back(entry.channel_id);
-  return ids;
+SuspendedChannels::~SuspendedChannels() { budget_.SetPressureCallback(nullptr); }
+
+SuspendedChannels::Place::Place(SuspendedChannels& channels, std::function<void()> give_up)
+    : channels_(channels), give_up_(std::move(give_up)) {
+  channels_.places_.push_back(this);
+  if (channels_.budget_.under_pressure()) channels_.relieve_.Schedule();
+}
+
+SuspendedChannels::Place::~Place() { channels_.places_.remove(this); }
+
+void SuspendedChannels::Relieve() {
+  while (budget_.under_pressure() && !places_.empty()) {
+    const std::function<void()> give_up = places_.front()->give_up_;
+    places_.pop_front();
+    give_up();
+  }
 }
 
 }  // namespace culvert

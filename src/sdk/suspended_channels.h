@@ -1,37 +1,47 @@
-// The channels of a provider that wait for a path, the oldest first, and how many of each consumer.
+// The channels that wait for a path, and which of them goes when memory runs out.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <list>
-#include <optional>
-#include <string>
-#include <unordered_map>
-#include <vector>
+
+#include "net/deferred.h"
+#include "net/event_loop.h"
+#include "tunnel/memory_budget.h"
 
 namespace culvert {
 
-// Confined to one thread.
+// Confined to the loop. They hold what they could not deliver, and nobody knows whether they ever
+// will: under memory pressure the one that has waited longest is given up, then the next.
 class SuspendedChannels {
  public:
-  void Add(uint64_t channel_id, const std::string& consumer_key);
-  void Remove(uint64_t channel_id);
+  SuspendedChannels(net::EventLoop& loop, tunnel::MemoryBudget& budget);
+  ~SuspendedChannels();
+  SuspendedChannels(const SuspendedChannels&) = delete;
+  SuspendedChannels& operator=(const SuspendedChannels&) = delete;
 
-  size_t size() const { return order_.size(); }
-  size_t CountOf(const std::string& consumer_key) const;
-  // None if there is none.
-  std::optional<uint64_t> Oldest() const;
-  std::optional<uint64_t> OldestOf(const std::string& consumer_key) const;
-  std::vector<uint64_t> Ids() const;
+  // Of one channel, for as long as it is suspended.
+  class Place {
+   public:
+    // `give_up` runs at most once, in a turn of its own, and may destroy the place.
+    Place(SuspendedChannels& channels, std::function<void()> give_up);
+    ~Place();
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+   private:
+    friend class SuspendedChannels;
+    SuspendedChannels& channels_;
+    const std::function<void()> give_up_;
+  };
+
+  size_t size() const { return places_.size(); }
 
  private:
-  struct Entry {
-    uint64_t channel_id;
-    std::string consumer_key;
-  };
-  std::list<Entry> order_;
-  std::unordered_map<uint64_t, std::list<Entry>::iterator> by_id_;
-  std::unordered_map<std::string, size_t> counts_;  // none is 0
+  void Relieve();
+
+  tunnel::MemoryBudget& budget_;
+  std::list<Place*> places_;  // the oldest first
+  net::Deferred relieve_;
 };
 
 }  // namespace culvert

@@ -1,40 +1,58 @@
 #include "sdk/suspended_channels.h"
 
+#include <optional>
+#include <vector>
+
 #include "tests/support/catch.h"
 
 namespace culvert {
 namespace {
 
-TEST_CASE("SuspendedChannels knows the oldest of all and of each consumer", "[sdk]") {
-  SuspendedChannels suspended;
-  CHECK_FALSE(suspended.Oldest());
-  suspended.Add(3, "ann");
-  suspended.Add(1, "bob");
-  suspended.Add(2, "bob");
-  CHECK(suspended.Ids() == std::vector<uint64_t>{3, 1, 2});
-  CHECK(suspended.Oldest() == 3);
-  CHECK(suspended.OldestOf("bob") == 1);
-  CHECK_FALSE(suspended.OldestOf("eve"));
-  CHECK(suspended.CountOf("bob") == 2);
+using namespace std::chrono_literals;
+using tunnel::MemoryBudget;
 
-  suspended.Remove(1);
-  CHECK(suspended.OldestOf("bob") == 2);
-  CHECK(suspended.CountOf("bob") == 1);
-  suspended.Remove(2);
-  CHECK(suspended.CountOf("bob") == 0);
+TEST_CASE("SuspendedChannels gives the oldest up until memory is enough", "[resume]") {
+  net::EventLoop loop;
+  MemoryBudget budget(1000);
+  SuspendedChannels suspended(loop, budget);
+  std::vector<int> given_up;
+  struct Waiting {
+    std::optional<MemoryBudget::Member> member;
+    std::optional<SuspendedChannels::Place> place;
+  };
+  std::vector<Waiting> waiting(3);
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    waiting[i].member.emplace(budget);
+    waiting[i].member->SetUsed(300);
+    waiting[i].place.emplace(suspended, [&, i] {
+      given_up.push_back(static_cast<int>(i));
+      waiting[i].member.reset();
+      waiting[i].place.reset();
+    });
+  }
+  MemoryBudget::Member live(budget);
+  live.SetUsed(100);
+  loop.RunUntil([] { return false; }, 20ms);
+  CHECK(given_up.empty());
+  live.SetUsed(500);
+  CHECK(given_up.empty());  // not inside the call
+  CHECK(loop.RunUntil([&] { return !given_up.empty(); }, 5s));
+  CHECK(given_up == std::vector{0, 1});
   CHECK(suspended.size() == 1);
 }
 
-TEST_CASE("SuspendedChannels counts a channel once", "[sdk]") {
-  SuspendedChannels suspended;
-  suspended.Add(1, "ann");
-  suspended.Add(2, "ann");
-  suspended.Add(1, "ann");
-  CHECK(suspended.Ids() == std::vector<uint64_t>{1, 2});
-  CHECK(suspended.CountOf("ann") == 2);
-  suspended.Remove(1);
-  suspended.Remove(1);
-  CHECK(suspended.CountOf("ann") == 1);
+TEST_CASE("SuspendedChannels takes none in while memory is short", "[resume]") {
+  net::EventLoop loop;
+  MemoryBudget budget(1000);
+  SuspendedChannels suspended(loop, budget);
+  MemoryBudget::Member live(budget);
+  live.SetUsed(1001);
+  int given_up = 0;
+  std::optional<SuspendedChannels::Place> place;
+  place.emplace(suspended, [&] { ++given_up; });
+  CHECK(loop.RunUntil([&] { return given_up == 1; }, 5s));
+  CHECK(suspended.size() == 0);
+  place.reset();
 }
 
 }  // namespace
