@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/broker.h"
+#include "culvert/error_code.h"
 #include "culvert/v1/identity.pb.h"
 
 namespace culvert::broker {
@@ -127,12 +128,26 @@ void Broker::EndSession(uint64_t id, const absl::Status& why) {
   }
 }
 
+void Broker::CutForGood(Relay& relay, const ResumeRefusal& why) {
+  using State = Relay::State;
+  if (relay.state() == State::kEnded) return;
+  const bool joined = relay.state() == State::kRelaying || relay.state() == State::kEnding;
+  if (joined || relay.resume()) {
+    TellCut(relay.open().provider, relay.session_id(), relay.id(), why.status);
+  }
+  if (joined || !relay.resume()) {
+    relay.Cut(why.status);
+  } else {
+    relay.RefuseResume(why);
+  }
+}
+
 void Broker::CheckPermissions() {
   loop_.AssertOnThread();
   if (access_.gate == nullptr) return;
   for (auto& [relay, owned] : relays_) {
     const absl::Status may = access_.gate->MayGoOn(relay->open(), relay->provider());
-    if (!may.ok()) relay->Cut(absl::PermissionDeniedError(std::string(MessageOf(may))));
+    if (!may.ok()) CutForGood(*relay, Denied(ErrorCode::kDenied, std::string(MessageOf(may))));
   }
   std::vector<std::pair<uint64_t, absl::Status>> lost;
   registry_.ForEach([&](const Session& session) {
