@@ -25,6 +25,7 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       region_(std::move(region)),
       times_(times),
       access_(access),
+      tickets_(access.tickets != nullptr ? *access.tickets : insecure_tickets_),
       born_(loop.Now()),
       admission_(limits),
       trail_(loop, access.audit),

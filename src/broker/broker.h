@@ -19,6 +19,7 @@
 #include "broker/relay.h"
 #include "broker/requests.h"
 #include "broker/session.h"
+#include "broker/tickets.h"
 #include "net/deferred.h"
 #include "net/event_loop.h"
 #include "rpc/server.h"
@@ -44,6 +45,7 @@ struct BrokerAccess {
   Gate* gate = nullptr;
   IdentityCalls* identity_calls = nullptr;
   AuditTrail::Write audit = nullptr;  // takes what happens
+  Tickets* tickets = nullptr;
 };
 
 // Everything but the sockets: streams come in by AddStream. Confined to the control loop.
@@ -120,6 +122,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   const std::string region_;
   const Times times_;
   const Access access_;
+  Tickets insecure_tickets_;  // used if `access_` has none
+  Tickets& tickets_;
   const MonotonicTime born_;
   Admission admission_;
   AuditTrail trail_;
