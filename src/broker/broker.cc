@@ -25,7 +25,7 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       region_(std::move(region)),
       times_(times),
       access_(access),
-      tickets_(access.tickets != nullptr ? *access.tickets : open_tickets_),
+      tickets_(access.tickets != nullptr ? *access.tickets : insecure_tickets_),
       born_(loop.Now()),
       admission_(limits, loop.Now()),
       trail_(loop, access.audit),

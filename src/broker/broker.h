@@ -163,7 +163,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   const std::string region_;
   const Times times_;
   const Access access_;
-  Tickets open_tickets_;  // used if `access_` has none
+  Tickets insecure_tickets_;  // used if `access_` has none
   Tickets& tickets_;
   const MonotonicTime born_;
   Admission admission_;
