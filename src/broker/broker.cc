@@ -120,18 +120,23 @@ absl::Status Broker::AnswerHealth(PendingStream& pending, const Bytes& message) 
 
 absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) {
   if (draining_) return ShuttingDown();
-  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending));
+  std::optional<Principal> refused;
+  absl::StatusOr<std::optional<Principal>> who = Identify(pending, &refused);
+  // The resume of whose key was revoked is refused like one that another check denies.
+  const bool revoked = refused && !access_.gate->MayGoOn(*refused).ok();
+  if (!who.ok() && !revoked) return who.status();
   CULVERT_ASSIGN_OR_RETURN(ConnectOpening opening,
                            ParseConnectOpening(pending.info().version, message, region_));
   if (const auto* resume = std::get_if<ResumeChannel>(&opening)) {
-    return BeginResume(pending, *resume, who);
+    return BeginResume(pending, *resume, revoked ? refused : *who);
   }
+  if (!who.ok()) return who.status();
   if (absl::Status may = admission_.MayOpen(pending.info(), loop_.Now()); !may.ok()) {
     admission_.Refuse(pending.info(), pending.TakeStream(), may);
     return absl::OkStatus();
   }
   OpenChannel& open = std::get<OpenChannel>(opening);
-  open.principal = std::move(who);
+  open.principal = *std::move(who);
   SetAsked(open, pending.asked());
   if (open.principal) CULVERT_RETURN_IF_ERROR(access_.gate->MayConnect(open));
   OpenRelay(pending, std::move(open));

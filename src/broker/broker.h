@@ -36,8 +36,7 @@ struct BrokerTimes {
   // taken for one that went away when the broker began.
   Duration start_wait = kAwayWait;
   Duration opening = Relay::kOpeningTime;
-  // For a provider that does not read what it is told.
-  Duration unread = std::chrono::seconds(10);
+  Session::Times session = {};
   // A resume whose provider is away is held for so long.
   Duration resume_wait = std::chrono::seconds(15);
   // The provider has this long to answer one.
@@ -95,7 +94,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   rpc::Frame ListAgents(const Principal& who) const;
   absl::StatusOr<rpc::Frame> KeyRotations(const Principal& who, const Bytes& message) const;
   // None under --insecure.
-  absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending);
+  // `refused` is whose certificate it would have been, as of Gate::Identify.
+  absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending,
+                                                    std::optional<Principal>* refused = nullptr);
   void RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
   absl::Status Begin(PendingStream& pending, const Bytes& message);
   // To streams that are refused or ended: their client is to try again, elsewhere or later.
@@ -131,7 +132,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
                const absl::Status& why);
   std::string MakeTicket(const Relay& relay) override;
   // What may not go on.
-  void CutForGood(Relay& relay, const ResumeRefusal& why);
+  void CutForGood(Relay& relay, const absl::Status& why);
 
   void Offer(Relay& relay, Session& session);
   // The provider of `relay` is not here.
@@ -145,7 +146,6 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // The earlier session that `open` goes on with, or another id.
   uint64_t SessionIdFor(const OpenSession& open);
   bool MayGoOnWith(const EarlierSession& earlier, const OpenSession& open);
-  std::string MakeTicket(const OpenSession& open, uint64_t session_id);
   void EndSession(uint64_t id, const absl::Status& why);
   void TakeOver(std::unique_ptr<Session> replaced, const Session& by);
   void RemoveSession(std::unique_ptr<Session> session, const absl::Status& why);
@@ -155,6 +155,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
   void OnOpenRefused(Session& session, const OfferRefusal& refusal) override;
   void OnSessionLost(Session& session, absl::Status why) override;
+  std::string MakeTicket(uint64_t session_id, const OpenSession& opening) override;
   void OnRelayEnded(Relay& relay) override;
   void OnRelayTimeout(Relay& relay) override;
   void Sweep();

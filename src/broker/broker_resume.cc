@@ -76,6 +76,7 @@ void Broker::RememberLegacy(const Relay& relay) {
   const bool was_open =
       relay.state() != Relay::State::kWaiting && relay.state() != Relay::State::kOpening;
   if (!was_open || tunnel::IsCapable(relay.open().capabilities)) return;
+  if (relay.resume_timeout_s() == 0) return;  // the provider holds nothing
   legacy_.Keep(relay.open(),
                {relay.session_id(), relay.id(), relay.attempt(), 0, relay.resume_timeout_s(),
                 relay.provider()},

@@ -20,10 +20,8 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, open.provider));
   open.principal = std::move(who);
   const uint64_t id = SessionIdFor(open);
-  std::string ticket = MakeTicket(open, id);
-  auto session =
-      std::make_unique<Session>(loop_, id, std::move(open), std::move(ticket), pending.info().peer,
-                                pending.TakeStream(), times_.unread, *this);
+  auto session = std::make_unique<Session>(loop_, id, std::move(open), pending.info().peer,
+                                           pending.TakeStream(), times_.session, *this);
   Session& added = *session;
   const bool resumed = added.IsResumed();
   sessions_log_.Log(
@@ -75,9 +73,9 @@ bool Broker::MayGoOnWith(const EarlierSession& earlier, const OpenSession& open)
   return ticket.ok() && IsOfSession(*ticket, earlier.session_id, open);
 }
 
-std::string Broker::MakeTicket(const OpenSession& open, uint64_t session_id) {
-  if (!tunnel::IsCapable(open.capabilities) || open.incarnation == 0) return "";
-  return tickets_.Seal(SessionTicketOf(open, session_id), WallNow());
+std::string Broker::MakeTicket(uint64_t session_id, const OpenSession& opening) {
+  if (opening.incarnation == 0) return "";
+  return tickets_.Seal(SessionTicketOf(opening, session_id), WallNow());
 }
 
 absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {

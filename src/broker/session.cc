@@ -43,29 +43,34 @@ void FillAdditions(const OpenChannel& open, const std::string& consumer_address,
 
 }  // namespace
 
-Session::Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string ticket,
-                 std::string peer, std::unique_ptr<rpc::Stream> stream, Duration unread_time,
-                 Owner& owner)
+Session::Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
+                 std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner)
     : id_(id),
       opening_(std::move(opening)),
       since_(loop.Now()),
       peer_(std::move(peer)),
       stream_(std::move(stream)),
-      unread_time_(unread_time),
+      times_(times),
       unread_timer_(loop),
+      ticket_timer_(loop),
       owner_(owner) {
   stream_->SetDelegate(this);
-  pb::ListenResponse response;
-  response.mutable_listening()->set_session_id(id_);
-  if (capable()) {
-    response.mutable_listening()->set_caps(tunnel::kOwnCapabilities);
-    response.mutable_listening()->set_session_ticket(ticket);
-  }
-  Write(rpc::FrameOf(response));
+  WriteListening();
   stream_->Read();
 }
 
 Session::~Session() = default;
+
+void Session::WriteListening() {
+  pb::ListenResponse response;
+  response.mutable_listening()->set_session_id(id_);
+  if (capable()) {
+    response.mutable_listening()->set_caps(tunnel::kOwnCapabilities);
+    response.mutable_listening()->set_session_ticket(owner_.MakeTicket(id_, opening_));
+    ticket_timer_.Start(times_.ticket_renewal, [this] { WriteListening(); });
+  }
+  Write(rpc::FrameOf(response));
+}
 
 absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
                             const std::string& consumer_address) {
@@ -134,7 +139,7 @@ void Session::CountTaken() {
 
 void Session::WatchReading() {
   CountTaken();
-  unread_timer_.Start(unread_time_, [this, before = taken_] {
+  unread_timer_.Start(times_.unread, [this, before = taken_] {
     CountTaken();
     if (unread_.empty()) return;
     if (taken_ != before) {
@@ -148,6 +153,7 @@ void Session::WatchReading() {
 void Session::End(const absl::Status& why) {
   if (stream_ == nullptr) return;
   unread_timer_.Cancel();
+  ticket_timer_.Cancel();
   stream_->Finish(why);
   stream_.reset();
 }

@@ -34,19 +34,25 @@ class Session final : private rpc::Stream::Delegate {
     virtual void OnOpenRefused(Session& session, const OfferRefusal& refusal) = 0;
     // The Listen stream is over. Called once, last; the owner removes the session in a later turn.
     virtual void OnSessionLost(Session& session, absl::Status why) = 0;
+    // What a capable provider may go on with elsewhere; empty if it may not.
+    virtual std::string MakeTicket(uint64_t session_id, const OpenSession& opening) = 0;
 
    protected:
     ~Owner() = default;
   };
 
+  struct Times {
+    // A provider that takes nothing of what it is told for so long is lost.
+    Duration unread = std::chrono::seconds(10);
+    // Well below what a ticket lives.
+    Duration ticket_renewal = std::chrono::hours(24);
+  };
+
   // What may wait for the provider to read it.
   static constexpr size_t kMaxUnreadBytes = size_t{256} * 1024;
 
-  // A provider that takes nothing of what it is told for `unread_time` is lost. `ticket` is what it
-  // may go on with elsewhere; empty if it may not.
-  Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string ticket,
-          std::string peer, std::unique_ptr<rpc::Stream> stream, Duration unread_time,
-          Owner& owner);
+  Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
+          std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner);
   ~Session();
 
   uint64_t id() const { return id_; }
@@ -79,6 +85,7 @@ class Session final : private rpc::Stream::Delegate {
   void OnPeerFinished() override;
   void OnEnd(absl::Status status) override;
   void HandleControl(const Bytes& message);
+  void WriteListening();
   absl::Status WriteOffer(rpc::Frame frame);
   void Write(rpc::Frame frame);
   bool HasRoomFor(const rpc::Frame& frame);
@@ -94,8 +101,9 @@ class Session final : private rpc::Stream::Delegate {
   std::deque<size_t> unread_;            // sizes of the frames that the transport has not taken
   size_t unread_bytes_ = 0;
   uint64_t taken_ = 0;  // frames
-  const Duration unread_time_;
+  const Times times_;
   net::Timer unread_timer_;
+  net::Timer ticket_timer_;
   Owner& owner_;
 };
 

@@ -124,16 +124,21 @@ struct Held {
   uint64_t session = 0;
   uint64_t channel = 0;
   std::string ticket = {};
+  std::string consumer = "a-consumer";
 
   template <typename Response>
   static Held Of(const Response& response) {
-    return {response.session_id(), response.channel_id(), response.ticket()};
+    Held held;
+    held.session = response.session_id();
+    held.channel = response.channel_id();
+    if constexpr (requires { response.ticket(); }) held.ticket = response.ticket();
+    return held;
   }
   V1::ConnectRequest Request(uint32_t attempt, uint64_t last = 0, uint64_t caps = kCapable) const {
     V1::ConnectRequest request;
     auto& resume = *request.mutable_resume_request();
     resume.set_project(kProject);
-    resume.set_name("a-consumer");
+    resume.set_name(consumer);
     resume.set_provider_name("edge-1");
     resume.set_session_id(session);
     resume.set_channel_id(channel);
