@@ -132,7 +132,7 @@ void Broker::CheckPermissions() {
   if (access_.gate == nullptr) return;
   for (auto& [relay, owned] : relays_) {
     const absl::Status may = access_.gate->MayGoOn(relay->open(), relay->provider());
-    if (!may.ok()) relay->Cut(absl::PermissionDeniedError(std::string(MessageOf(may))));
+    if (!may.ok()) CutForGood(*relay, absl::PermissionDeniedError(std::string(MessageOf(may))));
   }
   std::vector<std::pair<uint64_t, absl::Status>> lost;
   registry_.ForEach([&](const Session& session) {

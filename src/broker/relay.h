@@ -76,6 +76,10 @@ class Relay {
   const OpenChannel& open() const { return open_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
+  MonotonicTime started() const { return started_; }
+  // Of the user's, so far.
+  uint64_t bytes_sent() const { return consumer_.bytes; }
+  uint64_t bytes_received() const { return provider_.bytes; }
   // Once kEnded.
   const Outcome& outcome() const { return outcome_; }
   // Once kEnded: what the consumer's half ended with.
