@@ -55,12 +55,4 @@ std::optional<LiveChannel> Broker::KillChannel(uint64_t id) {
   return channel;
 }
 
-void Broker::CutForGood(Relay& relay, const absl::Status& why) {
-  // Beside the stream of the channel, which may be lost at this moment: then it would wait to be
-  // resumed.
-  Session* const session = registry_.Find(relay.open().provider);
-  if (session != nullptr && session->id() == relay.session_id()) session->TakeBack(relay.id(), why);
-  relay.Cut(why);
-}
-
 }  // namespace culvert::broker
