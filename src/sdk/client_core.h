@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "culvert/client.h"
 #include "net/loop_thread.h"
+#include "net/timer.h"
+#include "sdk/attachment.h"
 #include "sdk/broker_list.h"
 #include "sdk/connectivity.h"
 #include "sdk/end_to_end.h"
@@ -37,6 +39,7 @@ class ClientCore {
   // Loop thread.
   BrokerList& brokers() { return *brokers_; }
   Connectivity& connectivity() { return *connectivity_; }
+  Attachment& attachment() { return *attachment_; }
   // None with `insecure`.
   IdentityKeeper* identity() { return identity_.get(); }
   // What another process has renewed in the state directory is used from now on.
@@ -70,6 +73,8 @@ class ClientCore {
 
  private:
   void UseRenewed(const crypto::Identity& renewed);
+  std::unique_ptr<Attachment> Attach();
+  void HoldOpenings(Duration time);
 
   const ClientOptions options_;
   std::list<KeyObserver*> key_observers_;
@@ -83,6 +88,8 @@ class ClientCore {
   std::unique_ptr<Connectivity> connectivity_;
   std::unique_ptr<EndToEnd> end_to_end_;
   std::unique_ptr<IdentityKeeper> identity_;
+  std::optional<net::Timer> release_openings_;
+  std::unique_ptr<Attachment> attachment_;
 };
 
 }  // namespace culvert

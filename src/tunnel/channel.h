@@ -70,6 +70,11 @@ class Channel {
   }
   uint32_t attempt() const { return attempt_; }
 
+  // Whether everything after `peer_last_id` can be sent again. Attach fails where it cannot.
+  bool Keeps(uint64_t peer_last_id) const {
+    return peer_stop_ != PeerStop::kNone || peer_last_id >= send_.acked_id();
+  }
+
   // What a resume states to the peer.
   uint64_t last_received_id() const { return receive_.last_id(); }
   uint64_t window() const { return receive_.GrantBeyondLast(); }
