@@ -41,6 +41,7 @@ struct ChannelReport {
   std::chrono::nanoseconds duration{0};
   uint64_t bytes_sent = 0;      // payload to the other end
   uint64_t bytes_received = 0;  // payload from the other end
+  uint32_t resumes = 0;         // how often a lost path was replaced
 };
 
 // Registers with a broker of the Client's list under the Client's name and stays registered: a lost

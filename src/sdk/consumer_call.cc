@@ -131,6 +131,7 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& response) {
   timer_.Cancel();
+  core_.attachment().Use(attempt_);
   tunnel::Channel::Options options;
   options.id = response.channel_id();
   options.peer_capabilities = response.caps();
@@ -267,6 +268,10 @@ void ConsumerCall::StopSecuring(const absl::Status& why) {
   }
 }
 
+void ConsumerCall::Cut(const absl::Status& why) {
+  if (driver_ != nullptr) driver_->GiveUp(ErrorCodeOf(why), std::string(MessageOf(why)));
+}
+
 void ConsumerCall::OnChannelEnded(ChannelDriver& driver) {
   if (outlet_ == nullptr) {
     std::move(on_end_)(driver.Report());
@@ -292,6 +297,10 @@ void ConsumerCall::OnDriverDone(ChannelDriver&) {
     securing_.reset();
     TryOpen();
   });
+}
+
+void ConsumerCall::OnPathLost(ChannelDriver& driver, const absl::Status& why) {
+  driver.GiveUp(ErrorCode::kPathLost, std::string(MessageOf(why)));
 }
 
 }  // namespace culvert

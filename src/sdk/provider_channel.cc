@@ -213,4 +213,8 @@ void ProviderChannel::OnChannelEnded(ChannelDriver& driver) {
 
 void ProviderChannel::OnDriverDone(ChannelDriver&) { owner_.OnChannelDone(*this); }
 
+void ProviderChannel::OnPathLost(ChannelDriver& driver, const absl::Status& why) {
+  driver.GiveUp(ErrorCode::kPathLost, std::string(MessageOf(why)));
+}
+
 }  // namespace culvert

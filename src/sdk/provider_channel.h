@@ -66,6 +66,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
+  void OnPathLost(ChannelDriver& driver, const absl::Status& why) override;
 
   ClientCore& core_;
   rpc::Connection& connection_;

@@ -145,6 +145,7 @@ class Channel {
   uint64_t bytes_delivered() const { return bytes_delivered_; }
   uint64_t held() const { return budget_.used(); }
   uint64_t unacknowledged() const { return send_.held(); }
+  uint64_t unacknowledged_bytes() const { return send_.held_bytes(); }
   uint64_t receive_held() const { return receive_.held(); }
   uint64_t receive_window() const { return receive_.window(); }
 

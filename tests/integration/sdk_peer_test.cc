@@ -160,7 +160,7 @@ TEST_CASE("SDK gives a path up that carries a message which does not parse", "[s
   // ConnectRequest.data = 4 with a body that stops inside a field; the envelope itself is sound.
   send(std::string("\x22\x01\x08"));
   CHECK(call.End().error_code() == StatusCode::UNAVAILABLE);
-  CHECK(ErrorCodeOf(service->WaitForClose()) == ErrorCode::kPathLost);
+  CHECK(ErrorCodeOf(service->WaitForClose()) == ErrorCode::kProtocol);
 }
 
 TEST_CASE("Broker refuses an envelope that does not parse", "[broker]") {
