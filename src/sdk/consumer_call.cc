@@ -113,6 +113,7 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& response) {
   timer_.Cancel();
+  core_.attachment().Use(attempt_);
   tunnel::Channel::Options options;
   options.id = response.channel_id();
   options.peer_capabilities = response.caps();
@@ -245,6 +246,10 @@ void ConsumerCall::StopSecuring(const absl::Status& why) {
   } else {
     driver_->OnEndpointStop(why);
   }
+}
+
+void ConsumerCall::Cut(const absl::Status& why) {
+  if (driver_ != nullptr) driver_->GiveUp(ErrorCodeOf(why), std::string(MessageOf(why)));
 }
 
 void ConsumerCall::OnChannelEnded(ChannelDriver& driver) {
