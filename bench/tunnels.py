@@ -11,19 +11,28 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from harness import HOST, SystemTest, need, reserved_port  # noqa: E402
 
 
-class Bench(SystemTest):
-    """What the system tests start, without a test: to be used in a `with`."""
+def bench_of(test_class):
+    """What system tests of this class start, without a test: to be used in a `with`."""
+    class Bench(test_class):
+        def runTest(self):
+            """For unittest: this is no test."""
 
-    def runTest(self):
-        """For unittest: this is no test."""
+        def __enter__(self):
+            self.processes = []
+            try:
+                self.setUp()
+            except BaseException:
+                self.doCleanups()
+                raise
+            return self
 
-    def __enter__(self):
-        self.processes = []
-        self.setUp()
-        return self
+        def __exit__(self, *unused):
+            self.doCleanups()
 
-    def __exit__(self, *unused):
-        self.doCleanups()
+    return Bench
+
+
+Bench = bench_of(SystemTest)
 
 
 def start_ssh(bench, target):

@@ -8,7 +8,6 @@ and net_relay (tests/support) in between, which makes the network as bad as it i
 import contextlib
 import ctypes
 import os
-import signal
 import socket
 import subprocess
 import threading
@@ -17,7 +16,6 @@ from harness import PATIENCE, binary, need
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
-_PR_SET_PDEATHSIG = 1
 
 
 def _enter(path):
@@ -30,8 +28,10 @@ def _enter(path):
         os.close(descriptor)
 
 
-def _end_with_the_test():
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def ends_with_the_test():
+    """In front of a command: it is killed when the thread that started it ends, so that not even a
+    test that is killed leaves it behind."""
+    return [need("setpriv", "util-linux"), "--pdeathsig", "KILL"]
 
 
 def run(argv, **options):
@@ -51,11 +51,10 @@ class Host:
         self.name, self._test = name, test
         if os.geteuid() != 0:
             raise AssertionError("network namespaces are made by root only: run this test as root")
-        unshare = need("unshare", "util-linux")
         self._holder = subprocess.Popen(
-            [unshare, "--net", "sh", "-c", "echo made && exec sleep infinity"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=_end_with_the_test)
+            [*ends_with_the_test(), need("unshare", "util-linux"), "--net", "sh", "-c",
+             "echo made && exec sleep infinity"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         test.addCleanup(self._end)
         if self._holder.stdout.readline() != b"made\n":
             raise AssertionError("no network namespace can be made here: "
