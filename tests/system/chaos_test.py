@@ -147,6 +147,9 @@ class Losses(NetworkedTest):
                 sender.sendall(b"still here")
                 self.assertEqual(b"still here", read_exactly(reader, 10))
 
+    def channels_at_the_broker(self):
+        return len(self.admin(self.the_broker, "channels", "list", "--json").splitlines())
+
     def measure(self):
         programs = {"broker": self.the_broker, **self.programs}
         return ({name: program.descriptors() for name, program in programs.items()},
@@ -178,6 +181,7 @@ class Losses(NetworkedTest):
             note(f"{name}: {grown:+.1f} MiB, {self.measure()[0][name] - descriptors[name]:+d} "
                  "descriptors")
             self.assertLess(grown, 8 + LOSSES / 100, f"{name} grew")
+        self.assertEqual(self.CHANNELS, self.channels_at_the_broker())
         for name, losses in self.count_logged("path lost").items():
             self.assertGreaterEqual(losses, LOSSES * self.CHANNELS, name)
 
