@@ -5,32 +5,16 @@ encryption. Prints a table; bench/README.md says what its columns are."""
 import argparse
 import json
 import os
-import pwd
 import statistics
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "tests", "system"))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-from harness import AGENT, HOST, Process, SystemTest, need, reserved_port  # noqa: E402
+from tunnels import Bench, start_ssh  # noqa: E402
+from harness import AGENT, Process  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class Bench(SystemTest):
-    """What the system tests start, without a test."""
-
-    def runTest(self):
-        """For unittest: this is no test."""
-
-    def __enter__(self):
-        self.processes = []
-        self.setUp()
-        return self
-
-    def __exit__(self, *unused):
-        self.doCleanups()
 
 
 class Secure(Bench):
@@ -101,35 +85,9 @@ class First:
         return {"p50 µs": statistics.median(setups), "p99 µs": setups[-1]}
 
 
-def start_ssh(bench, target):
-    """ssh -L with Debian's client and server, and keys of its own."""
-    if os.geteuid() == 0:
-        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
-    for name in ("host_key", "user_key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bench.path(name)],
-                       check=True)
-    port = bench.enterContext(reserved_port())
-    bench.write("sshd_config", f"""
-ListenAddress {HOST}:{port}
-HostKey {bench.path("host_key")}
-AuthorizedKeysFile {bench.path("user_key.pub")}
-PermitRootLogin yes
-StrictModes no
-UsePAM no
-PidFile none
-MaxSessions 1000
-""")
-    server = bench.start([need("sshd", "openssh-server"), "-D", "-e", "-f",
-                          bench.path("sshd_config")])
-    server.stderr.expect("Server listening")
-    local = bench.enterContext(reserved_port())
-    client = bench.start(
-        [need("ssh", "openssh-client"), "-F", "/dev/null", "-v", "-N", "-i",
-         bench.path("user_key"), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
-         "UserKnownHostsFile=/dev/null", "-p", str(port), "-L", f"{HOST}:{local}:{HOST}:{target}",
-         f"{pwd.getpwuid(os.geteuid()).pw_name}@{HOST}"])
-    client.stderr.expect("Entering interactive session")
-    return Tunnelled(local, [server.pid, client.pid])
+def start_ssh_forward(bench, target):
+    server, client, port = start_ssh(bench, target)
+    return Tunnelled(port, [server.pid, client.pid])
 
 
 def start_culvert(bench, target):
@@ -180,7 +138,7 @@ def main():
         plain, plain_first = start_culvert(plain_bench, target)
         secure, secure_first = start_culvert(secure_bench, target)
         variants = {"direct": Tunnelled(target, [server.pid]),
-                    "ssh -L": start_ssh(plain_bench, target),
+                    "ssh -L": start_ssh_forward(plain_bench, target),
                     "Culvert, --insecure": plain,
                     "Culvert": secure,
                     "Culvert, --insecure, first of a forwarder": plain_first,

@@ -12,8 +12,9 @@ culvert_build_packages=(
 # To build and run every test, beside those.
 culvert_test_packages=(
   catch2 ccache clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
-  dpkg-dev file git man-db netcat-openbsd openssh-client openssh-server openssh-sftp-server openssl
-  postgresql postgresql-contrib procps python3-grpc-tools python3-grpcio socat systemd
+  dpkg-dev file git iproute2 man-db netcat-openbsd nftables openssh-client openssh-server
+  openssh-sftp-server openssl postgresql postgresql-contrib procps python3-grpc-tools python3-grpcio
+  socat systemd
 )
 
 # Prints those of its arguments that are not installed.
