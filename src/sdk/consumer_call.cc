@@ -248,10 +248,6 @@ void ConsumerCall::StopSecuring(const absl::Status& why) {
   }
 }
 
-void ConsumerCall::Cut(const absl::Status& why) {
-  if (driver_ != nullptr) driver_->GiveUp(ErrorCodeOf(why), std::string(MessageOf(why)));
-}
-
 void ConsumerCall::OnChannelEnded(ChannelDriver& driver) {
   if (outlet_ == nullptr) {
     std::move(on_end_)(driver.Report());

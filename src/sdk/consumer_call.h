@@ -39,10 +39,6 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   ~ConsumerCall();
 
   void Start();
-  // 0 while there is none.
-  uint64_t channel_id() const { return driver_ == nullptr ? 0 : driver_->channel().id(); }
-  // The broker has ended the channel for good, and tells the other end itself.
-  void Cut(const absl::Status& why);
   // If its turn to open has not come, it will not.
   void StopWaiting() {
     if (place_) place_->StopWaiting();
