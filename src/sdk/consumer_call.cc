@@ -44,7 +44,20 @@ void ConsumerCall::Start() {
   deadline_.Start(request_.open_timeout, [this] { HandleTimeUp(); });
   const std::string target =
       fmt::format("{}\n{}\n{}", request_.provider, request_.service, request_.arg);
+  connectivity_.emplace(
+      core_.connectivity(),
+      Connectivity::Subscription::Callbacks{
+          .on_try_now = [this] { TryNow(); },
+          .on_dead = [this](size_t broker, const std::string& why) { HandleDead(broker, why); }});
   place_.emplace(core_.openings(), target, [this] { TryOpen(); });
+}
+
+// It is open, or will not be.
+void ConsumerCall::LeaveOpening() {
+  deadline_.Cancel();
+  connectivity_.reset();
+  attachment_.reset();
+  place_.reset();
 }
 
 void ConsumerCall::HandleTimeUp() {
@@ -98,6 +111,17 @@ void ConsumerCall::TryOpen() {
   stream_->Read();
 }
 
+void ConsumerCall::TryNow() {
+  if (driver_ != nullptr || !timer_.is_set()) return;
+  timer_.Cancel();
+  TryOpen();
+}
+
+void ConsumerCall::HandleDead(size_t broker, const std::string& why) {
+  if (stream_ == nullptr || attempt_ % core_.brokers().size() != broker) return;
+  HandleFailedTry(absl::UnavailableError(why), Again::kYes);
+}
+
 void ConsumerCall::OnMessage(Bytes message) {
   pb::ConnectResponse response;
   if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
@@ -130,15 +154,14 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
                             "end-to-end encryption"));
     return;
   }
+  core_.attachment().Use(attempt_);
   resume_.emplace(core_, request_.provider, response, attempt_, *driver_);
   driver_->Start(resume_->MakePath(std::move(stream_)), response.window());
   if (securing_) securing_->Start(*driver_);
 }
 
 void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
-  deadline_.Cancel();
-  attachment_.reset();
-  place_.reset();
+  LeaveOpening();
   Outlet& outlet = *outlet_;
   driver_ =
       std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), std::move(outlet_),
@@ -175,9 +198,7 @@ void ConsumerCall::HandleSecured(absl::StatusOr<std::unique_ptr<crypto::TlsRecor
     return;
   }
   if (!driver_->is_securing()) return;
-  deadline_.Cancel();
-  attachment_.reset();
-  place_.reset();
+  LeaveOpening();
   Outlet& outlet = *outlet_;
   driver_->Open(std::move(outlet_), *std::move(records));
   outlet.Opened();
@@ -232,9 +253,7 @@ void ConsumerCall::FailOpening(const absl::Status& why) {
 }
 
 void ConsumerCall::EndUnopened(const absl::Status& why) {
-  deadline_.Cancel();
-  place_.reset();
-  attachment_.reset();
+  LeaveOpening();
   outlet_->Close(why);
   core_.loop().Post([owned = std::move(outlet_)] {});  // it may be what called us
   std::move(on_end_)(FailedOpening(/*channel_id=*/0, why, started_));

@@ -52,6 +52,9 @@ class ConsumerCall final : private rpc::Stream::Delegate,
 
  private:
   void TryOpen();
+  void TryNow();
+  void HandleDead(size_t broker, const std::string& why);
+  void LeaveOpening();
   void Retry(const absl::Status& why);
   enum class Again { kNo, kYes };
   void HandleFailedTry(const absl::Status& why, Again again);
@@ -80,7 +83,8 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   const Consumer::Request request_;
   std::unique_ptr<Outlet> outlet_;  // until the channel is open
   std::optional<EndpointAttachment> attachment_;
-  std::optional<OpeningQueue::Place> place_;  // until the channel is open
+  std::optional<OpeningQueue::Place> place_;                // until the channel is open
+  std::optional<Connectivity::Subscription> connectivity_;  // until the channel is open
   Consumer::OnEnd on_end_;
   Owner& owner_;
   net::Timer timer_;     // the next try

@@ -141,6 +141,7 @@ void ConsumerResume::HandleResumed(const pb::ConnectResponse::ResumeResponse& re
   std::unique_ptr<rpc::Stream> stream = std::move(stream_);
   StopTrying();
   path_broker_ = broker_;
+  core_.attachment().Use(broker_);
   path_since_ = MonotonicNow();
   if (!resumed.ticket().empty()) ticket_ = resumed.ticket();
   driver_.Resume(attempt_, MakePath(std::move(stream)), resumed.last_message_id(),

@@ -32,6 +32,7 @@ class SuspendedChannels {
     friend class SuspendedChannels;
     SuspendedChannels& channels_;
     const std::function<void()> give_up_;
+    std::list<Place*>::iterator at_;  // the end: not in the list any more
   };
 
   size_t size() const { return places_.size(); }
