@@ -18,7 +18,7 @@ struct Named {
   AdminCommand run;
 };
 
-constexpr std::array<Named, 23> kCommands = {{
+constexpr std::array<Named, 25> kCommands = {{
     {"token create", CreateToken},
     {"token list", ListTokens},
     {"token revoke", RevokeToken},
@@ -42,6 +42,8 @@ constexpr std::array<Named, 23> kCommands = {{
     {"service-account add", AddServiceAccount},
     {"service-account remove", RemoveServiceAccount},
     {"service-account list", ListServiceAccounts},
+    {"channels list", ListChannels},
+    {"channels kill", KillChannel},
 }};
 
 absl::StatusOr<AdminCommand> CommandOf(const Json& request) {
@@ -72,8 +74,13 @@ absl::StatusCode CodeOf(const std::string& name) {
 
 absl::StatusOr<Json> Admin::Handle(const Json& request, const Administrator& who, WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(const AdminCommand run, CommandOf(request));
-  AdminCall call{store_, AdminArgs(request["args"]), who,
-                 now,    actions_.ca_fingerprint,    actions_.state_dir};
+  AdminCall call{store_,
+                 AdminArgs(request["args"]),
+                 who,
+                 now,
+                 actions_.ca_fingerprint,
+                 actions_.state_dir,
+                 actions_.channels};
   CULVERT_ASSIGN_OR_RETURN(AdminOutcome outcome, run(call));
   if (outcome.event) actions_.audit(*outcome.event);
   if (outcome.change != AdminChange::kNone) actions_.on_change(outcome.change);

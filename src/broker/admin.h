@@ -4,12 +4,15 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/wall_time.h"
 #include "broker/audit_event.h"
+#include "broker/live_channel.h"
 #include "store/store.h"
 
 namespace culvert::broker {
@@ -29,6 +32,17 @@ struct Administrator {
   std::string name;
 };
 
+// The channels of the broker that runs; none without one.
+struct AdminChannels {
+  // Of one project, the oldest first, at most LiveChannel::kMost.
+  std::function<std::vector<LiveChannel>(const std::string& project)> list =
+      [](const std::string&) { return std::vector<LiveChannel>(); };
+  // Ends it at both ends and returns it as it was; nothing if it is not open here.
+  std::function<std::optional<LiveChannel>(uint64_t id)> kill = [](uint64_t) {
+    return std::optional<LiveChannel>();
+  };
+};
+
 // Confined to the store's thread; the store outlives it.
 //
 // A request is {"command": "token create", "args": {…}}. Its commands are those of the command line
@@ -44,6 +58,7 @@ class Admin {
     std::function<void(AdminChange)> on_change = [](AdminChange) {};
     std::function<void(const AuditEvent&)> audit = [](const AuditEvent&) {};
     std::string state_dir = {};  // where the authority's and the broker's own certificate are
+    AdminChannels channels = {};
   };
 
   Admin(store::Store& store, Actions actions) : store_(store), actions_(std::move(actions)) {}

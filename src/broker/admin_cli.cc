@@ -98,6 +98,7 @@ Json ArgsOf(const config::AdminCommand& command) {
   if (name == "service-account add" || name == "service-account remove") {
     return ServiceAccountArgs(command);
   }
+  if (name == "channels kill") return {{"id", command.operand}};
   if (name == "revoke") return RevokeArgs(command);
   if (name == "unrevoke") return {{"key", command.subjects.front().name}};
   return {{"project", command.project}};  // the other lists

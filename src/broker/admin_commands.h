@@ -19,6 +19,7 @@ struct AdminCall {
   WallTime now;
   const std::function<absl::StatusOr<std::string>()>& ca_fingerprint;
   const std::string& state_dir;
+  const AdminChannels& channels;
 };
 
 struct AdminOutcome {
@@ -56,6 +57,9 @@ absl::StatusOr<AdminOutcome> ListIssuers(AdminCall& call);
 absl::StatusOr<AdminOutcome> AddServiceAccount(AdminCall& call);
 absl::StatusOr<AdminOutcome> RemoveServiceAccount(AdminCall& call);
 absl::StatusOr<AdminOutcome> ListServiceAccounts(AdminCall& call);
+
+absl::StatusOr<AdminOutcome> ListChannels(AdminCall& call);
+absl::StatusOr<AdminOutcome> KillChannel(AdminCall& call);
 
 // Of the project that `call` is about.
 std::string TakeProject(AdminCall& call);

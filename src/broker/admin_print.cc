@@ -63,6 +63,11 @@ std::vector<Column> ColumnsOf(const std::string& command) {
     return {{"ISSUER", "issuer"}, {"PROJECT", "project"}, {"AUDIENCES", "audiences"},
             {"CLAIM", "claim"},   {"KEYS", "keys"},       {"FROM", "jwks"}};
   }
+  if (command == "channels list") {
+    return {{"CHANNEL", "id"},      {"CONSUMER", "consumer"}, {"AGENT", "agent"},
+            {"SERVICE", "service"}, {"TARGET", "target"},     {"SINCE", "since"},
+            {"UP", "bytes_up"},     {"DOWN", "bytes_down"}};
+  }
   if (command == "service-account list") {
     return {{"NAME", "name"}, {"KID", "kid"}, {"ALGORITHM", "algorithm"}, {"SINCE", "created"}};
   }
@@ -105,6 +110,11 @@ std::string DescribeResult(const std::string& command, const Json& result, Forma
     if (format == Format::kJson) return result.dump() + "\n";
     return fmt::format("iss and sub: {}\nkid: {}\n", Cell(result["spiffe_id"]),
                        Cell(result["kid"]));
+  }
+  if (command == "channels kill") {
+    if (result.value("live", true)) return "";
+    return fmt::format("channel {} is not open here; its resume is refused from now on\n",
+                       Cell(result["id"]));
   }
   if (!result.contains("keys")) return "";  // of revoke and service-account remove
   std::string text;

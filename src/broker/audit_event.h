@@ -26,6 +26,7 @@ enum class AuditKind {
   kPolicy,      // rules, groups and roles were changed
   kToken,       // an enrolment token was made or revoked
   kRevoke,      // a key was revoked or is believed again
+  kKill,        // an administrator ended a channel for good
   kAdmin,       // anything else an administrator did
 };
 

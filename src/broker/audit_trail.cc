@@ -13,13 +13,6 @@ namespace {
 
 constexpr std::string_view kProjectPrefix = "projects/";
 
-// "default" of "projects/default".
-std::string ProjectId(const std::string& project) {
-  return project.compare(0, kProjectPrefix.size(), kProjectPrefix) == 0
-             ? project.substr(kProjectPrefix.size())
-             : project;
-}
-
 void SetWhy(const absl::Status& why, AuditEvent& event) {
   if (why.ok()) return;
   event.code = absl::StatusCodeToString(why.code());
@@ -69,6 +62,12 @@ AuditKind KindOf(const Relay::Outcome& outcome) {
 }
 
 }  // namespace
+
+std::string ProjectId(const std::string& project) {
+  return project.compare(0, kProjectPrefix.size(), kProjectPrefix) == 0
+             ? project.substr(kProjectPrefix.size())
+             : project;
+}
 
 void SetPrincipal(const Principal& who, AuditEvent& event) {
   event.project = who.id.project;

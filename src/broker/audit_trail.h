@@ -53,6 +53,8 @@ class AuditTrail {
   uint64_t left_out_ = 0;
 };
 
+// "default" of "projects/default".
+std::string ProjectId(const std::string& project);
 // Fills in who asks.
 void SetPrincipal(const Principal& who, AuditEvent& event);
 // Fills in what is asked for, and the project unless the principal has said that.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
 #include "broker/legacy_channels.h"
+#include "broker/live_channel.h"
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
 #include "broker/pending_stream.h"
@@ -73,6 +75,11 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void SetLimits(const Limits& limits);
   // The policy or the revoked keys have changed: ends what is not allowed any more.
   void CheckPermissions();
+  // Those that are open, of one project (an ID), the oldest first.
+  std::vector<LiveChannel> ListChannels(const std::string& project) const;
+  // Ends a channel at both ends, which hear KILLED. That it is not resumed is Tickets::Kill's
+  // matter. Returns it as it was; nothing if it is not here.
+  std::optional<LiveChannel> KillChannel(uint64_t id);
 
   // New sessions and openings are refused from now on, those under way may be accepted if their
   // provider is here. `on_idle` runs when the last channel has ended, never inside the call.

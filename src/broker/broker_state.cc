@@ -49,7 +49,7 @@ BrokerState::BrokerState(net::EventLoop& loop, const config::BrokerConfig& confi
                          audit_.Write(event);
                          audit_.Flush();
                        },
-                       config.common.state_dir}),
+                       config.common.state_dir, Channels()}),
       certificate_timer_(loop) {
   certificate_timer_.Start(kCertificateTime, [this] { KeepCertificate(); });
 }
@@ -58,19 +58,34 @@ rpc::Credentials BrokerState::credentials() const {
   return rpc::Credentials::ForServer(pki_->server_certificate_file(), pki_->server_key_file());
 }
 
-absl::Status BrokerState::Serve(std::function<void()> on_permissions_changed) {
-  on_permissions_changed_ = std::move(on_permissions_changed);
-  jwts_.set_on_keys_changed([this] { on_permissions_changed_(); });
+absl::Status BrokerState::Serve(Broker& broker) {
+  broker_ = &broker;
+  jwts_.set_on_keys_changed([this] {
+    if (broker_ != nullptr) broker_->CheckPermissions();
+  });
   CULVERT_ASSIGN_OR_RETURN(
       server_, AdminServer::Listen(loop_, AdminSocketPath(state_dir_), admin_, geteuid()));
   return absl::OkStatus();
+}
+
+void BrokerState::StopServing() {
+  server_.reset();
+  broker_ = nullptr;
+}
+
+AdminChannels BrokerState::Channels() {
+  return {
+      [this](const std::string& project) {
+        return broker_ != nullptr ? broker_->ListChannels(project) : std::vector<LiveChannel>();
+      },
+      [this](uint64_t id) { return broker_ != nullptr ? broker_->KillChannel(id) : std::nullopt; }};
 }
 
 void BrokerState::HandleChange(AdminChange change) {
   if (change == AdminChange::kJwts) jwts_.Reload();
   const bool permissions = change == AdminChange::kPolicy || change == AdminChange::kRevocations ||
                            change == AdminChange::kJwts;
-  if (permissions && on_permissions_changed_) on_permissions_changed_();
+  if (permissions && broker_ != nullptr) broker_->CheckPermissions();
 }
 
 void BrokerState::KeepCertificate() {

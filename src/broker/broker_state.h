@@ -2,7 +2,6 @@
 // audit log, and the socket of administrators.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -40,14 +39,16 @@ class BrokerState {
   std::string authority_fingerprint() const { return pki_->authority().Fingerprint(); }
   AuditLog& audit() { return audit_; }
 
-  // Lets administrators in. `on_permissions_changed` runs after rules or revoked keys were changed.
-  absl::Status Serve(std::function<void()> on_permissions_changed);
+  // Lets administrators in. `broker` hears of what they change, until StopServing.
+  absl::Status Serve(Broker& broker);
+  void StopServing();
 
  private:
   BrokerState(net::EventLoop& loop, const config::BrokerConfig& config,
               std::unique_ptr<store::Store> store, std::unique_ptr<Pki> pki, AuditFile audit);
   void HandleChange(AdminChange change);
   void KeepCertificate();
+  AdminChannels Channels();
 
   net::EventLoop& loop_;
   const std::string state_dir_;
@@ -60,7 +61,7 @@ class BrokerState {
   IdentityCalls calls_;
   Tickets tickets_;
   Admin admin_;
-  std::function<void()> on_permissions_changed_;
+  Broker* broker_ = nullptr;  // while it serves
   std::unique_ptr<AdminServer> server_;
   net::Timer certificate_timer_;
 };

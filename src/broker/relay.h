@@ -86,6 +86,10 @@ class Relay {
   culvert::v1::EndToEnd end_to_end() const { return end_to_end_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
+  MonotonicTime started() const { return started_; }
+  // Of the user's, so far.
+  uint64_t bytes_sent() const { return consumer_.bytes; }
+  uint64_t bytes_received() const { return provider_.bytes; }
   // Once kEnded.
   const Outcome& outcome() const { return outcome_; }
   // Once kEnded: what the consumer's half ended with.

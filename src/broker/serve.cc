@@ -79,6 +79,12 @@ class Serving {
                 state_ != nullptr ? state_->access() : BrokerAccess()),
         connections_(config_.max_connections_per_address, config_.max_connections) {}
 
+  ~Serving() {
+    if (state_ != nullptr) state_->StopServing();
+  }
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+
   Broker& broker() { return broker_; }
 
   // Binds all addresses, then says so. The message of a failure names the address.
@@ -90,7 +96,7 @@ class Serving {
                                                   [this] { Reload(); }});
     for (const config::Endpoint& endpoint : config_.listen) CULVERT_RETURN_IF_ERROR(Bind(endpoint));
     if (state_ != nullptr) {
-      CULVERT_RETURN_IF_ERROR(state_->Serve([this] { broker_.CheckPermissions(); }));
+      CULVERT_RETURN_IF_ERROR(state_->Serve(broker_));
     }
     CULVERT_RETURN_IF_ERROR(PrintAddresses());
     config::NotifyReady(StatusLine());

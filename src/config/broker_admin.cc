@@ -171,6 +171,21 @@ void AddKeys(AdminTable& table, AdminCommand& admin) {
                   "--key KEYID");
 }
 
+void AddChannels(AdminTable& table, AdminCommand& admin) {
+  table.AddList("channels", "List the connections of a project that are open now.",
+                "Lists the connections of a project that are open now, the oldest first, with\n"
+                "the bytes that passed the broker from their users (up) and to them (down).",
+                {ProjectFlag(admin)});
+  table
+      .Add({"channels kill",
+            "ID [options]",
+            "End a connection for good.",
+            "Ends a connection at once and at both ends, and lets it never be resumed: also\n"
+            "one that lost its path. channels list and the logs tell its ID.",
+            {}})
+      .set_positional = TakeOperand(admin, "the ID of a channel");
+}
+
 void AddAudit(AdminTable& table, AdminCommand& admin) {
   constexpr const char* kWhen = "a duration such as 1h, or as 2026-01-31T08:00:00Z";
   table.Add(
@@ -186,7 +201,7 @@ void AddAudit(AdminTable& table, AdminCommand& admin) {
         SubjectFlag(admin, "agent", "NAME", "Events of this agent and of tunnels to it.", "agent"),
         Flag({"kind", '\0', "KIND",
               "Events of this kind: enrol, renew, login, register, unregister, open,\n"
-              "      resume, deny, fail, close, policy, token, revoke or admin."},
+              "      resume, deny, fail, close, policy, token, revoke, kill or admin."},
              admin.kind, AnyText)}},
       {"json", "audit-log"});
 }
@@ -214,6 +229,7 @@ std::vector<Command> AdminCommands(AdminCommand& admin, const Settings& shared) 
   AddKeys(table, admin);
   AddIssuers(table, admin);
   AddServiceAccounts(table, admin);
+  AddChannels(table, admin);
   AddAudit(table, admin);
   AddAuthority(table, admin);
   return table.Take();

@@ -58,6 +58,22 @@ class Admin(SystemTest):
             return re.search(r"[a-z2-7]{52}", done.stdout.decode())[0]
         raise AssertionError(done)
 
+    def tunnel(self, broker, echo):
+        """A forwarder of alice's and an agent, and the rule that lets her reach `echo`. Returns
+        the forwarder, which has its `port`, the agent, and the flags of the rule."""
+        self.enroll("culvert", broker, self.token("--user", "alice"), "alice")
+        self.enroll("culvert-agent", broker, self.token("--agent", AGENT), "edge")
+        rule = ["--user", "alice", "--agent", AGENT, "--service", "tcp",
+                "--target", f"{HOST}:{echo.port}"]
+        self.admin("policy", "allow", *rule)
+        agent = self.start([binary("culvert-agent"), "run", "--allow", f"{HOST}:*",
+                            "--state-dir", self.path("edge")])
+        agent.stderr.expect(" registered as ")
+        forwarder = self.start([binary("culvert"), "forward", "-L", f"0:{AGENT}:{echo.port}",
+                                "--state-dir", self.path("alice")])
+        forwarder.port = int(forwarder.stdout.expect(r"^forwarding \S+:(\d+) -> ")[1])
+        return forwarder, agent, rule
+
     def assert_every_command_works(self):
         self.token("--agent", AGENT)
         self.token("--user", "alice", "--ttl", "5m", "--project", "lab")
@@ -86,13 +102,16 @@ class Admin(SystemTest):
         self.assertEqual("caller", self.listed("role", "list")[-1]["name"])
         self.admin("role", "remove", "caller")
 
+        self.assertEqual([], self.listed("channels", "list"))
+        self.assertIn("channel 5d is not open here", self.admin("channels", "kill", "5d"))
+
         self.assertEqual([], self.listed("principal", "list"))
         self.assertEqual(f"revoked {KEY}\n", self.admin("revoke", "--key", KEY))
         self.admin("unrevoke", "--key", KEY)
         self.assertIn("is not revoked", self.refused("unrevoke", "--key", KEY))
 
         kinds = {event["event"] for event in self.listed("audit", "--since", "1h")}
-        self.assertEqual({"token", "policy", "revoke"}, kinds)
+        self.assertEqual({"token", "policy", "revoke", "kill"}, kinds)
         self.assertEqual([], self.listed("audit", "--kind", "deny"))
 
 
@@ -118,6 +137,7 @@ class WithoutBroker(Admin):
         for args, message in (
                 (["token", "create", "--user", "a/b"], 'user "a/b": expected'),
                 (["token", "revoke", "x"], "id: expected an integer"),
+                (["channels", "kill", "x"], 'channel "x": expected its ID'),
                 (["policy", "allow", "--user", "a", "--service", "tcp", "--target", "host"],
                  'target "host": expected HOST:PORT'),
                 (["policy", "allow", "--user", "a", "--target", "*:22"], "needs a service"),
@@ -155,7 +175,7 @@ class WithoutBroker(Admin):
     def test_a_directory_without_a_store_is_told_by_what_lists(self):
         for args in (("token", "list"), ("policy", "list"), ("group", "list"), ("role", "list"),
                      ("principal", "list"), ("issuer", "list"), ("service-account", "list"),
-                     ("ca", "requests")):
+                     ("channels", "list"), ("ca", "requests")):
             with self.subTest(args=args):
                 self.assertIn(f"no store in {self.path('broker')}: is it --state-dir's?",
                               self.refused(*args))
@@ -235,23 +255,12 @@ class WithBroker(Admin):
 
     def test_a_change_holds_at_once(self):
         broker = self.secure_broker()
-        echo = self.echo_server()
-        self.enroll("culvert", broker, self.token("--user", "alice"), "alice")
-        self.enroll("culvert-agent", broker, self.token("--agent", AGENT), "edge")
+        forwarder, _, rule = self.tunnel(broker, self.echo_server())
         self.assertEqual({"alice", AGENT}, {p["name"] for p in self.listed("principal", "list")})
-        rule = ["--user", "alice", "--agent", AGENT, "--service", "tcp",
-                "--target", f"{HOST}:{echo.port}"]
-        self.admin("policy", "allow", *rule)
-        agent = self.start([binary("culvert-agent"), "run", "--allow", f"{HOST}:*",
-                            "--state-dir", self.path("edge")])
-        agent.stderr.expect(" registered as ")
-        forwarder = self.start([binary("culvert"), "forward", "-L", f"0:{AGENT}:{echo.port}",
-                                "--state-dir", self.path("alice")])
-        port = int(forwarder.stdout.expect(r"^forwarding \S+:(\d+) -> ")[1])
         for take_away, give_back in (
                 (["policy", "revoke", *rule], ["policy", "allow", *rule]),
                 (["revoke", "--user", "alice"], None)):
-            with dial(port) as stream:
+            with dial(forwarder.port) as stream:
                 stream.sendall(b"ping")
                 self.assertEqual(b"ping", read_exactly(stream, 4))
                 self.admin(*take_away)

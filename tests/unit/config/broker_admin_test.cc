@@ -61,6 +61,10 @@ TEST_CASE_METHOD(BrokerAdminFixture, "Admin commands take whom and what they are
   CHECK(Parse({"revoke", "--key", "k", "--successors"}).successors);
   CHECK(Parse({"unrevoke", "--key", "k"}).name == "unrevoke");
   CHECK(Parse({"principal", "list"}).name == "principal list");
+  CHECK(Parse({"channels", "list", "--project", "lab"}).project == "lab");
+  command = Parse({"channels", "kill", "5d2f"});
+  CHECK(command.name == "channels kill");
+  CHECK(command.operand == "5d2f");
   CHECK(Parse({"serve"}).name.empty());
 }
 
@@ -88,6 +92,8 @@ TEST_CASE_METHOD(BrokerAdminFixture, "Admin commands say in one line what is mis
       {{"token", "create", "--agent", "a", "--ttl", "0"}, "--ttl \"0\": expected more than 0"},
       {{"token", "revoke"},
        "expected one argument, the ID of a token; see 'culvert-broker token revoke --help'"},
+      {{"channels", "kill"},
+       "expected one argument, the ID of a channel; see 'culvert-broker channels kill --help'"},
       {{"policy", "list", "x"},
        "unexpected argument \"x\"; see 'culvert-broker policy list --help'"},
       {{"group", "add", "a", "b"},
