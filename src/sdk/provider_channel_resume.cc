@@ -34,6 +34,7 @@ void ProviderChannel::NoteSuspended(const absl::Status& why) {
 }
 
 void ProviderChannel::Suspend(const absl::Status& why) {
+  accept_.reset();
   if (driver_ != nullptr) driver_->Suspend(why);
 }
 
