@@ -43,6 +43,12 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   void StopWaiting() {
     if (place_) place_->StopWaiting();
   }
+  // 0 before the broker says that it is open.
+  uint64_t channel_id() const { return driver_ != nullptr ? driver_->channel().id() : 0; }
+  // The broker has ended the channel for good.
+  void Cut(const absl::Status& why) {
+    if (resume_) resume_->Cut(why);
+  }
 
  private:
   void TryOpen();

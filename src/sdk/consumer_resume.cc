@@ -205,6 +205,10 @@ void ConsumerResume::Stop() {
   move_.Cancel();
 }
 
+void ConsumerResume::Cut(const absl::Status& why) {
+  GiveUp(ErrorCodeOf(why), std::string(MessageOf(why)));
+}
+
 void ConsumerResume::GiveUp(ErrorCode code, const std::string& message) {
   StopTrying();
   // A channel that was never open is opened again: nothing of the user's was in it.
@@ -239,7 +243,8 @@ void ConsumerResume::OnControlMessage(const Bytes& message) {
 
 void ConsumerResume::HandleNotice(const culvert::v1::Notice& notice) {
   if (notice.has_cut() && notice.cut().channel_id() == driver_.channel().id()) {
-    GiveUp(ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())), notice.cut().message());
+    Cut(ErrorStatus(ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())),
+                    notice.cut().message()));
   } else if (notice.has_drain() && !place_) {
     Move(std::chrono::milliseconds(notice.drain().deadline_ms()) / 2);
   }

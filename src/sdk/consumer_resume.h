@@ -41,6 +41,8 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   std::unique_ptr<tunnel::Path> MakePath(std::unique_ptr<rpc::Stream> stream);
   // ChannelDriver::Owner's.
   void OnPathLost(const absl::Status& why);
+  // The broker has ended the channel for good.
+  void Cut(const absl::Status& why);
   // The driver is done: nothing more happens.
   void Stop();
 

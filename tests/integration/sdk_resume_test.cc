@@ -1,26 +1,17 @@
 // A consumer whose paths are cut: what it presents to resume, and what comes of the channel.
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "tests/integration/sdk_fixture.h"
-#include "tests/support/played_provider.h"
+#include "tests/integration/sdk_resume_fixture.h"
 
 namespace culvert::test {
 namespace {
 
 using Response = PlayedProvider::Response;
-using ResumeRequest = PlayedProvider::Request::ResumeRequest;
-using Stream = PlayedProvider::Stream;
-
-// Every byte tells where it belongs.
-std::string Pattern(size_t size) {
-  std::string text(size, '\0');
-  for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + (i / 97 + i) % 26);
-  return text;
-}
 
 grpc::Status Refuse(Stream& stream, ErrorCode code, grpc::StatusCode status,
                     uint32_t retry_after_ms = 0) {
@@ -32,12 +23,6 @@ grpc::Status Refuse(Stream& stream, ErrorCode code, grpc::StatusCode status,
   return {status, "no"};
 }
 
-struct Cut {
-  explicit Cut(int first_path, PlayedProvider& played) {
-    played.messages_of = [first_path](uint32_t attempt) { return attempt == 1 ? first_path : -1; };
-  }
-};
-
 TEST_CASE("Consumer carries every byte whatever message its path is cut at", "[sdk][resume]") {
   const std::string text = Pattern(6000);
   bool was_cut = true;
@@ -46,8 +31,7 @@ TEST_CASE("Consumer carries every byte whatever message its path is cut at", "[s
     PlayedProvider played;
     played.own_window = 2048;
     played.messages_of = [length](uint32_t attempt) { return attempt <= 2 ? length : -1; };
-    PlayedBroker broker(
-        PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+    PlayedBroker broker(Serving(played));
     TestConsumer consumer(broker.address());
     auto outlet = consumer.Connect("echo");
     outlet->Say(text);
@@ -66,7 +50,7 @@ TEST_CASE("Consumer carries every byte whatever message its path is cut at", "[s
 TEST_CASE("Consumer presents what its channel was opened with", "[sdk][resume]") {
   PlayedProvider played;
   played.messages_of = [](uint32_t attempt) { return attempt <= 2 ? 3 : -1; };
-  PlayedBroker broker(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  PlayedBroker broker(Serving(played));
   TestConsumer consumer(broker.address());
   auto outlet = consumer.Connect("echo");
   outlet->Say(Pattern(20000));
@@ -98,7 +82,7 @@ TEST_CASE("Consumer tries again, later where it is told so, until it is resumed"
       return Refuse(stream, ErrorCode::kBusy, grpc::StatusCode::UNAVAILABLE, 400);
     return std::nullopt;
   };
-  PlayedBroker broker(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  PlayedBroker broker(Serving(played));
   TestConsumer consumer(broker.address());
   auto outlet = consumer.Connect("echo");
   outlet->Say(Pattern(10000));
@@ -120,7 +104,7 @@ TEST_CASE("Consumer resets a channel at a final answer", "[sdk][resume]") {
   played.refuse = [&, code = code, status = status](Stream& stream, const ResumeRequest&) {
     return std::optional(Refuse(stream, code, status));
   };
-  PlayedBroker broker(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  PlayedBroker broker(Serving(played));
   TestConsumer consumer(broker.address());
   auto outlet = consumer.Connect("echo");
   outlet->Say(Pattern(10000));
@@ -149,7 +133,7 @@ TEST_CASE("Consumer gives a channel up after the shorter time of both ends", "[s
   SECTION("the provider never resumes") { played.resume_timeout_s = 0; }
   SECTION("it never resumes") { options.resume_timeout = 0s; }
   SECTION("the broker has no ticket to give") { played.ticket.clear(); }
-  PlayedBroker broker(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  PlayedBroker broker(Serving(played));
   options.brokers = {broker.address()};
   options.name = "a-consumer";
   options.insecure = true;
@@ -170,7 +154,7 @@ TEST_CASE("Consumer tells on the next path that its side was reset meanwhile", "
     if (resumable) return std::nullopt;
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not yet");
   };
-  PlayedBroker broker(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  PlayedBroker broker(Serving(played));
   TestConsumer consumer(broker.address());
   auto outlet = consumer.Connect("echo");
   outlet->Say(Pattern(10000));
@@ -188,9 +172,8 @@ TEST_CASE("Consumer tells on the next path that its side was reset meanwhile", "
 TEST_CASE("Consumer resumes at the next broker of its list", "[sdk][resume]") {
   PlayedProvider played;
   const Cut cut(4, played);
-  auto first = std::make_unique<PlayedBroker>(
-      PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
-  PlayedBroker second(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  auto first = std::make_unique<PlayedBroker>(Serving(played));
+  PlayedBroker second(Serving(played));
   std::atomic<int> at_first = 0;
   played.refuse = [&](Stream&, const ResumeRequest& resume) -> std::optional<grpc::Status> {
     if (resume.attempt() > 2) return std::nullopt;
@@ -216,7 +199,7 @@ TEST_CASE("Consumer asks the broker of its ticket before it believes another's r
     if (resume.attempt() > 2) return std::nullopt;
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
   };
-  PlayedBroker own(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  PlayedBroker own(Serving(played));
   PlayedBroker other(PlayedBroker::Connect([&](Stream& stream) {
     PlayedProvider::Request request;
     stream.Read(&request);
@@ -243,7 +226,7 @@ TEST_CASE("Consumer takes no answer for another attempt or channel", "[sdk][resu
     CHECK_FALSE(stream.Read(&request));  // it leaves
     return grpc::Status::OK;
   };
-  PlayedBroker broker(PlayedBroker::Connect([&](Stream& stream) { return played.Serve(stream); }));
+  PlayedBroker broker(Serving(played));
   TestConsumer consumer(broker.address());
   auto outlet = consumer.Connect("echo");
   outlet->Say(Pattern(10000));

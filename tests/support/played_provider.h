@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -34,10 +35,16 @@ class PlayedProvider {
   std::function<int(uint32_t attempt)> messages_of = [](uint32_t) { return -1; };
   // What to answer a resume with instead of taking it up.
   std::function<std::optional<grpc::Status>(Stream&, const Request::ResumeRequest&)> refuse;
+  // What the broker itself says behind the opening.
+  std::optional<culvert::v1::Notice> notice;
   uint32_t resume_timeout_s = 300;
   std::string ticket = "ticket 1";
   uint64_t own_window = 256 << 10;
   bool echoing = true;
+  size_t chunk = 1000;             // most bytes of a message
+  std::atomic<bool> taking{true};  // whether the service takes what comes
+  // What the service says by itself.
+  void Say(std::string text) { unsent_ = std::move(text); }
 
   // The broker's Connect.
   grpc::Status Serve(Stream& stream) {
@@ -46,6 +53,7 @@ class PlayedProvider {
     const std::lock_guard lock(one_stream_);
     if (first.has_open_request()) {
       Open(stream, first.open_request());
+      if (notice) Tell(stream);
       return Carry(stream, 1);
     }
     const Request::ResumeRequest& resume = first.resume_request();
@@ -81,13 +89,16 @@ class PlayedProvider {
     const std::lock_guard lock(mutex_);
     return received_;
   }
-  // Of the stream that is being served: 0 before the first.
-  uint32_t attempt() {
-    const std::lock_guard lock(mutex_);
-    return attempt_;
-  }
+  // Whether neither direction can go on.
+  bool BothWindowsFull() const { return full_; }
 
  private:
+  void Tell(Stream& stream) {
+    Response response;
+    *response.mutable_notice() = *notice;
+    stream.Write(response);
+  }
+
   void Note(const Request::ResumeRequest& resume) {
     const std::lock_guard lock(mutex_);
     resumes_.push_back(resume);
@@ -133,10 +144,6 @@ class PlayedProvider {
   }
 
   grpc::Status Carry(Stream& stream, uint32_t attempt) {
-    {
-      const std::lock_guard lock(mutex_);
-      attempt_ = attempt;
-    }
     int left = messages_of(attempt);
     const grpc::Status cut(grpc::StatusCode::UNAVAILABLE, "path lost");
     Request request;
@@ -179,7 +186,9 @@ class PlayedProvider {
   // The service's side: echoes what comes, as far as the window lets it.
   void Work() {
     const MonotonicTime now = MonotonicNow();
-    while (auto delivery = channel_->NextDelivery(now)) {
+    while (taking) {
+      auto delivery = channel_->NextDelivery(now);
+      if (!delivery) break;
       {
         const std::lock_guard lock(mutex_);
         received_ += delivery->bytes.view();
@@ -189,11 +198,13 @@ class PlayedProvider {
       channel_->Delivered(now);
     }
     while (!unsent_.empty() && channel_->SendRoom() > 0) {
-      const size_t size = std::min({channel_->SendRoom(), unsent_.size(), size_t{1000}});
+      const size_t size = std::min({channel_->SendRoom(), unsent_.size(), chunk});
       channel_->Send(Bytes(unsent_.substr(0, size)));
       unsent_.erase(0, size);
     }
     if (ending_ && unsent_.empty()) channel_->FinishSending();
+    full_ = !unsent_.empty() && channel_->SendRoom() == 0 &&
+            channel_->receive_held() + chunk > own_window;
     NoteOutcome();
   }
 
@@ -215,7 +226,7 @@ class PlayedProvider {
   std::vector<Request::ResumeRequest> resumes_;
   std::string received_;
   std::optional<tunnel::Outcome> outcome_;
-  uint32_t attempt_ = 0;
+  std::atomic<bool> full_{false};
 };
 
 }  // namespace culvert::test
