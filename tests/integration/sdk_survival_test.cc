@@ -23,7 +23,8 @@ struct EncryptedWorld {
 
   void Kill() { broker.reset(); }
   void Begin() { broker.emplace(realm, TestBroker::Tamper(), port); }
-  ClientOptions Agent() { return SecureOptions(broker->address(), realm.Agent("edge-1")); }
+  const std::string agent = realm.Agent("edge-1");
+  ClientOptions Agent() { return SecureOptions(broker->address(), agent); }
   ClientOptions User() { return SecureOptions(broker->address(), realm.User("alice")); }
 };
 
@@ -33,6 +34,14 @@ struct Survival : World {
   TestConsumer consumer{this->User()};
 
   Survival() { REQUIRE(provider.WaitForRegistrations(1)); }
+
+  // A channel that both ends know.
+  std::shared_ptr<Probe> Open() {
+    auto outlet = consumer.Connect("probe");
+    provider.Service(0)->Say("hello");
+    REQUIRE(outlet->WaitForBytes("hello"));
+    return outlet;
+  }
 };
 
 using Plain = Survival<PlainWorld>;
@@ -99,8 +108,7 @@ TEMPLATE_TEST_CASE("Channels lose no byte while brokers die under them", "[sdk][
 TEMPLATE_TEST_CASE("A channel ends at both ends when its agent is started anew", "[sdk][resume]",
                    Plain, Encrypted) {
   TestType at;
-  auto outlet = at.consumer.Connect("probe");
-  at.provider.Service(0);
+  auto outlet = at.Open();
   at.Kill();
   at.provider.provider.reset();  // nobody is told
   at.Begin();
@@ -112,7 +120,7 @@ TEMPLATE_TEST_CASE("A channel ends at both ends when its agent is started anew",
 TEMPLATE_TEST_CASE("An agent that drains waits for the broker that its channels need",
                    "[sdk][resume]", Plain, Encrypted) {
   TestType at;
-  auto outlet = at.consumer.Connect("probe");
+  auto outlet = at.Open();
   auto service = at.provider.Service(0);
   at.Kill();
   auto drained = std::make_shared<std::promise<void>>();
@@ -122,7 +130,9 @@ TEMPLATE_TEST_CASE("An agent that drains waits for the broker that its channels 
   outlet->Say("late");
   CHECK(service->WaitForBytes("late"));
   CHECK(done.wait_for(0s) == std::future_status::timeout);
-  outlet->SayClose();
+  outlet->SayEnd();
+  service->SayEnd();
+  CHECK(outlet->WaitForClose().ok());
   CHECK(done.wait_for(10s) == std::future_status::ready);
   CHECK(at.broker->WaitForSessions(0));
 }
