@@ -15,7 +15,14 @@ namespace pb = ntt::proxies::v1;
 
 // --- the loss ---
 
-void ProviderChannel::OnPathLost(ChannelDriver&, const absl::Status& why) { NoteSuspended(why); }
+void ProviderChannel::OnPathLost(ChannelDriver& driver, const absl::Status& why) {
+  // The broker has never joined the halves: the consumer left, and knows nothing to resume.
+  if (absl::IsNotFound(why) && driver.channel().attempt() == 1) {
+    GiveUp(ErrorStatus(ErrorCode::kPathLost, std::string(MessageOf(why))));
+    return;
+  }
+  NoteSuspended(why);
+}
 
 void ProviderChannel::NoteSuspended(const absl::Status& why) {
   if (resume_timer_.is_set()) return;  // the path ended while it was being left for another one
@@ -34,6 +41,7 @@ void ProviderChannel::NoteSuspended(const absl::Status& why) {
 }
 
 void ProviderChannel::Suspend(const absl::Status& why) {
+  accept_.reset();
   if (driver_ != nullptr) driver_->Suspend(why);
 }
 

@@ -79,6 +79,7 @@ ProviderSession::~ProviderSession() = default;
 
 void ProviderSession::Connect() {
   SetState(State::kConnecting);
+  ping_.reset();
   connecting_since_ = core_.loop().Now();
   stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
@@ -148,8 +149,16 @@ void ProviderSession::HandleListening(const pb::ListenResponse::Listening& liste
   registration_ = Registration{listening.session_id(), listening.session_ticket()};
   listening_since_ = core_.loop().Now();
   SetState(State::kListening);
+  ping_.emplace(core_.connectivity(), attempt_ % core_.brokers().size(), [this] { SendPing(); });
   channels_.SetSession(listening.session_id());
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
+}
+
+void ProviderSession::SendPing() {
+  if (stream_->pending_writes() > 0) return;  // one is on its way, or was to be
+  pb::ListenRequest request;
+  request.mutable_ping();
+  stream_->Write(rpc::FrameOf(request));
 }
 
 void ProviderSession::OnEnd(absl::Status status) {
@@ -158,6 +167,7 @@ void ProviderSession::OnEnd(absl::Status status) {
 }
 
 void ProviderSession::Lose(const absl::Status& why) {
+  ping_.reset();
   stream_.reset();
   timer_.Cancel();
   channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
@@ -259,6 +269,7 @@ void ProviderSession::FollowDrain() {
   if (!needed && state_ != State::kDrained) {
     SetState(State::kDrained);
     timer_.Cancel();
+    ping_.reset();
     if (stream_ != nullptr) stream_->Finish(absl::OkStatus());
   } else if (needed && state_ == State::kDrained) {
     Connect();

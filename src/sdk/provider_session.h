@@ -69,6 +69,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void HandleStopping(const culvert::v1::Notice::Drain& drain);
   void BeginLeaving(Duration limit);
   void Move();
+  void SendPing();
   ProviderChannel::Link link();
 
   void OnMessage(Bytes message) override;
@@ -92,6 +93,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   MonotonicTime listening_since_{};
   std::optional<MonotonicTime> away_since_;  // since the last registration that was a success
   std::unique_ptr<rpc::Stream> stream_;
+  std::optional<Connectivity::ControlPing> ping_;  // while it listens
   Duration taken_over_wait_ = kTakenOverWait;
   net::Timer timer_;  // kConnecting: its limit; kListening, kLeaving: the move; else the next try
   absl::InsecureBitGen random_;

@@ -136,6 +136,15 @@ TEST_CASE("Provider waits for the next attempt when the broker refuses its Accep
   CHECK(at.probe->WaitForBytes("in on"));
 }
 
+TEST_CASE("Provider gives a channel up when nobody waits for its first Accept", "[resume]") {
+  ProviderAt at;
+  at.listen->Send(Offer(kChannel));
+  auto accept = at.broker->NextAccept();
+  accept->Next();
+  accept->End({grpc::StatusCode::NOT_FOUND, "no such channel is waiting to be accepted"});
+  CHECK(ErrorCodeOf(at.sdk.Service(0)->WaitForClose()) == ErrorCode::kPathLost);
+}
+
 TEST_CASE("Provider resets a channel that is not resumed in time", "[resume][slow]") {
   ProviderWithChannel at(std::chrono::milliseconds(200));
   at.accept->End(kLost);

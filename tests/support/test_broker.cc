@@ -15,12 +15,12 @@ TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port, const Broker
   Start(limits, port, times, server_options, rpc::Credentials::Insecure());
 }
 
-TestBroker::TestBroker(TestRealm& realm, Tamper tamper)
+TestBroker::TestBroker(TestRealm& realm, Tamper tamper, uint16_t port)
     : gate_(std::make_unique<broker::Gate>(realm.pki().authority(), realm.records)),
       calls_(std::make_unique<broker::IdentityCalls>(realm.pki(), realm.records, kRegion)),
       tickets_(&realm.tickets),
       tamper_(std::move(tamper)) {
-  Start({}, 0, {.start_wait = Duration::zero()}, {},
+  Start({}, port, {.start_wait = Duration::zero()}, {},
         rpc::Credentials::ForServer(realm.pki().server_certificate_file(),
                                     realm.pki().server_key_file()));
 }

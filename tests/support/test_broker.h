@@ -33,7 +33,7 @@ class TestBroker {
                       const broker::Broker::Times& times = {.start_wait = Duration::zero()},
                       const rpc::ServerOptions& server_options = {});
   // With TLS and identities of `realm`, which outlives it.
-  explicit TestBroker(TestRealm& realm, Tamper tamper = {});
+  explicit TestBroker(TestRealm& realm, Tamper tamper = {}, uint16_t port = 0);
   // The same with what `store` knows instead of the realm's records, and with JSON Web Tokens.
   TestBroker(TestRealm& realm, store::Store& store, broker::FetchKeys fetch);
   ~TestBroker() { Stop(); }
