@@ -14,7 +14,8 @@ namespace culvert::broker {
 namespace {
 
 bool BeginsSomething(rpc::StreamInfo::Method method) {
-  return method == rpc::StreamInfo::Method::kConnect || method == rpc::StreamInfo::Method::kListen;
+  using Method = rpc::StreamInfo::Method;
+  return method == Method::kConnect || method == Method::kListen || method == Method::kAttach;
 }
 
 }  // namespace
@@ -29,6 +30,8 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       born_(loop.Now()),
       admission_(limits, loop.Now()),
       trail_(loop, access.audit),
+      attachments_(loop),
+      drain_notices_(loop),
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
@@ -88,6 +91,8 @@ absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
       return BeginListen(pending, message);
     case Method::kAccept:
       return BeginAccept(pending, message);
+    case Method::kAttach:
+      return BeginAttach(pending, message);
     case Method::kHealthCheck:
       return AnswerHealth(pending, message);
     case Method::kEnroll:
@@ -234,13 +239,14 @@ void Broker::Sweep() {
 
 // --- the end ---
 
-void Broker::Drain(absl::AnyInvocable<void() &&> on_idle) {
+void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
   draining_ = true;
   on_idle_ = std::move(on_idle);
   for (auto& [relay, owned] : relays_) {
     // Its provider cannot come here any more. The consumer tries again, elsewhere.
     if (relay->state() == Relay::State::kWaiting) relay->Cut(ShuttingDown());
   }
+  drain_notices_.Start(WhomToTell(), grace);
   sweep_.Schedule();
 }
 
@@ -249,6 +255,7 @@ void Broker::EndAll() {
   registry_.ForEach(
       [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
   registry_.EndAll(ShuttingDown());
+  attachments_.EndAll(ShuttingDown());
   for (auto& [key, pending] : pending_) {
     if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());
   }

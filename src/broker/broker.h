@@ -11,7 +11,9 @@
 
 #include "absl/functional/any_invocable.h"
 #include "broker/admission.h"
+#include "broker/attachments.h"
 #include "broker/audit_trail.h"
+#include "broker/drain_notices.h"
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
 #include "broker/legacy_channels.h"
@@ -82,13 +84,15 @@ class Broker final : public Session::Owner, public Relay::Owner {
   std::optional<LiveChannel> KillChannel(uint64_t id);
 
   // New sessions and openings are refused from now on, those under way may be accepted if their
-  // provider is here. `on_idle` runs when the last channel has ended, never inside the call.
-  void Drain(absl::AnyInvocable<void() &&> on_idle);
+  // provider is here. Who is here is told, and has `grace` until EndAll. `on_idle` runs when the
+  // last channel has ended, never inside the call.
+  void Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace = std::chrono::seconds(30));
   // Ends everything with UNAVAILABLE.
   void EndAll();
 
   size_t channels() const { return relays_.size(); }
   size_t sessions() const { return registry_.size(); }
+  size_t attachments() const { return attachments_.size(); }
   // Streams that have not sent their first message.
   size_t silent_streams() const { return pending_.size(); }
   // Streams of an address that gRPC still holds something of.
@@ -113,6 +117,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   absl::Status BeginConnect(PendingStream& pending, const Bytes& message);
   absl::Status BeginListen(PendingStream& pending, const Bytes& message);
   absl::Status BeginAccept(PendingStream& pending, const Bytes& message);
+  absl::Status BeginAttach(PendingStream& pending, const Bytes& message);
+  // Whom to tell that the broker drains: providers first, for whom the others look elsewhere.
+  std::vector<DrainNotices::Tell> WhomToTell();
   void OpenRelay(PendingStream& pending, OpenChannel open);
 
   absl::Status BeginResume(PendingStream& pending, const ResumeChannel& resume,
@@ -182,6 +189,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   LogThrottle takeovers_log_;
   LogThrottle sessions_log_{100};  // a fleet may come back at once, a loop of one agent may not
   Registry registry_;
+  Attachments attachments_;
+  DrainNotices drain_notices_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
   Openings openings_;

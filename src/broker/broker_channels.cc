@@ -1,4 +1,5 @@
-// The Broker's side of channels as a whole: which there are, and what ends one for good.
+// The Broker's side of what is here as a whole: which channels there are, who is attached, and whom
+// to tell that the broker ends.
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -53,6 +54,39 @@ std::optional<LiveChannel> Broker::KillChannel(uint64_t id) {
   LiveChannel channel = Describe(*relay, WallNow(), loop_.Now());
   CutForGood(*relay, ErrorStatus(ErrorCode::kKilled, "killed by an administrator"));
   return channel;
+}
+
+absl::Status Broker::BeginAttach(PendingStream& pending, const Bytes& message) {
+  if (draining_) return ShuttingDown();
+  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending));
+  CULVERT_ASSIGN_OR_RETURN(AttachOpening opening, ParseAttachOpening(message, region_));
+  if (who) {
+    CULVERT_RETURN_IF_ERROR(access_.gate->MayAttach(*who, opening.project, opening.name));
+  }
+  opening.principal = std::move(who);
+  return attachments_.Add(std::move(opening), [&pending] { return pending.TakeStream(); });
+}
+
+std::vector<DrainNotices::Tell> Broker::WhomToTell() {
+  using culvert::v1::Notice;
+  std::vector<DrainNotices::Tell> whom;
+  registry_.ForEach([&](const Session& session) {
+    whom.emplace_back([this, id = session.id()](const Notice& notice) {
+      if (Session* const here = registry_.FindById(id)) here->Notify(notice);
+    });
+  });
+  attachments_.ForEach([&](const std::string& consumer, uint64_t incarnation) {
+    whom.emplace_back([this, consumer, incarnation](const Notice& notice) {
+      attachments_.Notify(consumer, incarnation, notice);
+    });
+  });
+  for (const auto& [relay, owned] : relays_) {
+    if (!IsOpen(*relay)) continue;
+    whom.emplace_back([this, id = relay->id()](const Notice& notice) {
+      if (Relay* const here = openings_.FindChannel(id)) here->Notify(notice);
+    });
+  }
+  return whom;
 }
 
 }  // namespace culvert::broker

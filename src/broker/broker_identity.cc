@@ -136,6 +136,7 @@ void Broker::CutForGood(Relay& relay, const absl::Status& why) {
   const bool joined = relay.state() == State::kRelaying || relay.state() == State::kEnding;
   if (joined || relay.resume()) {
     TellCut(relay.open().provider, relay.session_id(), relay.id(), why);
+    attachments_.Notify(relay.open(), CutNotice(relay.id(), why));
   }
   if (joined || !relay.resume()) {
     relay.Cut(why);
@@ -157,6 +158,7 @@ void Broker::CheckPermissions() {
     if (!may.ok()) lost.emplace_back(session.id(), may);
   });
   for (const auto& [id, why] : lost) EndSession(id, why);
+  attachments_.Check([this](const Principal& who) { return access_.gate->MayGoOn(who); });
 }
 
 }  // namespace culvert::broker

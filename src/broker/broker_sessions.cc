@@ -104,6 +104,7 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   openings_.SetOpen(*relay);
   legacy_.Forget(relay->id());
   relay->Accept(accept, who, pending.TakeStream());
+  if (draining_) relay->Notify(drain_notices_.Now());
   if (relay->resume()) {
     trail_.Resumed(*relay);
   } else {

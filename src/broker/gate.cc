@@ -70,16 +70,22 @@ absl::Status Gate::MayGoOn(const Principal& who) const {
   return jwts_ == nullptr ? absl::OkStatus() : jwts_->MayGoOn(who);
 }
 
+absl::Status Gate::MayAttach(const Principal& who, const std::string& project,
+                             const std::string& name) const {
+  if (name != who.id.name) {
+    return absl::PermissionDeniedError(
+        fmt::format("the name \"{}\" is not that of {}", Printable(name), who.ToString()));
+  }
+  if (project != who.project()) {
+    return absl::PermissionDeniedError(
+        fmt::format("{} is of {}, not of {}", who.ToString(), who.project(), Printable(project)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Gate::MayConnect(const OpenChannel& open) const {
   const Principal& who = *open.principal;
-  if (open.consumer != who.id.name) {
-    return absl::PermissionDeniedError(
-        fmt::format("the name \"{}\" is not that of {}", Printable(open.consumer), who.ToString()));
-  }
-  if (open.provider.project != who.project()) {
-    return absl::PermissionDeniedError(fmt::format(
-        "{} is of {}, not of {}", who.ToString(), who.project(), Printable(open.provider.project)));
-  }
+  CULVERT_RETURN_IF_ERROR(MayAttach(who, open.provider.project, open.consumer));
   if (who.token && open.end_to_end == culvert::v1::END_TO_END_REQUIRED) {
     return absl::PermissionDeniedError(
         "a JWT has no key to encrypt with: get a certificate with culvert login");

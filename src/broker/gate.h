@@ -32,6 +32,9 @@ class Gate {
   // PERMISSION_DENIED unless the policy lets `open.principal` open this channel under the name that
   // it gives itself, in its own project.
   absl::Status MayConnect(const OpenChannel& open) const;
+  // The same for who attaches as this consumer.
+  absl::Status MayAttach(const Principal& who, const std::string& project,
+                         const std::string& name) const;
   // The same for who registers or accepts as a provider: agents only, under their own names.
   absl::Status MayProvide(const Principal& who, const ProviderKey& as) const;
   // Whether a live registration of `who` may go on.

@@ -114,6 +114,8 @@ class Relay {
   void Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline);
   // The resume comes to nothing.
   void RefuseResume(const ResumeRefusal& refusal);
+  // Tells both ends, unless they are legacy ones or there is no path yet.
+  void Notify(const culvert::v1::Notice& notice);
   // Ends both halves with `status`.
   void Cut(const absl::Status& status);
 

@@ -56,6 +56,20 @@ void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who,
   provider_.stream->Read();
 }
 
+void Relay::Notify(const culvert::v1::Notice& notice) {
+  if (state_ != State::kRelaying) return;
+  if (OpenedCapable(consumer_)) {
+    pb::ConnectResponse response;
+    *response.mutable_notice() = notice;
+    consumer_.stream->Write(rpc::FrameOf(response));
+  }
+  if (OpenedCapable(provider_)) {
+    pb::AcceptResponse response;
+    *response.mutable_notice() = notice;
+    provider_.stream->Write(rpc::FrameOf(response));
+  }
+}
+
 void Relay::AnswerConsumer(const AcceptChannel& accept) {
   pb::ConnectResponse response;
   if (resume_) {

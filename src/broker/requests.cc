@@ -62,10 +62,6 @@ absl::StatusOr<ProviderKey> LocalKeyOf(Version version, const Request& request,
   return key;
 }
 
-absl::Status BadConsumer(const std::string& name) {
-  return Bad("name", name, "at most 128 printable characters");
-}
-
 absl::Status CheckTarget(const OpenChannel& open) {
   if (open.service != "tcp") return absl::OkStatus();
   return Annotate(ParseTarget(open.arg).status(), "arg of tcp");
@@ -76,7 +72,7 @@ absl::StatusOr<OpenChannel> ReadOpen(Version version,
                                      const std::string& region) {
   OpenChannel open;
   CULVERT_ASSIGN_OR_RETURN(open.provider, KeyOf(version, request, request.provider_name(), region));
-  if (!IsPrintableName(request.name())) return BadConsumer(request.name());
+  CULVERT_RETURN_IF_ERROR(CheckConsumerName(request.name()));
   if (!IsResourceId(request.service()))
     return Bad("service", request.service(), "the name of a service");
   if (request.arg().size() > kMaxArgBytes) {
@@ -108,7 +104,7 @@ absl::StatusOr<ResumeChannel> ReadResume(Version version,
   ResumeChannel resume;
   CULVERT_ASSIGN_OR_RETURN(resume.provider,
                            LocalKeyOf(version, request, request.provider_name(), region));
-  if (!IsPrintableName(request.name())) return BadConsumer(request.name());
+  CULVERT_RETURN_IF_ERROR(CheckConsumerName(request.name()));
   CULVERT_RETURN_IF_ERROR(CheckTicket(request.ticket()));
   resume.consumer = request.name();
   resume.session_id = request.session_id();
@@ -167,6 +163,11 @@ absl::StatusOr<AcceptChannel> ReadAccept(Version version, const Request& request
 }
 
 }  // namespace
+
+absl::Status CheckConsumerName(const std::string& name) {
+  if (IsPrintableName(name)) return absl::OkStatus();
+  return Bad("name", name, "at most 128 printable characters");
+}
 
 rpc::Frame NotAvailableLocally() {
   pb::ConnectResponse response;

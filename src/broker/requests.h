@@ -83,6 +83,9 @@ struct AcceptChannel {
 // The answer to who asked to hear this instead of NOT_FOUND or OUT_OF_RANGE.
 rpc::Frame NotAvailableLocally();
 
+// INVALID_ARGUMENT unless a consumer may give itself this name.
+absl::Status CheckConsumerName(const std::string& name);
+
 // NOT_FOUND, in the words for people.
 absl::Status RegionNotServed(const std::string& region);
 

@@ -157,7 +157,7 @@ class Serving {
   void Drain() {
     config::NotifyStopping();
     listeners_.clear();
-    broker_.Drain([this] { Finish(); });
+    broker_.Drain([this] { Finish(); }, signals_->grace());
   }
 
   void Finish() {

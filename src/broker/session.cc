@@ -105,13 +105,23 @@ absl::Status Session::WriteOffer(rpc::Frame frame) {
   return absl::OkStatus();
 }
 
-void Session::TellCut(uint64_t channel_id, const absl::Status& why) {
-  if (stream_ == nullptr || !capable()) return;
-  pb::ListenResponse response;
-  auto& cut = *response.mutable_notice()->mutable_cut();
+culvert::v1::Notice CutNotice(uint64_t channel_id, const absl::Status& why) {
+  culvert::v1::Notice notice;
+  auto& cut = *notice.mutable_cut();
   cut.set_channel_id(channel_id);
   cut.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
   cut.set_message(std::string(MessageOf(why)));
+  return notice;
+}
+
+void Session::TellCut(uint64_t channel_id, const absl::Status& why) {
+  Notify(CutNotice(channel_id, why));
+}
+
+void Session::Notify(const culvert::v1::Notice& notice) {
+  if (stream_ == nullptr || !capable()) return;
+  pb::ListenResponse response;
+  *response.mutable_notice() = notice;
   rpc::Frame frame = rpc::FrameOf(response);
   if (HasRoomFor(frame)) Write(std::move(frame));
 }

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "broker/requests.h"
 #include "broker/resumption.h"
+#include "culvert/v1/extensions.pb.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
 #include "rpc/stream.h"
@@ -24,6 +25,9 @@ struct OfferRefusal {
   std::string message;
   uint64_t last_message_id = 0;  // that the provider had received; of kEnded
 };
+
+// That a channel has ended for good, because of `why`.
+culvert::v1::Notice CutNotice(uint64_t channel_id, const absl::Status& why);
 
 // Confined to the control loop. Owned by the Broker.
 class Session final : private rpc::Stream::Delegate {
@@ -76,6 +80,8 @@ class Session final : private rpc::Stream::Delegate {
   // That the channel has ended for good, because of `why`: an offer that nobody waits for any more,
   // or what may not go on. A legacy provider finds out when it accepts.
   void TellCut(uint64_t channel_id, const absl::Status& why);
+  // Unless it is a legacy provider, or does not read.
+  void Notify(const culvert::v1::Notice& notice);
   // Ends the stream with `why`; OnSessionLost is not called for it.
   void End(const absl::Status& why);
 

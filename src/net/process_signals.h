@@ -20,6 +20,7 @@ class ProcessSignals {
 
   ProcessSignals(EventLoop& loop, Duration grace, Actions actions);
 
+  Duration grace() const { return grace_; }
   void set_grace(Duration grace) { grace_ = grace; }
 
  private:

@@ -44,14 +44,15 @@ class StreamSink {
   const Duration linger_;
 };
 
-// The unary calls, each as one more stream of the broker, so that all limits of streams hold for
-// it: on the wire a unary call is a stream with one message each way. Of gRPC's health service
-// Watch, of which gRPC's own would keep any number, is UNIMPLEMENTED: probes use Check, and gRPC's
-// clients take a server without Watch for healthy.
-class UnaryCalls final : public grpc::Service {
+// Culvert's own stream, and the unary calls, each as one more stream of the broker, so that all
+// limits of streams hold for it: on the wire a unary call is a stream with one message each way. Of
+// gRPC's health service Watch, of which gRPC's own would keep any number, is UNIMPLEMENTED: probes
+// use Check, and gRPC's clients take a server without Watch for healthy.
+class OwnCalls final : public grpc::Service {
  public:
-  explicit UnaryCalls(StreamSink& sink) {
+  explicit OwnCalls(StreamSink& sink) {
     using Method = StreamInfo::Method;
+    Add(sink, "/culvert.v1.Control/Attach", Method::kAttach);
     Add(sink, "/grpc.health.v1.Health/Check", Method::kHealthCheck);
     Add(sink, "/culvert.v1.Identity/Enroll", Method::kEnroll);
     Add(sink, "/culvert.v1.Identity/Login", Method::kLogin);
@@ -146,13 +147,13 @@ struct Server::Parts {
       : sink(loop, std::move(on_stream), options.linger),
         v1(sink),
         v1alpha2(sink),
-        unary(sink),
+        own(sink),
         unknown(sink) {}
 
   StreamSink sink;
   RawService<ntt::proxies::v1::BrokerService, StreamInfo::Version::kV1> v1;
   RawService<ntt::proxies::v1alpha2::BrokerService, StreamInfo::Version::kV1Alpha2> v1alpha2;
-  UnaryCalls unary;
+  OwnCalls own;
   UnknownCalls unknown;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
@@ -170,7 +171,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(net::EventLoop& loop,
   AddQuota(builder, options);
   builder.RegisterService(&parts->v1);
   builder.RegisterService(&parts->v1alpha2);
-  builder.RegisterService(&parts->unary);
+  builder.RegisterService(&parts->own);
   builder.RegisterCallbackGenericService(&parts->unknown);
   parts->acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,

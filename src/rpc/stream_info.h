@@ -14,11 +14,12 @@ struct StreamInfo {
   static constexpr size_t kMaxPathBytes = 256;
 
   enum class Version { kV1, kV1Alpha2 };
-  // Those after kAccept are unary on the wire: the client sends one message and reads one.
+  // Those after kAttach are unary on the wire: the client sends one message and reads one.
   enum class Method {
     kConnect,
     kListen,
     kAccept,
+    kAttach,
     kHealthCheck,
     kEnroll,
     kLogin,

@@ -1,4 +1,6 @@
 // What a broker that shuts down still does.
+#include <algorithm>
+
 #include "tests/integration/broker_fake_fixture.h"
 
 namespace culvert::test {
@@ -72,6 +74,84 @@ TEST_CASE_METHOD(DrainFixture, "Draining broker begins nothing new", "[broker]")
   CHECK(absl::IsUnavailable(*consumer.finished));
   CHECK(listen.writing.empty());
   CHECK(broker.sessions() == 1);
+}
+
+TEST_CASE_METHOD(DrainFixture,
+                 "Draining broker tells every capable end, with the time that is left",
+                 "[broker]") {
+  const uint64_t session = Register(listen);
+  Open(consumer);
+  Accept(provider, session, Offered(listen));
+  for (Transport* transport : {&listen, &consumer, &provider}) transport->TakeWrites();
+  broker.Drain([] {}, 200ms);
+  CHECK(listen.writing.empty());  // nothing inside the call
+  REQUIRE(Run([&] {
+    return !listen.writing.empty() && !consumer.writing.empty() && !provider.writing.empty();
+  }));
+  for (const auto& notice :
+       {Last<V1::ListenResponse>(listen).notice(), Last<V1::ConnectResponse>(consumer).notice(),
+        Last<V1::AcceptResponse>(provider).notice()}) {
+    REQUIRE(notice.has_drain());
+    CHECK(notice.drain().deadline_ms() <= 200);
+    CHECK(notice.drain().deadline_ms() >= 100);
+    CHECK(notice.drain().brokers().empty());
+  }
+  CHECK_FALSE(consumer.finished);
+  CHECK_FALSE(listen.finished);
+  broker.EndAll();
+  for (const Transport* transport : {&listen, &consumer, &provider}) {
+    REQUIRE(transport->finished);
+    CHECK(absl::IsUnavailable(*transport->finished));
+    CHECK(transport->writing.size() == 1);  // neither Close nor Error
+  }
+}
+
+TEST_CASE_METHOD(DrainFixture, "Draining broker tells legacy ends nothing", "[broker]") {
+  OpenChannel();
+  provider.TakeWrites();
+  Transport& other = others.emplace_back();
+  Add(Method::kListen, other, Client::ListenRequest("edge-2", kCapable).SerializeAsString());
+  other.TakeWrites();
+  broker.Drain([] {}, 100ms);
+  REQUIRE(Run([&] { return !other.writing.empty(); }));
+  Turn();
+  for (const Transport* transport : {&listen, &consumer, &provider}) {
+    CHECK(transport->writing.empty());
+    CHECK_FALSE(transport->finished);
+  }
+}
+
+TEST_CASE_METHOD(DrainFixture, "Draining broker tells a channel that opens then", "[broker]") {
+  const uint64_t session = Register(listen);
+  Open(consumer);
+  const uint64_t channel = Offered(listen);
+  broker.Drain([] {}, 30s);
+  Accept(provider, session, channel);
+  REQUIRE(consumer.writing.size() == 2);
+  CHECK(Last<V1::ConnectResponse>(consumer).notice().drain().deadline_ms() > 29'000);
+  CHECK(Last<V1::AcceptResponse>(provider).notice().has_drain());
+}
+
+TEST_CASE_METHOD(DrainFixture, "Draining broker tells its ends over a quarter of the grace",
+                 "[broker]") {
+  constexpr int kSessions = 100;
+  for (int i = 0; i < kSessions; ++i) {
+    Transport& session = others.emplace_back();
+    Add(Method::kListen, session,
+        Client::ListenRequest("edge-" + std::to_string(i), kCapable).SerializeAsString());
+    session.TakeWrites();
+  }
+  const auto told = [this] {
+    return std::count_if(others.begin(), others.end(),
+                         [](const Transport& session) { return !session.writing.empty(); });
+  };
+  const MonotonicTime began = loop.Now();
+  broker.Drain([] {}, 2s);
+  REQUIRE(Run([&] { return told() > 0; }));
+  CHECK(told() < kSessions / 2);
+  REQUIRE(Run([&] { return told() == kSessions; }));
+  CHECK(loop.Now() - began >= 400ms);
+  CHECK(loop.Now() - began < 1500ms);
 }
 
 TEST_CASE_METHOD(DrainFixture, "Draining broker's health is NOT_SERVING", "[broker]") {

@@ -1,0 +1,106 @@
+#include "broker/attachments.h"
+
+#include <utility>
+
+#include "broker/legacy_channels.h"
+
+namespace culvert::broker {
+
+Attachments::Attachments(net::EventLoop& loop) : sweep_(loop, [this] { done_.clear(); }) {}
+
+Attachments::~Attachments() = default;
+
+std::string Attachments::KeyOf(const AttachOpening& opening) {
+  OpenChannel open;
+  open.provider.project = opening.project;
+  open.consumer = opening.name;
+  open.principal = opening.principal;
+  return ConsumerOf(open);
+}
+
+absl::Status Attachments::Add(AttachOpening opening,
+                              absl::FunctionRef<std::unique_ptr<rpc::Stream>()> take_stream) {
+  OfConsumer& all = by_consumer_[KeyOf(opening)];
+  std::unique_ptr<Attachment>& place = all[opening.incarnation];
+  if (place != nullptr) {
+    place->End(absl::AbortedError("attached again"));
+    Bury(std::move(place));
+  } else if (all.size() > kMost) {
+    all.erase(opening.incarnation);
+    return absl::ResourceExhaustedError("too many processes of this consumer are attached");
+  }
+  place = std::make_unique<Attachment>(std::move(opening), take_stream(), *this);
+  return absl::OkStatus();
+}
+
+void Attachments::Notify(const OpenChannel& open, const culvert::v1::Notice& notice) {
+  const auto found = by_consumer_.find(ConsumerOf(open));
+  if (found == by_consumer_.end()) return;
+  std::vector<uint64_t> whom;
+  for (const auto& [incarnation, attachment] : found->second) whom.push_back(incarnation);
+  const std::string consumer = found->first;  // telling it may lose the last one
+  for (const uint64_t incarnation : whom) Notify(consumer, incarnation, notice);
+}
+
+void Attachments::Notify(const std::string& consumer, uint64_t incarnation,
+                         const culvert::v1::Notice& notice) {
+  const auto found = by_consumer_.find(consumer);
+  if (found == by_consumer_.end()) return;
+  const auto place = found->second.find(incarnation);
+  if (place != found->second.end()) place->second->Notify(notice);
+}
+
+void Attachments::Check(absl::FunctionRef<absl::Status(const Principal&)> may) {
+  for (auto all = by_consumer_.begin(); all != by_consumer_.end();) {
+    for (auto one = all->second.begin(); one != all->second.end();) {
+      const absl::Status goes_on = may(*one->second->opening().principal);
+      if (goes_on.ok()) {
+        ++one;
+        continue;
+      }
+      one->second->End(goes_on);
+      Bury(std::move(one->second));
+      one = all->second.erase(one);
+    }
+    all = all->second.empty() ? by_consumer_.erase(all) : std::next(all);
+  }
+}
+
+void Attachments::EndAll(const absl::Status& why) {
+  for (auto& [consumer, all] : by_consumer_) {
+    for (auto& [incarnation, attachment] : all) {
+      attachment->End(why);
+      Bury(std::move(attachment));
+    }
+  }
+  by_consumer_.clear();
+}
+
+size_t Attachments::size() const {
+  size_t size = 0;
+  for (const auto& [consumer, all] : by_consumer_) size += all.size();
+  return size;
+}
+
+void Attachments::ForEach(absl::FunctionRef<void(const std::string&, uint64_t)> visit) {
+  for (const auto& [consumer, all] : by_consumer_) {
+    for (const auto& [incarnation, attachment] : all) visit(consumer, incarnation);
+  }
+}
+
+void Attachments::OnDetached(Attachment& attachment, const absl::Status&) {
+  const auto all = by_consumer_.find(KeyOf(attachment.opening()));
+  if (all == by_consumer_.end()) return;
+  const auto place = all->second.find(attachment.opening().incarnation);
+  if (place == all->second.end() || place->second.get() != &attachment) return;
+  Bury(std::move(place->second));
+  all->second.erase(place);
+  if (all->second.empty()) by_consumer_.erase(all);
+}
+
+void Attachments::Bury(std::unique_ptr<Attachment> attachment) {
+  done_.push_back(std::move(attachment));
+  sweep_.Schedule();
+}
+
+}  // namespace culvert::broker

@@ -1,0 +1,54 @@
+// Which consumer processes are attached.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "broker/attachment.h"
+#include "broker/requests.h"
+#include "net/deferred.h"
+#include "net/event_loop.h"
+
+namespace culvert::broker {
+
+// One for each process: a newer one of the same incarnation takes the place of the older. Confined
+// to the control loop.
+class Attachments final : public Attachment::Owner {
+ public:
+  // Of one consumer.
+  static constexpr size_t kMost = 64;
+
+  explicit Attachments(net::EventLoop& loop);
+  ~Attachments();
+
+  // RESOURCE_EXHAUSTED when the consumer has kMost; then the stream is not taken.
+  absl::Status Add(AttachOpening opening,
+                   absl::FunctionRef<std::unique_ptr<rpc::Stream>()> take_stream);
+  // Tells every process of the consumer of `open`.
+  void Notify(const OpenChannel& open, const culvert::v1::Notice& notice);
+  // Tells the one that is attached as `incarnation`, if it still is.
+  void Notify(const std::string& consumer, uint64_t incarnation, const culvert::v1::Notice& notice);
+  // Ends those that may not go on.
+  void Check(absl::FunctionRef<absl::Status(const Principal&)> may);
+  void EndAll(const absl::Status& why);
+
+  size_t size() const;
+  // Calls with what Notify takes. `visit` must not change the attachments.
+  void ForEach(absl::FunctionRef<void(const std::string& consumer, uint64_t incarnation)> visit);
+
+ private:
+  using OfConsumer = std::unordered_map<uint64_t, std::unique_ptr<Attachment>>;  // by incarnation
+  static std::string KeyOf(const AttachOpening& opening);
+  void OnDetached(Attachment& attachment, const absl::Status& why) override;
+  // It may be what called us.
+  void Bury(std::unique_ptr<Attachment> attachment);
+
+  std::unordered_map<std::string, OfConsumer> by_consumer_;
+  std::vector<std::unique_ptr<Attachment>> done_;
+  net::Deferred sweep_;
+};
+
+}  // namespace culvert::broker
