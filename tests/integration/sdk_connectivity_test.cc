@@ -69,7 +69,8 @@ TEST_CASE("Connectivity finds a connection that a blackhole killed within a seco
   Link link(relay.address());
   link.Attach();
 
-  const Duration outage = GENERATE(Duration(1300ms), Duration(3100ms));
+  // The kernel sends a ping that was lost again after 1.4, 3 and 6.2 s.
+  const Duration outage = GENERATE(Duration(1700ms), Duration(3700ms));
   relay.SetMode(TcpRelay::Mode::kBlackhole);
   link.connectivity.Suspect(0);
   link.Pass(outage);
@@ -94,11 +95,11 @@ TEST_CASE("Connectivity gives up a connection whose broker takes new ones and sa
   REQUIRE(link.Until([&] { return !link.dead.empty(); }));
   CHECK(MonotonicNow() - frozen >= LinkHealth::kAnswerTime);
   CHECK(MonotonicNow() - frozen < 3s);
-  // It does not connect over and over: the one that is under way waits for it.
+  // It does not connect over and over: what is under way waits for it, and probes grow rare.
   const size_t taken = relay.taken();
   link.Pass(2s);
   CHECK(link.dead.size() == 1);
-  CHECK(relay.taken() <= taken + 2);
+  CHECK(relay.taken() <= taken + 6);
   relay.SetMode(TcpRelay::Mode::kForward);
   const MonotonicTime back = MonotonicNow();
   REQUIRE(link.Until([&] { return link.IsAttached(); }));
