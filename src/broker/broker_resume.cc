@@ -108,7 +108,9 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
     if (older->attempt() >= resumption.attempt) {
       return Refuse(pending, resume, {Superseded(), ErrorCode::kAlreadyExists});
     }
-    older->Cut(Superseded());
+    // Of a legacy consumer ABORTED would say at the provider that it left for good.
+    const bool capable = tunnel::IsCapable(older->open().capabilities);
+    older->Cut(capable ? Superseded() : ErrorStatus(ErrorCode::kPathLost, "path lost"));
   }
   const uint64_t channel_id = resumption.channel_id;
   auto created = std::make_unique<Relay>(loop_, channel_id, std::move(open), std::move(resumption),

@@ -1,5 +1,6 @@
 // Channels from end to end, over the death of a whole broker.
 #include "base/status.h"
+#include "tests/integration/broker_fixture.h"
 #include "tests/integration/sdk_secure_fixture.h"
 
 namespace culvert::test {
@@ -135,6 +136,43 @@ TEMPLATE_TEST_CASE("An agent that drains waits for the broker that its channels 
   CHECK(outlet->WaitForClose().ok());
   CHECK(done.wait_for(10s) == std::future_status::ready);
   CHECK(at.broker->WaitForSessions(0));
+}
+
+TEST_CASE("A legacy consumer goes on with its channel at the broker that has it", "[sdk][resume]") {
+  TestBroker broker;
+  TestProvider provider(broker.address());
+  REQUIRE(provider.WaitForRegistrations(1));
+  RawClient<V1> client(broker.address());
+  const auto next_data = [](auto& call) {
+    while (true) {
+      const auto message = call.Next();
+      if (message.has_data()) return message.data().bytes();
+    }
+  };
+  auto call = client.Open("edge-1", kLegacy);
+  const auto opened = call.Next().open_response();
+  call.Send(DataMessage<V1::ConnectRequest>(1, "one"));
+  REQUIRE(next_data(call) == "one");
+  SECTION("before its old path has ended") {}
+  SECTION("after that") {
+    call.Cancel();
+    REQUIRE(broker.WaitForChannels(0));
+  }
+  V1::ConnectRequest request;
+  auto& resume = *request.mutable_resume_request();
+  resume.set_project(kProject);
+  resume.set_name("a-consumer");
+  resume.set_provider_name("edge-1");
+  resume.set_session_id(opened.session_id());
+  resume.set_channel_id(opened.channel_id());
+  resume.set_last_message_id(1);
+  auto again = client.Connect();
+  again.Send(request);
+  const auto resumed = again.Next();
+  REQUIRE(resumed.has_resume_response());
+  CHECK(resumed.resume_response().last_message_id() == 1);
+  again.Send(DataMessage<V1::ConnectRequest>(2, "two"));
+  CHECK(next_data(again) == "two");
 }
 
 }  // namespace
