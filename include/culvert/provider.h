@@ -7,9 +7,11 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "culvert/channel_status.h"
 #include "culvert/client.h"
 #include "culvert/endpoint.h"
 
@@ -74,6 +76,11 @@ class Provider {
   // has ended and its last messages are out. An offer that is on its way is dropped: the broker
   // sees the registration end and offers it to whoever registers next. Thread-safe.
   void Drain(absl::AnyInvocable<void() &&> done);
+
+  // The channels that are open. Waits for the loop thread; may be called on it.
+  std::vector<ChannelStatus> Channels() const;
+  // The registration's; 0 while there is none. Likewise.
+  uint64_t SessionId() const;
 
   class Impl;
 

@@ -16,6 +16,7 @@
 #include "config/reload.h"
 #include "config/service_manager.h"
 #include "config/state_owner.h"
+#include "config/status_socket.h"
 #include "config/user_list.h"
 #include "culvert/client.h"
 #include "culvert/error_code.h"
@@ -34,6 +35,8 @@ using ParseAgain = config::ParseAgain<config::AgentConfig>;
 
 // Lives on the loop.
 class Agent {
+  using State = config::ProcessStatus::State;
+
  public:
   Agent(Client& client, config::AgentConfig config, ParseAgain parse, std::promise<void>& done)
       : client_(client),
@@ -51,6 +54,8 @@ class Agent {
                   "nothing is allowed: add --allow HOST:PORT, or nothing can be reached through {}",
                   client_.core().options().name);
     }
+    status_ = config::ServeStatus(client_.core().loop(), config_.common, kProgram,
+                                  [this] { return Status(); });
     config::NotifyReady(StatusText());
   }
 
@@ -105,7 +110,18 @@ class Agent {
         ToSeconds(report.duration), report.bytes_sent, report.bytes_received, report.reason);
   }
 
+  config::ProcessStatus Status() {
+    config::ProcessStatus status = config::ProcessStatusOf(client_.core(), MonotonicNow());
+    status.command = "run";
+    status.state = state_;
+    status.is_agent = true;
+    status.session_id = provider_.SessionId();
+    status.channels = provider_.Channels();
+    return status;
+  }
+
   void Drain() {
+    state_ = State::kDraining;
     config::NotifyStopping();
     provider_.Drain([this] { Finish(); });
   }
@@ -141,8 +157,10 @@ class Agent {
   config::UserList users_;
   Duration dial_timeout_;
   std::promise<void>& done_;
+  State state_ = State::kRunning;
   bool finished_ = false;
   Provider provider_;
+  std::unique_ptr<net::LineServer> status_;
   net::ProcessSignals signals_;
 };
 
@@ -176,6 +194,9 @@ int Run(const config::AgentConfig& config, const config::ParseAgain<config::Agen
   SetLogLevel(config.common.log_level);
   if (config.command == config::AgentConfig::Command::kEnroll) return RunEnroll(config);
   if (config.command == config::AgentConfig::Command::kRenew) return RunRenew(config);
+  if (config.command == config::AgentConfig::Command::kStatus) {
+    return config::RunStatus(kProgram, config.common, config.json);
+  }
   absl::Status usable = config::CheckCredentials(config);
   if (usable.ok() && !config.common.insecure) {
     usable = config::CheckOwnState(config.common.state_dir, "identity.pem");

@@ -15,7 +15,7 @@
 namespace culvert::config {
 
 struct AgentConfig {
-  enum class Command { kRun, kEnroll, kRenew };
+  enum class Command { kRun, kEnroll, kRenew, kStatus };
 
   CommonConfig common;
   Command command = Command::kRun;
@@ -30,6 +30,7 @@ struct AgentConfig {
   bool plaintext = false;          // serve users without end-to-end encryption too
   Duration dial_timeout = std::chrono::seconds(10);
   EnrolConfig enrol;  // kEnroll only
+  bool json = false;  // kStatus only
 };
 
 // `culvert-agent run` and `enroll`; `args` without the program's name. No side effects, so that a

@@ -16,6 +16,7 @@
 #include "config/client_options.h"
 #include "config/reload.h"
 #include "config/service_manager.h"
+#include "config/status_socket.h"
 #include "culvert/consumer.h"
 #include "forwarder/broker_watch.h"
 #include "forwarder/make_client.h"
@@ -38,6 +39,8 @@ struct Forward {
 
 // Lives on the loop.
 class Forwarder {
+  using State = config::ProcessStatus::State;
+
  public:
   Forwarder(Client& client, config::ForwarderConfig config, ParseAgain parse,
             std::promise<void>& done)
@@ -58,6 +61,7 @@ class Forwarder {
       CULVERT_ASSIGN_OR_RETURN(Forward forward, Bind(spec));
       forwards_.push_back(std::move(forward));
     }
+    status_ = config::ServeStatus(loop_, config_.common, kProgram, [this] { return Status(); });
     std::string lines;
     for (const Forward& forward : forwards_) lines += ReadyLine(forward);
     CULVERT_RETURN_IF_ERROR(config::PrintResult(lines));
@@ -127,7 +131,16 @@ class Forwarder {
     }
   }
 
+  config::ProcessStatus Status() {
+    config::ProcessStatus status = config::ProcessStatusOf(core_, MonotonicNow());
+    status.command = "forward";
+    status.state = state_;
+    status.channels = consumer_.Channels();
+    return status;
+  }
+
   void Drain() {
+    state_ = State::kDraining;
     config::NotifyStopping();
     forwards_.clear();
     consumer_.Drain([this] { Finish(); });
@@ -198,6 +211,8 @@ class Forwarder {
   Consumer consumer_;
   std::vector<Forward> forwards_;
   std::optional<net::ProcessSignals> signals_;
+  std::unique_ptr<net::LineServer> status_;
+  State state_ = State::kRunning;
   bool finished_ = false;
 };
 

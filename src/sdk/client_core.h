@@ -12,6 +12,7 @@
 #include "culvert/client.h"
 #include "net/loop_thread.h"
 #include "sdk/broker_list.h"
+#include "sdk/broker_use.h"
 #include "sdk/connectivity.h"
 #include "sdk/end_to_end.h"
 #include "sdk/identity_keeper.h"
@@ -36,6 +37,7 @@ class ClientCore {
   // Loop thread.
   BrokerList& brokers() { return *brokers_; }
   Connectivity& connectivity() { return *connectivity_; }
+  BrokerUse& broker_use() { return broker_use_; }
   // None with `insecure`.
   IdentityKeeper* identity() { return identity_.get(); }
   // What another process has renewed in the state directory is used from now on.
@@ -75,6 +77,7 @@ class ClientCore {
   tunnel::MemoryBudget budget_;
   OpeningQueue openings_;
   std::optional<MonotonicTime> memory_returned_;
+  BrokerUse broker_use_;
   net::LoopThread thread_;
   std::unique_ptr<BrokerList> brokers_;
   std::unique_ptr<Connectivity> connectivity_;

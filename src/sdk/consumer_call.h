@@ -43,6 +43,9 @@ class ConsumerCall final : private rpc::Stream::Delegate,
     if (place_) place_->StopWaiting();
   }
 
+  // None unless the channel is open.
+  std::optional<ChannelStatus> Status() const;
+
  private:
   void TryOpen();
   void Retry(const absl::Status& why);

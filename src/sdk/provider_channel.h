@@ -45,6 +45,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   // The session is over: what is not accepted yet can be accepted no more.
   void CutIfStarting(const absl::Status& why);
   uint64_t id() const { return request_.channel_id; }
+  // None unless it is open.
+  std::optional<ChannelStatus> Status() const;
 
  private:
   enum class State {

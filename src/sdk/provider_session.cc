@@ -85,6 +85,7 @@ void ProviderSession::HandleListening(const pb::ListenResponse::Listening& liste
   timer_.Cancel();
   session_id_ = listening.session_id();
   listening_since_ = core_.loop().Now();
+  core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), listening_since_);
   SetState(State::kListening);
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
 }
@@ -124,6 +125,7 @@ void ProviderSession::OnEnd(absl::Status status) {
 }
 
 void ProviderSession::Lose(const absl::Status& why) {
+  core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
   stream_.reset();
   timer_.Cancel();
   CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
@@ -185,6 +187,14 @@ void ProviderSession::RemoveDone() {
   for (const uint64_t id : done) channels_.erase(id);
   if (channels_.empty() && !done.empty()) core_.ReturnFreeMemory();
   CheckDrained();
+}
+
+std::vector<ChannelStatus> ProviderSession::Channels() const {
+  std::vector<ChannelStatus> channels;
+  for (const auto& [id, channel] : channels_) {
+    if (std::optional<ChannelStatus> status = channel->Status()) channels.push_back(*status);
+  }
+  return channels;
 }
 
 void ProviderSession::Drain(absl::AnyInvocable<void() &&> done) {

@@ -43,6 +43,11 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
 
   void Drain(absl::AnyInvocable<void() &&> done);
 
+  // Of the channels that are open.
+  std::vector<ChannelStatus> Channels() const;
+  // 0 while there is no registration.
+  uint64_t id() const { return state_ == State::kListening ? session_id_ : 0; }
+
  private:
   void Connect();
   void RegisterAgain();
