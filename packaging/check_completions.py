@@ -58,8 +58,8 @@ def flags_in_help(text):
 # Values that a completion knows, by flag; of other flags it knows none.
 WORDS = {
     "--log-level": ["trace", "debug", "info", "warning", "error", "off"],
-    "--kind": ["enrol", "renew", "login", "register", "unregister", "open", "deny", "fail", "close",
-               "policy", "token", "revoke", "admin"],
+    "--kind": ["enrol", "renew", "login", "register", "unregister", "open", "resume", "deny", "fail",
+               "close", "policy", "token", "revoke", "admin"],
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
                      "update", "delete"],
 }

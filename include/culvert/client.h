@@ -1,6 +1,7 @@
 // A program's part in Culvert: its loop thread, its memory budget and its connections to brokers.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -33,6 +34,9 @@ struct ClientOptions {
   std::map<std::string, std::string> agent_keys;
   // Most bytes that all channels may hold together.
   uint64_t memory_limit = uint64_t{256} << 20;
+  // How long a channel whose path was lost waits for another one, with its local side held; the
+  // shorter of both ends' counts. 0: it is reset at once.
+  std::chrono::nanoseconds resume_timeout = std::chrono::minutes(5);
   // No TLS and no identity: loopback only, for development. `state_dir` is not looked at.
   bool insecure = false;
 };

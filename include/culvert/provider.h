@@ -43,11 +43,13 @@ struct ChannelReport {
   std::chrono::nanoseconds duration{0};
   uint64_t bytes_sent = 0;      // payload to the other end
   uint64_t bytes_received = 0;  // payload from the other end
+  uint32_t resumes = 0;         // how often a lost path was replaced
 };
 
 // Registers with a broker of the Client's list under the Client's name and stays registered: a lost
-// connection is tried again for ever, with a jittered backoff of 50 ms to 5 s that starts over once
-// a registration has lasted 10 s. When another provider takes the name over, the next try comes
+// connection is tried again for ever, after 50 ms at first and 5 s at most, until a registration
+// has lasted 10 s; sooner when the network changes. Channels outlive a lost connection and a broker
+// (ClientOptions::resume_timeout). When another provider takes the name over, the next try comes
 // after 30 s, doubling up to 10 min. Starts at most 1,024 services at a time; more are refused with
 // kBusy.
 class Provider {
@@ -74,8 +76,13 @@ class Provider {
 
   // Ends the registration, for good; `done` runs once, on the loop thread, when the last channel
   // has ended and its last messages are out. An offer that is on its way is dropped: the broker
-  // sees the registration end and offers it to whoever registers next. Thread-safe.
+  // sees the registration end and offers it to whoever registers next. As long as a channel waits
+  // for another path the registration stays, and offers are refused with kShutdown. Thread-safe.
   void Drain(absl::AnyInvocable<void() &&> done);
+
+  // Drain, when another process has registered in place of this one: a channel that loses its path
+  // from now on is reset. Thread-safe.
+  void Retire(absl::AnyInvocable<void() &&> done);
 
   // The channels that are open. Waits for the loop thread; may be called on it.
   std::vector<ChannelStatus> Channels() const;

@@ -32,6 +32,8 @@ namespace culvert::agent {
 namespace {
 
 constexpr char kProgram[] = "culvert-agent";
+// Why it is not registered is said again after this time.
+constexpr Duration kRepeatTime = std::chrono::seconds(10);
 
 using ParseAgain = config::ParseAgain<config::AgentConfig>;
 
@@ -104,10 +106,19 @@ class Agent {
       inheritance_.TellReady();
       CULVERT_LOG(kInfo, "registered as {}/{}", client_.core().options().project,
                   client_.core().options().name);
-    } else {
+    } else if (!WasLogged(status)) {
       CULVERT_LOG(kWarning, "not registered, next try in {:.1f} s: {}", ToSeconds(retry_in),
                   Printable(MessageOf(status)));
     }
+    if (status.ok()) logged_ = {};
+  }
+
+  // Tries come often, most of them with the same result.
+  bool WasLogged(const absl::Status& status) {
+    const MonotonicTime now = client_.core().loop().Now();
+    if (status == logged_.status && now - logged_.at < kRepeatTime) return true;
+    logged_ = {status, now};
+    return false;
   }
 
   static void LogChannel(const ServiceRequest& request, const ChannelReport& report) {
@@ -135,7 +146,7 @@ class Agent {
 
   void HandleHandedOver() {
     state_ = State::kHandedOver;
-    provider_.Drain([this] { Finish(); });
+    provider_.Retire([this] { Finish(); });
   }
 
   void Drain() {
@@ -178,6 +189,10 @@ class Agent {
   Duration dial_timeout_;
   std::promise<void>& done_;
   State state_ = State::kRunning;
+  struct {
+    absl::Status status;  // OK: none since the last registration
+    MonotonicTime at{};
+  } logged_;
   bool finished_ = false;
   net::Inheritance inheritance_;
   config::Succession succession_;

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "crypto/random.h"
 
 namespace culvert::broker {
 
@@ -26,13 +27,22 @@ void SlotCounter::Slot::Release() {
 }
 
 absl::StatusOr<SlotCounter::Slot> SlotCounter::Take(const std::string& key) {
-  const uint64_t now_used = count(key);
-  if (now_used >= limit_) {
-    return absl::ResourceExhaustedError(
-        fmt::format("too many {} from {} (limit {})", what_, key, limit_));
-  }
-  used_[key] = now_used + 1;
+  if (count(key) >= limit_) return TooMany(key);
+  return Count(key);
+}
+
+SlotCounter::Slot SlotCounter::Count(const std::string& key) {
+  ++used_[key];
   return Slot(this, key);
+}
+
+absl::Status SlotCounter::CheckCounted(const std::string& key) const {
+  return count(key) <= limit_ ? absl::OkStatus() : TooMany(key);
+}
+
+absl::Status SlotCounter::TooMany(const std::string& key) const {
+  return absl::ResourceExhaustedError(
+      fmt::format("too many {} from {} (limit {})", what_, key, limit_));
 }
 
 uint64_t SlotCounter::count(const std::string& key) const {
@@ -40,10 +50,12 @@ uint64_t SlotCounter::count(const std::string& key) const {
   return found == used_.end() ? 0 : found->second;
 }
 
-Admission::Admission(const Limits& limits)
+Admission::Admission(const Limits& limits, MonotonicTime now)
     : streams_("streams", limits.streams_per_address),
       openings_("openings under way", limits.pending_per_address),
-      refused_("refused streams", kMaxRefused) {}
+      refused_("refused streams", kMaxRefused),
+      held_("resumes that wait", limits.held_resumes),
+      resumes_(limits.resumes, now) {}
 
 void Admission::SetLimits(const Limits& limits) {
   streams_.set_limit(limits.streams_per_address);
@@ -57,15 +69,26 @@ absl::StatusOr<SlotCounter::Slot> Admission::Admit(const rpc::StreamInfo& info, 
     streams_log_.Log(LogLevel::kWarning, now, MessageOf(slot.status()));
     return slot.status();
   }
-  // Only consumers: an Accept that had to wait for a free opening would wait for itself.
-  absl::StatusOr<SlotCounter::Slot> opening = SlotCounter::Slot();
-  if (info.method == rpc::StreamInfo::Method::kConnect) opening = openings_.Take(info.peer);
-  if (!opening.ok()) {
-    openings_log_.Log(LogLevel::kWarning, now, MessageOf(opening.status()));
-    return opening.status();
-  }
   stream.HoldUntilDone(std::make_shared<SlotCounter::Slot>(*std::move(slot)));
-  return opening;
+  // Only consumers: an Accept that had to wait for a free opening would wait for itself.
+  if (info.method != rpc::StreamInfo::Method::kConnect) return SlotCounter::Slot();
+  return openings_.Count(info.peer);
+}
+
+absl::Status Admission::MayOpen(const rpc::StreamInfo& info, MonotonicTime now) {
+  absl::Status may = openings_.CheckCounted(info.peer);
+  if (!may.ok()) openings_log_.Log(LogLevel::kWarning, now, MessageOf(may));
+  return may;
+}
+
+Duration Admission::TakeResume(MonotonicTime now) {
+  if (resumes_.Take(now)) return Duration::zero();
+  // Those who are refused together are not to come back together.
+  return resumes_.Wait(now) + std::chrono::milliseconds(100 + crypto::RandomId() % 1'000);
+}
+
+absl::StatusOr<SlotCounter::Slot> Admission::HoldResume(const std::string& consumer) {
+  return held_.Take(consumer);
 }
 
 void Admission::Refuse(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream,

@@ -1,5 +1,5 @@
-// How much one peer address may have at the broker: streams, openings under way. Until there are
-// identities the address stands for the principal.
+// How much one peer address may have at the broker: streams, openings under way; and how many
+// resumes there may be.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "absl/status/statusor.h"
+#include "base/token_bucket.h"
 #include "broker/log_throttle.h"
 #include "rpc/server.h"
 #include "rpc/stream.h"
@@ -37,10 +38,16 @@ class SlotCounter {
 
   // RESOURCE_EXHAUSTED "too many streams from 127.0.0.1 (limit 16384)" when the key has its limit.
   absl::StatusOr<Slot> Take(const std::string& key);
+  // The same beyond any limit.
+  Slot Count(const std::string& key);
+  // As Take would, of what was counted already.
+  absl::Status CheckCounted(const std::string& key) const;
   void set_limit(uint64_t limit) { limit_ = limit; }
   uint64_t count(const std::string& key) const;
 
  private:
+  absl::Status TooMany(const std::string& key) const;
+
   const std::string what_;
   uint64_t limit_;
   std::unordered_map<std::string, uint64_t> used_;
@@ -53,16 +60,27 @@ class Admission {
   struct Limits {
     uint64_t streams_per_address = 16'384;
     uint64_t pending_per_address = 1'024;
+    // Of one consumer, whose providers are away.
+    uint64_t held_resumes = 4'096;
+    // Of all.
+    TokenRate resumes = {.per_second = 2'000, .burst = 2'000};
   };
   // Refused streams of one address that wait for their client to read so. More are cancelled.
   static constexpr uint64_t kMaxRefused = 256;
 
-  explicit Admission(const Limits& limits);
+  Admission(const Limits& limits, MonotonicTime now);
 
-  // Counts `stream`; the slot is of the opening under way, empty for what is none.
-  // RESOURCE_EXHAUSTED when the address has its limit.
+  // Counts `stream`; the slot is of the opening or resume under way, empty for what is none.
+  // RESOURCE_EXHAUSTED when the address has its limit of streams.
   absl::StatusOr<SlotCounter::Slot> Admit(const rpc::StreamInfo& info, rpc::Stream& stream,
                                           MonotonicTime now);
+  // What was let in is an opening: RESOURCE_EXHAUSTED when the address has its limit of them. It is
+  // a resume if nobody asks: those count, and are let in all the same.
+  absl::Status MayOpen(const rpc::StreamInfo& info, MonotonicTime now);
+  // Takes one of the resumes that may be now, or tells how long to wait for the next.
+  Duration TakeResume(MonotonicTime now);
+  // RESOURCE_EXHAUSTED when too many resumes of `consumer` wait for their providers.
+  absl::StatusOr<SlotCounter::Slot> HoldResume(const std::string& consumer);
   // Ends a stream that was not let in.
   void Refuse(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream,
               const absl::Status& why);
@@ -75,6 +93,8 @@ class Admission {
   SlotCounter streams_;
   SlotCounter openings_;
   SlotCounter refused_;
+  SlotCounter held_;
+  TokenBucket resumes_;
   LogThrottle streams_log_;
   LogThrottle openings_log_;
 };

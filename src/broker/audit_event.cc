@@ -12,12 +12,13 @@ namespace culvert::broker {
 namespace {
 
 using Named = std::pair<AuditKind, std::string_view>;
-constexpr std::array<Named, 13> kNames = {{{AuditKind::kEnrol, "enrol"},
+constexpr std::array<Named, 14> kNames = {{{AuditKind::kEnrol, "enrol"},
                                            {AuditKind::kRenew, "renew"},
                                            {AuditKind::kLogin, "login"},
                                            {AuditKind::kRegister, "register"},
                                            {AuditKind::kUnregister, "unregister"},
                                            {AuditKind::kOpen, "open"},
+                                           {AuditKind::kResume, "resume"},
                                            {AuditKind::kDeny, "deny"},
                                            {AuditKind::kFail, "fail"},
                                            {AuditKind::kClose, "close"},

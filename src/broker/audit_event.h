@@ -19,6 +19,7 @@ enum class AuditKind {
   kRegister,    // an agent came
   kUnregister,  // … and went
   kOpen,        // a channel was opened
+  kResume,      // … and got another path
   kDeny,        // something was refused: an attempt, or a channel that may not go on
   kFail,        // an opening that was allowed came to nothing
   kClose,       // a channel has ended

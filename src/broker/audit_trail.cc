@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "broker/legacy_channels.h"
 #include "culvert/error_code.h"
 
 namespace culvert::broker {
@@ -107,6 +108,15 @@ bool AuditTrail::MayRecord(const Session& session) {
 
 void AuditTrail::Opened(const Relay& relay) {
   if (write_) Granted(Of(relay), AuditKind::kOpen);
+}
+
+void AuditTrail::Resumed(const Relay& relay) {
+  if (!write_) return;
+  AuditEvent event = Of(relay);
+  event.reason = fmt::format("path {}", relay.attempt());
+  const MonotonicTime now = loop_.Now();
+  const bool may = by_key_.For(ConsumerOf(relay.open()), now).Take(now) && of_all_.Take(now);
+  RecordLimited(std::move(event), AuditKind::kResume, may);
 }
 
 void AuditTrail::Ended(const Relay& relay) {

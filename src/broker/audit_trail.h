@@ -32,6 +32,7 @@ class AuditTrail {
   void Registered(const Session& session);
   void Unregistered(const Session& session, const absl::Status& why);
   void Opened(const Relay& relay);
+  void Resumed(const Relay& relay);
   // Of a channel, or of an opening that came to nothing. The relay is over.
   void Ended(const Relay& relay);
   // The request that `asked` describes was granted: what is recorded is of the kind `kind`.

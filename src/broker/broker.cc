@@ -25,8 +25,9 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       region_(std::move(region)),
       times_(times),
       access_(access),
+      tickets_(access.tickets != nullptr ? *access.tickets : insecure_tickets_),
       born_(loop.Now()),
-      admission_(limits),
+      admission_(limits, loop.Now()),
       trail_(loop, access.audit),
       sweep_(loop, [this] { Sweep(); }) {}
 
@@ -119,20 +120,23 @@ absl::Status Broker::AnswerHealth(PendingStream& pending, const Bytes& message) 
 
 absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) {
   if (draining_) return ShuttingDown();
-  CULVERT_ASSIGN_OR_RETURN(std::optional<Principal> who, Identify(pending));
+  std::optional<Principal> refused;
+  absl::StatusOr<std::optional<Principal>> who = Identify(pending, &refused);
+  // The resume of whose key was revoked is refused like one that another check denies.
+  const bool revoked = refused && !access_.gate->MayGoOn(*refused).ok();
+  if (!who.ok() && !revoked) return who.status();
   CULVERT_ASSIGN_OR_RETURN(ConnectOpening opening,
                            ParseConnectOpening(pending.info().version, message, region_));
   if (const auto* resume = std::get_if<ResumeChannel>(&opening)) {
-    if (!resume->return_not_available) {
-      return absl::OutOfRangeError("this broker does not hold the channel");
-    }
-    const std::unique_ptr<rpc::Stream> stream = pending.TakeStream();
-    stream->Write(NotAvailableLocally());
-    stream->Finish(absl::OkStatus());
+    return BeginResume(pending, *resume, revoked ? refused : *who);
+  }
+  if (!who.ok()) return who.status();
+  if (absl::Status may = admission_.MayOpen(pending.info(), loop_.Now()); !may.ok()) {
+    admission_.Refuse(pending.info(), pending.TakeStream(), may);
     return absl::OkStatus();
   }
   OpenChannel& open = std::get<OpenChannel>(opening);
-  open.principal = std::move(who);
+  open.principal = *std::move(who);
   SetAsked(open, pending.asked());
   if (open.principal) CULVERT_RETURN_IF_ERROR(access_.gate->MayConnect(open));
   OpenRelay(pending, std::move(open));
@@ -140,9 +144,9 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
 }
 
 void Broker::OpenRelay(PendingStream& pending, OpenChannel open) {
-  auto created = std::make_unique<Relay>(loop_, openings_.DrawChannelId(), std::move(open),
-                                         pending.info().endpoint(), pending.TakeStream(),
-                                         pending.TakeOpeningSlot(), times_.opening, *this);
+  auto created = std::make_unique<Relay>(
+      loop_, openings_.DrawChannelId(), std::move(open), std::nullopt, pending.info().endpoint(),
+      pending.TakeStream(), pending.TakeOpeningSlot(), times_.opening, *this);
   Relay& relay = *created;
   relays_.emplace(&relay, std::move(created));
   const ProviderKey& key = relay.open().provider;
@@ -178,7 +182,7 @@ void Broker::Offer(Relay& relay, Session& session) {
     return;
   }
   openings_.AddOffered(relay, session.id(), id);
-  relay.OfferedTo(session.id(), id);
+  relay.OfferedTo(session.id(), id, times_.opening);
 }
 
 void Broker::FailAway(Relay& relay) {
@@ -195,6 +199,10 @@ void Broker::FailAway(Relay& relay) {
 }
 
 void Broker::OnRelayTimeout(Relay& relay) {
+  if (relay.resume()) {
+    HandleResumeTimeout(relay);
+    return;
+  }
   if (relay.state() == Relay::State::kWaiting) {
     FailAway(relay);
     return;
@@ -204,10 +212,12 @@ void Broker::OnRelayTimeout(Relay& relay) {
 }
 
 void Broker::OnRelayEnded(Relay& relay) {
-  if (openings_.IsOffered(relay)) {
-    Session* const session = registry_.Find(relay.open().provider);
-    if (session != nullptr && session->id() == relay.session_id())
-      session->TakeBack(relay.id(), relay.end_status());
+  // A resume that comes to nothing may come again.
+  if (openings_.IsOffered(relay) && !relay.resume()) {
+    TellCut(relay.open().provider, relay.session_id(), relay.id(), relay.end_status());
+  }
+  if (relay.outcome().opened && ErrorCodeOf(relay.outcome().why) == ErrorCode::kPathLost) {
+    RememberLegacy(relay);
   }
   openings_.Forget(relay);
   trail_.Ended(relay);

@@ -12,6 +12,7 @@
 #include "broker/audit_trail.h"
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
+#include "broker/legacy_channels.h"
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
 #include "broker/pending_stream.h"
@@ -19,6 +20,7 @@
 #include "broker/relay.h"
 #include "broker/requests.h"
 #include "broker/session.h"
+#include "broker/tickets.h"
 #include "net/deferred.h"
 #include "net/event_loop.h"
 #include "rpc/server.h"
@@ -34,8 +36,11 @@ struct BrokerTimes {
   // taken for one that went away when the broker began.
   Duration start_wait = kAwayWait;
   Duration opening = Relay::kOpeningTime;
-  // For a provider that does not read what it is told.
-  Duration unread = std::chrono::seconds(10);
+  Session::Times session = {};
+  // A resume whose provider is away is held for so long.
+  Duration resume_wait = std::chrono::seconds(15);
+  // The provider has this long to answer one.
+  Duration resume_answer = std::chrono::seconds(10);
 };
 
 // Who decides who may do what; they outlive the Broker. Without them (--insecure) names stand for
@@ -44,6 +49,7 @@ struct BrokerAccess {
   Gate* gate = nullptr;
   IdentityCalls* identity_calls = nullptr;
   AuditTrail::Write audit = nullptr;  // takes what happens
+  Tickets* tickets = nullptr;
 };
 
 // Everything but the sockets: streams come in by AddStream. Confined to the control loop.
@@ -88,7 +94,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   rpc::Frame ListAgents(const Principal& who) const;
   absl::StatusOr<rpc::Frame> KeyRotations(const Principal& who, const Bytes& message) const;
   // None under --insecure.
-  absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending);
+  // `refused` is whose certificate it would have been, as of Gate::Identify.
+  absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending,
+                                                    std::optional<Principal>* refused = nullptr);
   void RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
   absl::Status Begin(PendingStream& pending, const Bytes& message);
   // To streams that are refused or ended: their client is to try again, elsewhere or later.
@@ -98,20 +106,56 @@ class Broker final : public Session::Owner, public Relay::Owner {
   absl::Status BeginListen(PendingStream& pending, const Bytes& message);
   absl::Status BeginAccept(PendingStream& pending, const Bytes& message);
   void OpenRelay(PendingStream& pending, OpenChannel open);
+
+  absl::Status BeginResume(PendingStream& pending, const ResumeChannel& resume,
+                           const std::optional<Principal>& who);
+  absl::Status BeginLegacyResume(PendingStream& pending, const ResumeChannel& resume,
+                                 const std::optional<Principal>& who);
+  // What is known of a channel that a legacy consumer resumes, as one more attempt.
+  std::optional<LegacyChannels::Channel> FindLegacy(const ResumeChannel& resume,
+                                                    const std::optional<Principal>& who);
+  // Unless it is no channel of a legacy consumer.
+  void RememberLegacy(const Relay& relay);
+  // Tells the consumer why; the status is what its stream is to end with.
+  static absl::Status Refuse(PendingStream& pending, const ResumeChannel& resume,
+                             const ResumeRefusal& refusal);
+  // Whoever sent `resume` may ask for this; whether it is granted is decided here.
+  absl::Status Resume(PendingStream& pending, const ResumeChannel& resume, OpenChannel open,
+                      Resumption resumption);
+  std::optional<ResumeRefusal> CheckResume(const OpenChannel& open,
+                                           const Resumption& resumption) const;
+  void OfferResume(Relay& relay, Session& session);
+  void HoldResume(Relay& relay);
+  void HandleResumeTimeout(Relay& relay);
+  // Tells the provider, if it is here, that the channel has ended for good.
+  void TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t channel_id,
+               const absl::Status& why);
+  std::string MakeTicket(const Relay& relay) override;
+  // What may not go on.
+  void CutForGood(Relay& relay, const absl::Status& why);
+
   void Offer(Relay& relay, Session& session);
   // The provider of `relay` is not here.
   void Wait(Relay& relay);
   void OfferWaiting(Session& session);
+  // An opening or a resume whose provider has come, or gone.
+  void OfferAgain(Relay& relay, Session* session);
   // What `session` was offered and has not accepted goes to whoever is in its place, or waits for
   // it.
   void TakeBackOffers(const Session& session);
+  // The earlier session that `open` goes on with, or another id.
+  uint64_t SessionIdFor(const OpenSession& open);
+  bool MayGoOnWith(const EarlierSession& earlier, const OpenSession& open);
   void EndSession(uint64_t id, const absl::Status& why);
+  void TakeOver(std::unique_ptr<Session> replaced, const Session& by);
   void RemoveSession(std::unique_ptr<Session> session, const absl::Status& why);
+  // It may be what called us.
+  void Bury(std::unique_ptr<Session> session);
   void FailAway(Relay& relay);
 
-  void OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,
-                     const std::string& message) override;
+  void OnOpenRefused(Session& session, const OfferRefusal& refusal) override;
   void OnSessionLost(Session& session, absl::Status why) override;
+  std::string MakeTicket(uint64_t session_id, const OpenSession& opening) override;
   void OnRelayEnded(Relay& relay) override;
   void OnRelayTimeout(Relay& relay) override;
   void Sweep();
@@ -120,6 +164,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   const std::string region_;
   const Times times_;
   const Access access_;
+  Tickets insecure_tickets_;  // used if `access_` has none
+  Tickets& tickets_;
   const MonotonicTime born_;
   Admission admission_;
   AuditTrail trail_;
@@ -130,6 +176,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
   Openings openings_;
+  LegacyChannels legacy_;
   // What ended and is removed in the next turn: it may be what called us.
   std::vector<PendingStream*> done_pending_;
   std::vector<Relay*> done_relays_;

@@ -9,16 +9,19 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/broker.h"
+#include "culvert/error_code.h"
 #include "culvert/v1/identity.pb.h"
 
 namespace culvert::broker {
 
-absl::StatusOr<std::optional<Principal>> Broker::Identify(PendingStream& pending) {
+absl::StatusOr<std::optional<Principal>> Broker::Identify(PendingStream& pending,
+                                                          std::optional<Principal>* refused) {
   if (access_.gate == nullptr) return std::nullopt;
-  std::optional<Principal> refused;
-  absl::StatusOr<Principal> who = access_.gate->Identify(pending.info(), WallNow(), &refused);
+  std::optional<Principal> whose;
+  absl::StatusOr<Principal> who = access_.gate->Identify(pending.info(), WallNow(), &whose);
   if (!who.ok()) {
-    if (refused) SetPrincipal(*refused, pending.asked());
+    if (whose) SetPrincipal(*whose, pending.asked());
+    if (refused != nullptr) *refused = std::move(whose);
     return who.status();
   }
   SetPrincipal(*who, pending.asked());
@@ -127,12 +130,26 @@ void Broker::EndSession(uint64_t id, const absl::Status& why) {
   }
 }
 
+void Broker::CutForGood(Relay& relay, const absl::Status& why) {
+  using State = Relay::State;
+  if (relay.state() == State::kEnded) return;
+  const bool joined = relay.state() == State::kRelaying || relay.state() == State::kEnding;
+  if (joined || relay.resume()) {
+    TellCut(relay.open().provider, relay.session_id(), relay.id(), why);
+  }
+  if (joined || !relay.resume()) {
+    relay.Cut(why);
+  } else {
+    relay.RefuseResume({why, ErrorCodeOf(why)});
+  }
+}
+
 void Broker::CheckPermissions() {
   loop_.AssertOnThread();
   if (access_.gate == nullptr) return;
   for (auto& [relay, owned] : relays_) {
     const absl::Status may = access_.gate->MayGoOn(relay->open(), relay->provider());
-    if (!may.ok()) relay->Cut(absl::PermissionDeniedError(std::string(MessageOf(may))));
+    if (!may.ok()) CutForGood(*relay, absl::PermissionDeniedError(std::string(MessageOf(may))));
   }
   std::vector<std::pair<uint64_t, absl::Status>> lost;
   registry_.ForEach([&](const Session& session) {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/broker.h"
+#include "broker/resumption.h"
 #include "crypto/random.h"
 
 namespace culvert::broker {
@@ -18,28 +19,63 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
   pending.asked().agent = open.provider.name;
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, open.provider));
   open.principal = std::move(who);
-  const uint64_t incarnation = open.incarnation;
-  auto session =
-      std::make_unique<Session>(loop_, crypto::RandomId(), std::move(open), pending.info().peer,
-                                pending.TakeStream(), times_.unread, *this);
+  const uint64_t id = SessionIdFor(open);
+  auto session = std::make_unique<Session>(loop_, id, std::move(open), pending.info().peer,
+                                           pending.TakeStream(), times_.session, *this);
   Session& added = *session;
-  sessions_log_.Log(LogLevel::kInfo, loop_.Now(),
-                    fmt::format("[session {:x}] agent {} registered from {}", added.id(),
-                                added.provider().ToString(), added.peer()));
-  if (std::unique_ptr<Session> replaced = registry_.Add(std::move(session))) {
-    if (incarnation == 0 || replaced->incarnation() != incarnation) {
-      takeovers_log_.Log(
-          LogLevel::kWarning, loop_.Now(),
-          fmt::format("[session {:x}] agent {} at {} taken over by {}", replaced->id(),
-                      replaced->provider().ToString(), replaced->peer(), added.peer()));
-    }
-    const absl::Status why = absl::AbortedError(fmt::format("taken over by {}", added.peer()));
-    replaced->End(why);
-    RemoveSession(std::move(replaced), why);
+  const bool resumed = added.IsResumed();
+  sessions_log_.Log(
+      LogLevel::kInfo, loop_.Now(),
+      fmt::format("[session {:x}] agent {} {} from {}", added.id(), added.provider().ToString(),
+                  resumed ? "came back" : "registered", added.peer()));
+  std::unique_ptr<Session> replaced = registry_.Add(std::move(session));
+  if (replaced != nullptr && replaced->id() == id) {
+    // One stream of it in place of another: nobody has come or gone.
+    replaced->End(absl::AbortedError("superseded"));
+    TakeBackOffers(*replaced);
+    Bury(std::move(replaced));
+  } else {
+    if (replaced != nullptr) TakeOver(std::move(replaced), added);
+    trail_.Registered(added);
   }
-  trail_.Registered(added);
   OfferWaiting(added);
   return absl::OkStatus();
+}
+
+void Broker::TakeOver(std::unique_ptr<Session> replaced, const Session& by) {
+  if (by.incarnation() == 0 || replaced->incarnation() != by.incarnation()) {
+    takeovers_log_.Log(LogLevel::kWarning, loop_.Now(),
+                       fmt::format("[session {:x}] agent {} at {} taken over by {}", replaced->id(),
+                                   replaced->provider().ToString(), replaced->peer(), by.peer()));
+  }
+  const absl::Status why = absl::AbortedError(fmt::format("taken over by {}", by.peer()));
+  replaced->End(why);
+  RemoveSession(std::move(replaced), why);
+}
+
+uint64_t Broker::SessionIdFor(const OpenSession& open) {
+  if (!open.earlier || !MayGoOnWith(*open.earlier, open)) return crypto::RandomId();
+  // Under --insecure tickets can be made up.
+  const Session* const other = registry_.FindById(open.earlier->session_id);
+  if (other != nullptr && other->provider() != open.provider) return crypto::RandomId();
+  return open.earlier->session_id;
+}
+
+bool Broker::MayGoOnWith(const EarlierSession& earlier, const OpenSession& open) {
+  if (!tunnel::IsCapable(open.capabilities)) {
+    const std::optional<Registry::Known> known = registry_.FindKnown(open.provider);
+    return known && !known->capable && known->session_id == earlier.session_id &&
+           known->principal == open.principal &&
+           (!known->away_since || loop_.Now() - *known->away_since <= kLegacyResumeTime);
+  }
+  const absl::StatusOr<culvert::v1::SessionTicket> ticket =
+      tickets_.OpenSession(earlier.ticket, WallNow());
+  return ticket.ok() && IsOfSession(*ticket, earlier.session_id, open);
+}
+
+std::string Broker::MakeTicket(uint64_t session_id, const OpenSession& opening) {
+  if (opening.incarnation == 0) return "";
+  return tickets_.Seal(SessionTicketOf(opening, session_id), WallNow());
 }
 
 absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
@@ -49,10 +85,10 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   pending.asked().agent = accept.provider.name;
   pending.asked().channel = fmt::format("{:x}", accept.channel_id);
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, accept.provider));
-  if (accept.resume) return absl::OutOfRangeError("this broker does not hold the channel");
   Relay* const relay = openings_.FindChannel(accept.channel_id);
   if (relay == nullptr || relay->state() != Relay::State::kOpening ||
-      relay->session_id() != accept.session_id || relay->open().provider != accept.provider) {
+      relay->session_id() != accept.session_id || relay->open().provider != accept.provider ||
+      relay->resume().has_value() != accept.resume_after.has_value()) {
     return absl::NotFoundError("no such channel is waiting to be accepted");
   }
   // The offer was made to one key: another one of the same name does not have the session.
@@ -60,22 +96,33 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   if (session == nullptr || session->id() != accept.session_id || session->principal() != who) {
     return absl::NotFoundError("no such channel is waiting to be accepted");
   }
+  // A legacy provider knows of no attempts: it has heard of the newest one last.
+  if (accept.resume_after && session->capable() && accept.attempt != relay->attempt()) {
+    return absl::NotFoundError("this attempt is not waiting to be accepted");
+  }
   openings_.SetOpen(*relay);
+  legacy_.Forget(relay->id());
   relay->Accept(accept, who, pending.TakeStream());
-  trail_.Opened(*relay);
+  if (relay->resume()) {
+    trail_.Resumed(*relay);
+  } else {
+    trail_.Opened(*relay);
+  }
   return absl::OkStatus();
 }
 
-void Broker::OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,
-                           const std::string& message) {
-  Relay* const relay = openings_.FindChannel(channel_id);
+void Broker::OnOpenRefused(Session& session, const OfferRefusal& refusal) {
+  Relay* const relay = openings_.FindChannel(refusal.channel_id);
   if (relay == nullptr) return;  // the consumer has gone already
   if (relay->session_id() != session.id() || relay->state() != Relay::State::kOpening) return;
   openings_.Forget(*relay);  // the offer is answered
-  if (code == tunnel::ErrorCode::kAlreadyExists && relay->MayRedraw()) {
+  if (relay->resume()) {
+    relay->RefuseResume(RefusedByProvider(refusal.code, refusal.message, refusal.last_message_id));
+    if (!absl::IsUnavailable(relay->end_status())) legacy_.Forget(relay->id());
+  } else if (refusal.code == tunnel::ErrorCode::kAlreadyExists && relay->MayRedraw()) {
     Offer(*relay, session);  // under another id
   } else {
-    relay->Refuse(code, message);
+    relay->Refuse(refusal.code, refusal.message);
   }
 }
 
@@ -90,23 +137,29 @@ void Broker::OnSessionLost(Session& session, absl::Status why) {
 }
 
 void Broker::OfferWaiting(Session& session) {
-  for (Relay* relay : openings_.WaitingFor(session.provider())) Offer(*relay, session);
+  for (Relay* relay : openings_.WaitingFor(session.provider())) OfferAgain(*relay, &session);
 }
 
 void Broker::TakeBackOffers(const Session& session) {
   Session* const instead = registry_.Find(session.provider());
-  for (Relay* relay : openings_.OfferedTo(session.id())) {
-    if (instead != nullptr) {
-      Offer(*relay, *instead);
-    } else {
-      Wait(*relay);
-    }
+  for (Relay* relay : openings_.OfferedTo(session.id())) OfferAgain(*relay, instead);
+}
+
+void Broker::OfferAgain(Relay& relay, Session* session) {
+  if (relay.resume()) {
+    session != nullptr ? OfferResume(relay, *session) : HoldResume(relay);
+  } else {
+    session != nullptr ? Offer(relay, *session) : Wait(relay);
   }
 }
 
 void Broker::RemoveSession(std::unique_ptr<Session> session, const absl::Status& why) {
   trail_.Unregistered(*session, why);
   TakeBackOffers(*session);
+  Bury(std::move(session));
+}
+
+void Broker::Bury(std::unique_ptr<Session> session) {
   done_sessions_.push_back(std::move(session));
   sweep_.Schedule();
 }

@@ -42,6 +42,7 @@ BrokerState::BrokerState(net::EventLoop& loop, const config::BrokerConfig& confi
       jwts_(loop, *store_, config.jwt_audience),
       gate_(pki_->authority(), records_, &jwts_),
       calls_(*pki_, records_, config.region, &jwts_),
+      tickets_(&store_->ticket_keys(), &store_->killed_channels()),
       admin_(*store_, {[this] { return authority_fingerprint(); },
                        [this](AdminChange change) { HandleChange(change); },
                        [this](const AuditEvent& event) {

@@ -16,6 +16,7 @@
 #include "broker/jwt_gate.h"
 #include "broker/pki.h"
 #include "broker/store_records.h"
+#include "broker/tickets.h"
 #include "config/broker_config.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
@@ -33,7 +34,7 @@ class BrokerState {
                                                            const config::BrokerConfig& config);
 
   BrokerAccess access() {
-    return {&gate_, &calls_, [this](const AuditEvent& event) { audit_.Write(event); }};
+    return {&gate_, &calls_, [this](const AuditEvent& event) { audit_.Write(event); }, &tickets_};
   }
   rpc::Credentials credentials() const;
   std::string authority_fingerprint() const { return pki_->authority().Fingerprint(); }
@@ -57,6 +58,7 @@ class BrokerState {
   JwtGate jwts_;
   Gate gate_;
   IdentityCalls calls_;
+  Tickets tickets_;
   Admin admin_;
   std::function<void()> on_permissions_changed_;
   std::unique_ptr<AdminServer> server_;

@@ -31,6 +31,7 @@ uint64_t Openings::DrawChannelId() const {
 void Openings::AddWaiting(Relay& relay) {
   Forget(relay);
   waiting_[relay.open().provider].insert(&relay);
+  if (relay.resume()) by_channel_.emplace(relay.id(), &relay);
 }
 
 void Openings::AddOffered(Relay& relay, uint64_t session_id, uint64_t channel_id) {

@@ -19,6 +19,7 @@ class Openings {
   // A random id that no channel has.
   uint64_t DrawChannelId() const;
 
+  // A resume is found by its channel too.
   void AddWaiting(Relay& relay);
   // To be called before the relay knows of it (Relay::OfferedTo).
   void AddOffered(Relay& relay, uint64_t session_id, uint64_t channel_id);
@@ -30,7 +31,7 @@ class Openings {
 
   std::vector<Relay*> WaitingFor(const ProviderKey& provider) const;
   std::vector<Relay*> OfferedTo(uint64_t session_id) const;
-  // Offered or open; null if there is none.
+  // Offered or open, or a resume; null if there is none.
   Relay* FindChannel(uint64_t channel_id) const;
 
  private:

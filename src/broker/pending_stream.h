@@ -32,6 +32,8 @@ class PendingStream final : private rpc::Stream::Delegate {
   const rpc::StreamInfo& info() const { return info_; }
   // What is known so far of who asks for what: for the records.
   AuditEvent& asked() { return asked_; }
+  // Not taken yet.
+  rpc::Stream& stream() { return *stream_; }
   // What the next owner takes over.
   std::unique_ptr<rpc::Stream> TakeStream() { return std::move(stream_); }
   SlotCounter::Slot TakeOpeningSlot() { return std::move(opening_slot_); }

@@ -23,7 +23,7 @@ std::unique_ptr<Session> Registry::Remove(uint64_t session_id, MonotonicTime now
   std::unique_ptr<Session> removed = std::move(found->second);
   by_id_.erase(found);
   by_key_.erase(removed->provider());
-  RememberAway(removed->provider(), now);
+  RememberAway(*removed, now);
   return removed;
 }
 
@@ -32,10 +32,24 @@ Session* Registry::Find(const ProviderKey& key) const {
   return found == by_key_.end() ? nullptr : found->second;
 }
 
+Session* Registry::FindById(uint64_t session_id) const {
+  const auto found = by_id_.find(session_id);
+  return found == by_id_.end() ? nullptr : found->second.get();
+}
+
 std::optional<MonotonicTime> Registry::AwaySince(const ProviderKey& key) const {
   const auto found = away_.find(key);
   if (found == away_.end()) return std::nullopt;
-  return found->second.since;
+  return found->second.last.away_since;
+}
+
+std::optional<Registry::Known> Registry::FindKnown(const ProviderKey& key) const {
+  if (const Session* session = Find(key)) {
+    return Known{session->id(), session->capable(), session->principal(), std::nullopt};
+  }
+  const auto found = away_.find(key);
+  if (found == away_.end()) return std::nullopt;
+  return found->second.last;
 }
 
 void Registry::ForgetAway(const ProviderKey& key) {
@@ -45,9 +59,11 @@ void Registry::ForgetAway(const ProviderKey& key) {
   away_.erase(found);
 }
 
-void Registry::RememberAway(const ProviderKey& key, MonotonicTime since) {
+void Registry::RememberAway(const Session& session, MonotonicTime since) {
+  const ProviderKey& key = session.provider();
   ForgetAway(key);
-  away_.emplace(key, Away{since, away_order_.insert(away_order_.end(), key)});
+  away_.emplace(key, Away{{session.id(), session.capable(), session.principal(), since},
+                          away_order_.insert(away_order_.end(), key)});
   if (away_.size() > kMaxAway) ForgetAway(ProviderKey(away_order_.front()));
 }
 

@@ -27,6 +27,16 @@ class Registry {
   std::unique_ptr<Session> Remove(uint64_t session_id, MonotonicTime now);
 
   Session* Find(const ProviderKey& key) const;
+  Session* FindById(uint64_t session_id) const;
+
+  // The session of a provider that is here, or the last one of a provider that is remembered.
+  struct Known {
+    uint64_t session_id = 0;
+    bool capable = false;
+    std::optional<Principal> principal;
+    std::optional<MonotonicTime> away_since;  // none: it is here
+  };
+  std::optional<Known> FindKnown(const ProviderKey& key) const;
   // Since when a known provider is away.
   std::optional<MonotonicTime> AwaySince(const ProviderKey& key) const;
 
@@ -41,11 +51,11 @@ class Registry {
   std::unordered_map<uint64_t, std::unique_ptr<Session>> by_id_;
   std::map<ProviderKey, Session*> by_key_;
   struct Away {
-    MonotonicTime since;
+    Known last;
     std::list<ProviderKey>::iterator place;  // in away_order_
   };
   void ForgetAway(const ProviderKey& key);
-  void RememberAway(const ProviderKey& key, MonotonicTime since);
+  void RememberAway(const Session& session, MonotonicTime since);
 
   std::map<ProviderKey, Away> away_;
   std::list<ProviderKey> away_order_;  // the one that is away longest first

@@ -40,12 +40,14 @@ absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost");
 
 }  // namespace
 
-Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::string peer,
+Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
+             std::optional<Resumption> resume, std::string peer,
              std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot opening,
              Duration opening_time, Owner& owner)
     : loop_(loop),
       id_(channel_id),
       open_(std::move(open)),
+      resume_(std::move(resume)),
       peer_(std::move(peer)),
       consumer_(*this, EnvelopeType::kConnectRequest, EnvelopeType::kConnectResponse),
       provider_(*this, EnvelopeType::kAcceptRequest, EnvelopeType::kAcceptResponse),
@@ -54,83 +56,30 @@ Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::s
       timer_(loop),
       started_(loop.Now()),
       opening_deadline_(started_ + opening_time) {
+  if (resume_) {
+    session_id_ = resume_->session_id;
+    accepted_by_ = resume_->provider;
+  }
   consumer_.stream = std::move(consumer);
   consumer_.stream->SetDelegate(&consumer_);
 }
 
 Relay::~Relay() = default;
 
-void Relay::WaitForProvider(Duration limit) {
+void Relay::WaitForProvider(Duration limit, SlotCounter::Slot held) {
+  held_ = std::move(held);
   SetState(State::kWaiting);
   timer_.Start(std::min(limit, opening_deadline_ - loop_.Now()),
                [this] { owner_.OnRelayTimeout(*this); });
 }
 
-void Relay::OfferedTo(uint64_t session_id, uint64_t channel_id) {
+void Relay::OfferedTo(uint64_t session_id, uint64_t channel_id, Duration limit) {
+  held_ = SlotCounter::Slot();
   session_id_ = session_id;
   id_ = channel_id;
   SetState(State::kOpening);
-  timer_.Start(opening_deadline_ - loop_.Now(), [this] { owner_.OnRelayTimeout(*this); });
-}
-
-void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who,
-                   std::unique_ptr<rpc::Stream> provider) {
-  CULVERT_CHECK(state_ == State::kOpening);
-  timer_.Cancel();
-  opening_ = SlotCounter::Slot();
-  provider_capabilities_ = accept.capabilities;
-  accepted_by_ = std::move(who);
-  provider_.stream = std::move(provider);
-  provider_.stream->SetDelegate(&provider_);
-  SetState(State::kRelaying);
-
-  if (OpenedCapable(provider_)) {
-    pb::AcceptResponse accepted;
-    accepted.mutable_accepted();
-    provider_.stream->Write(rpc::FrameOf(accepted));
-  }
-  pb::ConnectResponse opened;
-  opened.mutable_open_response()->set_session_id(session_id_);
-  opened.mutable_open_response()->set_channel_id(id_);
-  if (OpenedCapable(consumer_)) {
-    opened.mutable_open_response()->set_caps(accept.capabilities);
-    opened.mutable_open_response()->set_window(accept.window);
-    opened.mutable_open_response()->set_attempt(1);
-    opened.mutable_open_response()->set_e2e(accept.end_to_end);
-    if (accepted_by_) opened.mutable_open_response()->set_provider_key(accepted_by_->key);
-  }
-  consumer_.stream->Write(rpc::FrameOf(opened));
-  consumer_.stream->Read();
-  provider_.stream->Read();
-}
-
-void Relay::Refuse(tunnel::ErrorCode code, const std::string& message) {
-  pb::ConnectResponse response;
-  auto& error = *response.mutable_channel_open_error();
-  error.set_channel_id(id_);
-  error.set_message(message);
-  if (OpenedCapable(consumer_)) error.set_code(static_cast<culvert::v1::ErrorCode>(code));
-  consumer_.stream->Write(rpc::FrameOf(response));
-  End(ErrorStatus(code, message), absl::OkStatus(), absl::OkStatus());
-}
-
-void Relay::Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline) {
-  const absl::Status why = ErrorStatus(code, std::string(MessageOf(status)));
-  if (open_.return_not_available && absl::IsNotFound(status)) {
-    consumer_.stream->Write(NotAvailableLocally());
-    End(why, absl::OkStatus(), absl::OkStatus());
-    return;
-  }
-  if (OpenedCapable(consumer_)) {
-    pb::ConnectResponse response;
-    auto& error = *response.mutable_channel_open_error();
-    error.set_message(std::string(MessageOf(status)));
-    error.set_code(static_cast<culvert::v1::ErrorCode>(code));
-    error.set_offline_ms(static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(offline).count()));
-    consumer_.stream->Write(rpc::FrameOf(response));
-  }
-  End(why, status, absl::OkStatus());
+  timer_.Start(std::min(limit, opening_deadline_ - loop_.Now()),
+               [this] { owner_.OnRelayTimeout(*this); });
 }
 
 void Relay::Cut(const absl::Status& status) {
@@ -228,10 +177,6 @@ void Relay::HandleLost(Half& half) {
   End(orderly ? absl::OkStatus() : PathLost(), PathLost(), PathLost());
 }
 
-bool Relay::OpenedCapable(const Half& half) const {
-  return tunnel::IsCapable(&half == &consumer_ ? open_.capabilities : provider_capabilities_);
-}
-
 void Relay::End(const absl::Status& why, const absl::Status& consumer,
                 const absl::Status& provider) {
   if (state_ == State::kEnded) return;
@@ -243,6 +188,7 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
   end_status_ = consumer;
   timer_.Cancel();
   opening_ = SlotCounter::Slot();
+  held_ = SlotCounter::Slot();
   // The streams write what they still have, then finish.
   consumer_.stream->Finish(consumer);
   if (provider_.stream != nullptr) provider_.stream->Finish(provider);
@@ -254,24 +200,6 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
 void Relay::SetState(State to) {
   CULVERT_LOG(kDebug, "[channel {:x}] {} -> {}", id_, StateName(state_), StateName(to));
   state_ = to;
-}
-
-std::string Relay::Who() const {
-  return fmt::format("{} at {} -> {} {} {}", Printable(open_.consumer), peer_,
-                     open_.provider.ToString(), Printable(open_.service), Printable(open_.arg));
-}
-
-void Relay::LogEnd() const {
-  const double seconds = ToSeconds(outcome_.duration);
-  const std::string why = DescribeError(ErrorCodeOf(outcome_.why), MessageOf(outcome_.why));
-  if (!outcome_.opened) {
-    CULVERT_LOG(kInfo, "[channel {:x}] {}: not opened, ended after {:.1f} s: {}", id_, Who(),
-                seconds, why);
-    return;
-  }
-  CULVERT_LOG(kInfo, "[channel {:x}] {}: ended after {:.1f} s, {} bytes up, {} down: {}", id_,
-              Who(), seconds, outcome_.bytes_sent, outcome_.bytes_received,
-              outcome_.why.ok() ? "closed" : why);
 }
 
 }  // namespace culvert::broker

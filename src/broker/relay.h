@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "broker/admission.h"
 #include "broker/requests.h"
+#include "broker/resumption.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
 #include "rpc/codec.h"
@@ -46,6 +47,8 @@ class Relay {
     virtual void OnRelayEnded(Relay& relay) = 0;
     // The provider did not accept in time, or did not come back: the owner fails the opening.
     virtual void OnRelayTimeout(Relay& relay) = 0;
+    // What the consumer of `relay`, which was just accepted, may resume it with.
+    virtual std::string MakeTicket(const Relay& relay) = 0;
 
    protected:
     ~Owner() = default;
@@ -63,10 +66,11 @@ class Relay {
   static constexpr int kMaxRedraws = 3;
 
   // `peer` is the consumer's address. `opening` counts as an opening under way until the channel is
-  // open or over, which is after `opening_time` at the latest.
-  Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open, std::string peer,
-        std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot opening, Duration opening_time,
-        Owner& owner);
+  // open or over, which is after `opening_time` at the latest. With `resume` it is one more path of
+  // that channel.
+  Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
+        std::optional<Resumption> resume, std::string peer, std::unique_ptr<rpc::Stream> consumer,
+        SlotCounter::Slot opening, Duration opening_time, Owner& owner);
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -74,6 +78,12 @@ class Relay {
   uint64_t id() const { return id_; }
   State state() const { return state_; }
   const OpenChannel& open() const { return open_; }
+  const std::optional<Resumption>& resume() const { return resume_; }
+  uint32_t attempt() const { return resume_ ? resume_->attempt : 1; }
+  // Once accepted.
+  uint64_t provider_capabilities() const { return provider_capabilities_; }
+  uint32_t resume_timeout_s() const { return resume_timeout_s_; }
+  culvert::v1::EndToEnd end_to_end() const { return end_to_end_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
   // Once kEnded.
@@ -81,22 +91,25 @@ class Relay {
   // Once kEnded: what the consumer's half ended with.
   const absl::Status& end_status() const { return end_status_; }
 
-  // The provider is away: waits until OfferedTo, at most `limit`.
-  void WaitForProvider(Duration limit);
+  // The provider is away: waits until OfferedTo, at most `limit`. `held` is given back then.
+  void WaitForProvider(Duration limit, SlotCounter::Slot held = {});
   // Counts one more redraw; false when there were enough of them.
   bool MayRedraw() { return ++redraws_ <= kMaxRedraws; }
-  // The provider was asked under `channel_id`: it may accept until the opening's time is over.
-  void OfferedTo(uint64_t session_id, uint64_t channel_id);
+  // The provider was asked under `channel_id`: it may accept for `limit`, until the opening's time
+  // is over.
+  void OfferedTo(uint64_t session_id, uint64_t channel_id, Duration limit);
   // The provider accepted: `who` it is, none under --insecure. The channel is open.
   void Accept(const AcceptChannel& accept, std::optional<Principal> who,
               std::unique_ptr<rpc::Stream> provider);
-  // Who accepted.
+  // Who accepted; of a resume that is not accepted yet, who did at first.
   const std::optional<Principal>& provider() const { return accepted_by_; }
   // The opening failed, by the provider's word or ours: the consumer hears it as a
   // channel_open_error.
   void Refuse(tunnel::ErrorCode code, const std::string& message);
   // The opening failed for a reason that is a status of its own (NOT_FOUND, DEADLINE_EXCEEDED, …).
   void Fail(const absl::Status& status, tunnel::ErrorCode code, Duration offline);
+  // The resume comes to nothing.
+  void RefuseResume(const ResumeRefusal& refusal);
   // Ends both halves with `status`.
   void Cut(const absl::Status& status);
 
@@ -129,6 +142,7 @@ class Relay {
   void NoteError(const Half& from, const Bytes& body);
   Half& Other(Half& half) { return &half == &consumer_ ? provider_ : consumer_; }
   bool OpenedCapable(const Half& half) const;
+  void AnswerConsumer(const AcceptChannel& accept);
   // "alice at 127.0.0.1:4022 -> projects/default/edge-1 tcp host:22".
   std::string Who() const;
   // `why` is for the records, the others are for the two halves.
@@ -139,15 +153,19 @@ class Relay {
   net::EventLoop& loop_;
   uint64_t id_;
   const OpenChannel open_;
+  const std::optional<Resumption> resume_;
   const std::string peer_;
   Half consumer_;
   Half provider_;
   SlotCounter::Slot opening_;
+  SlotCounter::Slot held_;
   Owner& owner_;
   net::Timer timer_;
   State state_ = State::kWaiting;
   uint64_t session_id_ = 0;
   uint64_t provider_capabilities_ = 0;
+  uint32_t resume_timeout_s_ = 0;
+  culvert::v1::EndToEnd end_to_end_ = culvert::v1::END_TO_END_UNSPECIFIED;
   std::optional<Principal> accepted_by_;
   int redraws_ = 0;
   absl::Status said_error_;  // what the first Error that was passed on says

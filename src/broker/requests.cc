@@ -62,6 +62,10 @@ absl::StatusOr<ProviderKey> LocalKeyOf(Version version, const Request& request,
   return key;
 }
 
+absl::Status BadConsumer(const std::string& name) {
+  return Bad("name", name, "at most 128 printable characters");
+}
+
 absl::Status CheckTarget(const OpenChannel& open) {
   if (open.service != "tcp") return absl::OkStatus();
   return Annotate(ParseTarget(open.arg).status(), "arg of tcp");
@@ -72,8 +76,7 @@ absl::StatusOr<OpenChannel> ReadOpen(Version version,
                                      const std::string& region) {
   OpenChannel open;
   CULVERT_ASSIGN_OR_RETURN(open.provider, KeyOf(version, request, request.provider_name(), region));
-  if (!IsPrintableName(request.name()))
-    return Bad("name", request.name(), "at most 128 printable characters");
+  if (!IsPrintableName(request.name())) return BadConsumer(request.name());
   if (!IsResourceId(request.service()))
     return Bad("service", request.service(), "the name of a service");
   if (request.arg().size() > kMaxArgBytes) {
@@ -85,11 +88,38 @@ absl::StatusOr<OpenChannel> ReadOpen(Version version,
   open.arg = request.arg();
   open.capabilities = request.caps();
   open.window = request.window();
+  open.resume_timeout_s = request.resume_timeout_s();
   open.end_to_end = request.e2e();
   // v1alpha2 has no such field.
   open.return_not_available = version == Version::kV1 && request.return_not_available();
   CULVERT_RETURN_IF_ERROR(CheckTarget(open));
   return open;
+}
+
+absl::Status CheckTicket(const std::string& ticket) {
+  if (ticket.size() <= kMaxTicketBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("ticket of {} bytes: at most {}", ticket.size(), kMaxTicketBytes));
+}
+
+absl::StatusOr<ResumeChannel> ReadResume(Version version,
+                                         const pb::ConnectRequest::ResumeRequest& request,
+                                         const std::string& region) {
+  ResumeChannel resume;
+  CULVERT_ASSIGN_OR_RETURN(resume.provider,
+                           LocalKeyOf(version, request, request.provider_name(), region));
+  if (!IsPrintableName(request.name())) return BadConsumer(request.name());
+  CULVERT_RETURN_IF_ERROR(CheckTicket(request.ticket()));
+  resume.consumer = request.name();
+  resume.session_id = request.session_id();
+  resume.channel_id = request.channel_id();
+  resume.last_message_id = request.last_message_id();
+  resume.capabilities = request.caps();
+  resume.ticket = request.ticket();
+  resume.attempt = request.attempt();
+  resume.window = request.window();
+  resume.return_not_available = version == Version::kV1 && request.return_not_available();
+  return resume;
 }
 
 template <typename Proto>
@@ -120,6 +150,22 @@ std::vector<std::string> ServicesOf(const Request& open) {
   return services;
 }
 
+// What both forms have.
+template <typename Request>
+absl::StatusOr<AcceptChannel> ReadAccept(Version version, const Request& request,
+                                         const std::string& region) {
+  AcceptChannel accept;
+  CULVERT_ASSIGN_OR_RETURN(accept.provider, LocalKeyOf(version, request, request.name(), region));
+  accept.session_id = request.session_id();
+  accept.channel_id = request.channel_id();
+  accept.capabilities = request.caps();
+  accept.window = request.window();
+  accept.end_to_end = request.e2e();
+  accept.resume_timeout_s = request.resume_timeout_s();
+  accept.attempt = request.attempt();
+  return accept;
+}
+
 }  // namespace
 
 rpc::Frame NotAvailableLocally() {
@@ -141,9 +187,9 @@ absl::StatusOr<ConnectOpening> ParseConnectOpening(Version version, const Bytes&
     return ConnectOpening(std::move(open));
   }
   if (!request.has_resume_request()) return NotAnOpening();
-  const bool not_available =
-      version == Version::kV1 && request.resume_request().return_not_available();
-  return ConnectOpening(ResumeChannel{not_available});
+  CULVERT_ASSIGN_OR_RETURN(ResumeChannel resume,
+                           ReadResume(version, request.resume_request(), region));
+  return ConnectOpening(std::move(resume));
 }
 
 absl::StatusOr<OpenSession> ParseListenOpening(Version version, const Bytes& message,
@@ -158,28 +204,20 @@ absl::StatusOr<OpenSession> ParseListenOpening(Version version, const Bytes& mes
   if (!request.has_resume_request()) return NotAnOpening();
   const auto& resume = request.resume_request();
   CULVERT_ASSIGN_OR_RETURN(ProviderKey key, LocalKeyOf(version, resume, resume.name(), region));
-  return OpenSession{std::move(key), resume.caps(), resume.incarnation(), ServicesOf(resume)};
+  CULVERT_RETURN_IF_ERROR(CheckTicket(resume.session_ticket()));
+  return OpenSession{std::move(key), resume.caps(), resume.incarnation(), ServicesOf(resume),
+                     EarlierSession{resume.session_id(), resume.session_ticket()}};
 }
 
 absl::StatusOr<AcceptChannel> ParseAcceptOpening(Version version, const Bytes& message,
                                                  const std::string& region) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, ParseControl<pb::AcceptRequest>(
                                                    rpc::EnvelopeType::kAcceptRequest, message));
-  AcceptChannel accept;
-  if (request.has_open_request()) {
-    const auto& open = request.open_request();
-    CULVERT_ASSIGN_OR_RETURN(accept.provider, LocalKeyOf(version, open, open.name(), region));
-    accept.session_id = open.session_id();
-    accept.channel_id = open.channel_id();
-    accept.capabilities = open.caps();
-    accept.window = open.window();
-    accept.end_to_end = open.e2e();
-    return accept;
-  }
+  if (request.has_open_request()) return ReadAccept(version, request.open_request(), region);
   if (!request.has_resume_request()) return NotAnOpening();
   const auto& resume = request.resume_request();
-  CULVERT_ASSIGN_OR_RETURN(accept.provider, LocalKeyOf(version, resume, resume.name(), region));
-  accept.resume = true;
+  CULVERT_ASSIGN_OR_RETURN(AcceptChannel accept, ReadAccept(version, resume, region));
+  accept.resume_after = resume.last_message_id();
   return accept;
 }
 

@@ -20,6 +20,8 @@ namespace culvert::broker {
 
 // Longest `arg` of an opening.
 inline constexpr size_t kMaxArgBytes = 4096;
+// Longest ticket that anybody opens: what this broker seals is shorter.
+inline constexpr size_t kMaxTicketBytes = 8192;
 
 struct OpenChannel {
   ProviderKey provider;
@@ -28,6 +30,7 @@ struct OpenChannel {
   std::string arg;
   uint64_t capabilities = 0;  // 0: legacy
   uint64_t window = 0;
+  uint32_t resume_timeout_s = 0;      // for how long it holds the channel without a path
   bool return_not_available = false;  // instead of NOT_FOUND
   // Whether the bytes are to be encrypted from end to end, as the consumer says.
   culvert::v1::EndToEnd end_to_end = culvert::v1::END_TO_END_UNSPECIFIED;
@@ -35,17 +38,32 @@ struct OpenChannel {
   std::optional<Principal> principal = std::nullopt;
 };
 
-// This broker keeps no channel that lost a half: nothing of it is needed.
+// Nothing of it counts but by the ticket, or by what the broker remembers of a legacy peer.
 struct ResumeChannel {
+  ProviderKey provider;
+  std::string consumer;
+  uint64_t session_id = 0;
+  uint64_t channel_id = 0;
+  uint64_t last_message_id = 0;
+  uint64_t capabilities = 0;
+  std::string ticket = {};
+  uint32_t attempt = 0;
+  uint64_t window = 0;
   bool return_not_available = false;  // instead of OUT_OF_RANGE
 };
 
-// Also what a resume asks for: this broker keeps no session that is lost, and the new id says so.
+// What of an earlier session the provider wants to go on with.
+struct EarlierSession {
+  uint64_t session_id = 0;
+  std::string ticket = {};
+};
+
 struct OpenSession {
   ProviderKey provider;
   uint64_t capabilities = 0;
   uint64_t incarnation = 0;
   std::vector<std::string> services = {};
+  std::optional<EarlierSession> earlier = std::nullopt;
   std::optional<Principal> principal = std::nullopt;  // as in OpenChannel
 };
 
@@ -56,7 +74,10 @@ struct AcceptChannel {
   uint64_t capabilities = 0;
   uint64_t window = 0;
   culvert::v1::EndToEnd end_to_end = culvert::v1::END_TO_END_UNSPECIFIED;
-  bool resume = false;
+  uint32_t resume_timeout_s = 0;
+  uint32_t attempt = 0;
+  // Of a resume: the last that the provider has received. None for an opening.
+  std::optional<uint64_t> resume_after = std::nullopt;
 };
 
 // The answer to who asked to hear this instead of NOT_FOUND or OUT_OF_RANGE.

@@ -15,47 +15,89 @@ namespace culvert::broker {
 
 namespace pb = ntt::proxies::v1;
 
+namespace {
+
+template <typename Offer>
+void FillOffer(const OpenChannel& open, Offer& offer) {
+  offer.set_service(open.service);
+  offer.set_arg(open.arg);
+}
+
+template <typename Offer>
+void FillAdditions(const OpenChannel& open, const std::string& consumer_address, uint32_t attempt,
+                   Offer& offer) {
+  offer.set_caps(open.capabilities);
+  offer.set_window(open.window);
+  offer.set_attempt(attempt);
+  offer.set_e2e(open.end_to_end);
+  // A legacy consumer does not say: the broker holds its channels for that long.
+  offer.set_resume_timeout_s(tunnel::IsCapable(open.capabilities) ? open.resume_timeout_s
+                                                                  : kLegacyResumeSeconds);
+  auto& consumer = *offer.mutable_consumer();
+  consumer.set_address(consumer_address);
+  if (open.principal) {
+    consumer.set_spiffe_id(open.principal->id.ToString());
+    consumer.set_key_thumbprint(open.principal->key);
+  }
+}
+
+}  // namespace
+
 Session::Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
-                 std::unique_ptr<rpc::Stream> stream, Duration unread_time, Owner& owner)
+                 std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner)
     : id_(id),
       opening_(std::move(opening)),
       since_(loop.Now()),
       peer_(std::move(peer)),
       stream_(std::move(stream)),
-      unread_time_(unread_time),
+      times_(times),
       unread_timer_(loop),
+      ticket_timer_(loop),
       owner_(owner) {
   stream_->SetDelegate(this);
-  pb::ListenResponse response;
-  response.mutable_listening()->set_session_id(id_);
-  if (capable()) response.mutable_listening()->set_caps(tunnel::kOwnCapabilities);
-  Write(rpc::FrameOf(response));
+  WriteListening();
   stream_->Read();
 }
 
 Session::~Session() = default;
 
+void Session::WriteListening() {
+  pb::ListenResponse response;
+  response.mutable_listening()->set_session_id(id_);
+  if (capable()) {
+    response.mutable_listening()->set_caps(tunnel::kOwnCapabilities);
+    response.mutable_listening()->set_session_ticket(owner_.MakeTicket(id_, opening_));
+    ticket_timer_.Start(times_.ticket_renewal, [this] { WriteListening(); });
+  }
+  Write(rpc::FrameOf(response));
+}
+
 absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
                             const std::string& consumer_address) {
-  if (stream_ == nullptr) return absl::UnavailableError("agent is going away");
   pb::ListenResponse response;
   auto& offer = *response.mutable_open_channel_response();
   offer.set_channel_id(channel_id);
-  offer.set_service(open.service);
-  offer.set_arg(open.arg);
+  FillOffer(open, offer);
+  if (capable()) FillAdditions(open, consumer_address, 1, offer);
+  return WriteOffer(rpc::FrameOf(response));
+}
+
+absl::Status Session::OfferResume(const Resumption& resume, const OpenChannel& open,
+                                  const std::string& consumer_address) {
+  pb::ListenResponse response;
+  auto& offer = *response.mutable_resume_channel_response();
+  offer.set_channel_id(resume.channel_id);
+  offer.set_last_message_id(resume.last_message_id);
+  FillOffer(open, offer);
   if (capable()) {
-    offer.set_caps(open.capabilities);
-    offer.set_window(open.window);
-    offer.set_attempt(1);
-    offer.set_e2e(open.end_to_end);
-    auto& consumer = *offer.mutable_consumer();
-    consumer.set_address(consumer_address);
-    if (open.principal) {
-      consumer.set_spiffe_id(open.principal->id.ToString());
-      consumer.set_key_thumbprint(open.principal->key);
-    }
+    FillAdditions(open, consumer_address, resume.attempt, offer);
+    offer.set_resume_timeout_s(resume.timeout_s);
   }
-  rpc::Frame frame = rpc::FrameOf(response);
+  return WriteOffer(rpc::FrameOf(response));
+}
+
+absl::Status Session::WriteOffer(rpc::Frame frame) {
+  if (stream_ == nullptr) return absl::UnavailableError("agent is going away");
   if (!HasRoomFor(frame)) {
     return absl::ResourceExhaustedError("agent does not keep up with openings");
   }
@@ -63,7 +105,7 @@ absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
   return absl::OkStatus();
 }
 
-void Session::TakeBack(uint64_t channel_id, const absl::Status& why) {
+void Session::TellCut(uint64_t channel_id, const absl::Status& why) {
   if (stream_ == nullptr || !capable()) return;
   pb::ListenResponse response;
   auto& cut = *response.mutable_notice()->mutable_cut();
@@ -97,7 +139,7 @@ void Session::CountTaken() {
 
 void Session::WatchReading() {
   CountTaken();
-  unread_timer_.Start(unread_time_, [this, before = taken_] {
+  unread_timer_.Start(times_.unread, [this, before = taken_] {
     CountTaken();
     if (unread_.empty()) return;
     if (taken_ != before) {
@@ -111,6 +153,7 @@ void Session::WatchReading() {
 void Session::End(const absl::Status& why) {
   if (stream_ == nullptr) return;
   unread_timer_.Cancel();
+  ticket_timer_.Cancel();
   stream_->Finish(why);
   stream_.reset();
 }
@@ -139,9 +182,9 @@ void Session::HandleControl(const Bytes& message) {
   }
   stream_->Read();
   const auto& error = request.channel_open_error();
-  owner_.OnOpenRefused(*this, error.channel_id(),
-                       tunnel::ErrorCodeFromNumber(static_cast<uint32_t>(error.code())),
-                       tunnel::CutErrorText(error.message()));
+  owner_.OnOpenRefused(
+      *this, {error.channel_id(), tunnel::ErrorCodeFromNumber(static_cast<uint32_t>(error.code())),
+              tunnel::CutErrorText(error.message()), error.last_message_id()});
 }
 
 void Session::OnWritten() {

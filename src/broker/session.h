@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "broker/requests.h"
+#include "broker/resumption.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
 #include "rpc/stream.h"
@@ -16,27 +17,42 @@
 
 namespace culvert::broker {
 
+// A provider's word that it does not take a channel that it was offered.
+struct OfferRefusal {
+  uint64_t channel_id = 0;
+  tunnel::ErrorCode code = tunnel::ErrorCode::kUnspecified;
+  std::string message;
+  uint64_t last_message_id = 0;  // that the provider had received; of kEnded
+};
+
 // Confined to the control loop. Owned by the Broker.
 class Session final : private rpc::Stream::Delegate {
  public:
   class Owner {
    public:
     // The provider cannot serve a channel that it was offered.
-    virtual void OnOpenRefused(Session& session, uint64_t channel_id, tunnel::ErrorCode code,
-                               const std::string& message) = 0;
+    virtual void OnOpenRefused(Session& session, const OfferRefusal& refusal) = 0;
     // The Listen stream is over. Called once, last; the owner removes the session in a later turn.
     virtual void OnSessionLost(Session& session, absl::Status why) = 0;
+    // What a capable provider may go on with elsewhere; empty if it may not.
+    virtual std::string MakeTicket(uint64_t session_id, const OpenSession& opening) = 0;
 
    protected:
     ~Owner() = default;
   };
 
+  struct Times {
+    // A provider that takes nothing of what it is told for so long is lost.
+    Duration unread = std::chrono::seconds(10);
+    // Well below what a ticket lives.
+    Duration ticket_renewal = std::chrono::hours(24);
+  };
+
   // What may wait for the provider to read it.
   static constexpr size_t kMaxUnreadBytes = size_t{256} * 1024;
 
-  // A provider that takes nothing of what it is told for `unread_time` is lost.
   Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
-          std::unique_ptr<rpc::Stream> stream, Duration unread_time, Owner& owner);
+          std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner);
   ~Session();
 
   uint64_t id() const { return id_; }
@@ -47,14 +63,19 @@ class Session final : private rpc::Stream::Delegate {
   MonotonicTime since() const { return since_; }
   bool capable() const { return tunnel::IsCapable(opening_.capabilities); }
   const std::string& peer() const { return peer_; }
+  // Whether it goes on with the session that the provider had before.
+  bool IsResumed() const { return opening_.earlier && opening_.earlier->session_id == id_; }
 
   // Asks the provider to accept `channel_id` of the consumer at `consumer_address`.
   // RESOURCE_EXHAUSTED when it does not read its offers.
   absl::Status Offer(uint64_t channel_id, const OpenChannel& open,
                      const std::string& consumer_address);
-  // Takes the offer of `channel_id` back: nobody waits for it any more, because of `why`. A legacy
-  // provider finds out when it accepts.
-  void TakeBack(uint64_t channel_id, const absl::Status& why);
+  // The same for a channel that the provider holds.
+  absl::Status OfferResume(const Resumption& resume, const OpenChannel& open,
+                           const std::string& consumer_address);
+  // That the channel has ended for good, because of `why`: an offer that nobody waits for any more,
+  // or what may not go on. A legacy provider finds out when it accepts.
+  void TellCut(uint64_t channel_id, const absl::Status& why);
   // Ends the stream with `why`; OnSessionLost is not called for it.
   void End(const absl::Status& why);
 
@@ -64,6 +85,8 @@ class Session final : private rpc::Stream::Delegate {
   void OnPeerFinished() override;
   void OnEnd(absl::Status status) override;
   void HandleControl(const Bytes& message);
+  void WriteListening();
+  absl::Status WriteOffer(rpc::Frame frame);
   void Write(rpc::Frame frame);
   bool HasRoomFor(const rpc::Frame& frame);
   void CountTaken();
@@ -78,8 +101,9 @@ class Session final : private rpc::Stream::Delegate {
   std::deque<size_t> unread_;            // sizes of the frames that the transport has not taken
   size_t unread_bytes_ = 0;
   uint64_t taken_ = 0;  // frames
-  const Duration unread_time_;
+  const Times times_;
   net::Timer unread_timer_;
+  net::Timer ticket_timer_;
   Owner& owner_;
 };
 

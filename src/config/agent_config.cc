@@ -64,6 +64,10 @@ Settings RunSettings(AgentConfig& config) {
           {"dial-timeout", '\0', "DURATION", "How long resolving and dialling a target may take.",
            FormatDuration(config.dial_timeout), FileForm::kQuantity},
           config.dial_timeout, ParsePositiveDuration),
+      ValueSetting({"resume-timeout", '\0', "DURATION",
+                    "How long a connection outlives the loss of its path; 0: not at all.",
+                    FormatDuration(config.resume_timeout), FileForm::kQuantity},
+                   config.resume_timeout, ParseDuration),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/agent.toml for root, else "
                                                          "~/.config/culvert/agent.toml",

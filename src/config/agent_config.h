@@ -29,6 +29,7 @@ struct AgentConfig {
   bool rotate_key = false;         // renewals bring new keys
   bool plaintext = false;          // serve users without end-to-end encryption too
   Duration dial_timeout = std::chrono::seconds(10);
+  Duration resume_timeout = std::chrono::minutes(5);
   EnrolConfig enrol;  // kEnroll only
   bool json = false;  // kStatus only
 };

@@ -17,6 +17,7 @@ ClientOptions ClientOptionsOf(const Config& config) {
   options.service_domain = config.service_domain;
   options.name = config.name;
   options.memory_limit = config.common.memory_limit;
+  options.resume_timeout = config.resume_timeout;
   options.insecure = config.common.insecure;
   options.state_dir = config.common.state_dir;
   options.rotate_key = config.rotate_key;
@@ -33,6 +34,7 @@ ChangedKeys ChangedForNextStart(const Config& now, const Config& next) {
   keys.Note("region", now.region, next.region);
   keys.Note("service_domain", now.service_domain, next.service_domain);
   keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
+  keys.Note("resume_timeout", now.resume_timeout, next.resume_timeout);
   keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
   if constexpr (requires { now.json; }) keys.Note("json", now.json, next.json);
   return keys;

@@ -133,6 +133,10 @@ Settings SharedSettings(ForwarderConfig& config) {
       ValueSetting({"open-timeout", '\0', "DURATION", "How long to wait for an agent that is away.",
                     FormatDuration(config.open_timeout), FileForm::kQuantity},
                    config.open_timeout, ParsePositiveDuration),
+      ValueSetting({"resume-timeout", '\0', "DURATION",
+                    "How long a connection outlives the loss of its path; 0: not at all.",
+                    FormatDuration(config.resume_timeout), FileForm::kQuantity},
+                   config.resume_timeout, ParseDuration),
   };
   for (Setting& setting : CommonSettings(config.common, {"~/.config/culvert/forward.toml, else "
                                                          "/etc/culvert/forward.toml",

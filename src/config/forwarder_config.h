@@ -46,6 +46,7 @@ struct ForwarderConfig {
   std::vector<ForwardSpec> forwards;  // kForward: at least one
   ConnectSpec connect;                // kConnect only
   Duration open_timeout = std::chrono::seconds(10);
+  Duration resume_timeout = std::chrono::minutes(5);
   bool rotate_key = false;                        // renewals bring new keys
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only

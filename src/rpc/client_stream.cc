@@ -20,8 +20,9 @@ using grpc::ByteBuffer;
 // the task that deletes the reactor is the last one that mentions it (ARCHITECTURE.md, "Threads").
 class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
  public:
-  ClientReactor(net::EventLoop& loop, const std::shared_ptr<grpc::ChannelInterface>& channel)
-      : loop_(loop), stub_(channel), keep_alive_(loop) {}
+  ClientReactor(net::EventLoop& loop, const std::shared_ptr<grpc::ChannelInterface>& channel,
+                std::shared_ptr<Traffic> traffic)
+      : loop_(loop), stub_(channel), keep_alive_(loop), traffic_(std::move(traffic)) {}
 
   void Start(const std::string& method) {
     stub_.PrepareBidiStreamingCall(&context_, method, grpc::StubOptions(), this);
@@ -93,6 +94,8 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
     }
     Bytes message = ToBytes(incoming_);
     incoming_.Clear();
+    traffic_->last_heard = loop_.Now();
+    ++traffic_->heard;
     if (delegate_ == nullptr) return;
     if (reads_on_) Read();
     delegate_->OnMessage(std::move(message));
@@ -125,6 +128,7 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
     if (state_ != State::kOpen || writing_ == Writing::kBroken) return;
     if (const ByteBuffer* next = writes_.StartNext()) {
       StartWrite(next);
+      if (traffic_->on_write) traffic_->on_write();
     } else if (writing_ == Writing::kFinishing && writes_.empty()) {
       writing_ = Writing::kFinished;
       StartWritesDone();
@@ -147,6 +151,7 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
   net::EventLoop::KeepAlive keep_alive_;
   Stream::Delegate* delegate_ = nullptr;
   ClientReactor** owner_gone_ = nullptr;  // the owner's pointer to us, cleared before we go
+  const std::shared_ptr<Traffic> traffic_;
   std::shared_ptr<void> held_;
   ByteBuffer incoming_;
   WriteQueue writes_;
@@ -194,9 +199,11 @@ class ClientStream final : public Stream {
 
 std::unique_ptr<Stream> StartClientStream(net::EventLoop& loop,
                                           const std::shared_ptr<grpc::Channel>& channel,
-                                          const std::string& method) {
+                                          const std::string& method,
+                                          std::shared_ptr<Traffic> traffic) {
   loop.AssertOnThread();
-  auto* reactor = new ClientReactor(loop, std::shared_ptr<grpc::ChannelInterface>(channel));
+  auto* reactor =
+      new ClientReactor(loop, std::shared_ptr<grpc::ChannelInterface>(channel), std::move(traffic));
   reactor->Start(method);
   return std::make_unique<ClientStream>(reactor);
 }

@@ -19,6 +19,8 @@ const char* MethodPath(Method method) {
       return "/ntt.proxies.v1.BrokerService/Listen";
     case Method::kAccept:
       return "/ntt.proxies.v1.BrokerService/Accept";
+    case Method::kAttach:
+      return "/culvert.v1.Control/Attach";
     case Method::kEnroll:
       return "/culvert.v1.Identity/Enroll";
     case Method::kLogin:
@@ -59,19 +61,55 @@ grpc::ChannelArguments Arguments(const Credentials& credentials) {
 
 Connection::Connection(net::EventLoop& loop, const std::string& address,
                        const Credentials& credentials)
-    : loop_(loop), address_(address) {
+    : loop_(loop), address_(address), credentials_(credentials) {
   QuietLibraries();
-  SetCredentials(credentials);
+  Reconnect();
 }
+
+Connection::~Connection() { SetOnWrite(nullptr); }
 
 void Connection::SetCredentials(const Credentials& credentials) {
-  channel_ = grpc::CreateCustomChannel(address_, credentials.client(), Arguments(credentials));
+  credentials_ = credentials;
+  Connect(address_);
 }
 
-Connection::~Connection() = default;
+void Connection::Reconnect(const std::string& address) {
+  // What still runs over the old one is not heard any more.
+  if (traffic_ != nullptr) traffic_->on_write = nullptr;
+  traffic_ = std::make_shared<Traffic>();
+  traffic_->on_write = on_write_;
+  since_ = loop_.Now();
+  Connect(address.empty() ? address_ : address);
+}
+
+void Connection::Connect(const std::string& address) {
+  channel_ = grpc::CreateCustomChannel(address, credentials_.client(), Arguments(credentials_));
+}
+
+void Connection::SetOnWrite(std::function<void()> on_write) {
+  on_write_ = std::move(on_write);
+  traffic_->on_write = on_write_;
+}
+
+Connection::State Connection::state() const {
+  switch (channel_->GetState(/*try_to_connect=*/false)) {
+    case GRPC_CHANNEL_IDLE:
+    case GRPC_CHANNEL_SHUTDOWN:
+      return State::kIdle;
+    case GRPC_CHANNEL_CONNECTING:
+      return State::kConnecting;
+    case GRPC_CHANNEL_READY:
+      return State::kReady;
+    case GRPC_CHANNEL_TRANSIENT_FAILURE:
+      return State::kFailed;
+  }
+  return State::kIdle;
+}
 
 std::unique_ptr<Stream> Connection::Start(Method method) {
-  return StartClientStream(loop_, channel_, MethodPath(method));
+  auto stream = StartClientStream(loop_, channel_, MethodPath(method), traffic_);
+  if (on_write_) on_write_();
+  return stream;
 }
 
 }  // namespace culvert::rpc

@@ -1,9 +1,11 @@
 // A client's connection to a broker.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "net/event_loop.h"
 #include "rpc/credentials.h"
 #include "rpc/stream.h"
@@ -14,17 +16,26 @@ class Channel;
 
 namespace culvert::rpc {
 
-// The RPCs that clients call. Those after kAccept are unary: one Write, Finish(OK), one message.
+// The RPCs that clients call. Those after kAttach are unary: one Write, Finish(OK), one message.
 enum class Method {
   kConnect,
   kListen,
   kAccept,
+  kAttach,
   kEnroll,
   kLogin,
   kRenew,
   kWhoAmI,
   kListAgents,
   kKeyRotations,
+};
+
+// What passes over a connection, all its streams together. Confined to the loop.
+struct Traffic {
+  MonotonicTime last_heard{};  // loop time of the last message that came
+  uint64_t heard = 0;          // messages
+  // Runs when a message is handed to the transport; must not destroy streams.
+  std::function<void()> on_write;
 };
 
 // Connects when the first stream starts, and again by itself when the connection is lost; a stream
@@ -39,10 +50,37 @@ class Connection {
   // For the streams that are started from now on: they get a connection of their own, those that
   // run go on over the old one.
   void SetCredentials(const Credentials& credentials);
+  // The same because the connection there is seems to be no use any more: what is started from now
+  // on connects at once, and not after what is left of a wait or of an attempt that began while the
+  // network was away. `address` is where to connect instead of what the name says now; empty: ask.
+  void Reconnect(const std::string& address = {});
+
+  enum class State {
+    kIdle,        // connects with the next stream
+    kConnecting,  // or resolves the name
+    kReady,
+    kFailed,  // waits before it connects again
+  };
+  // Of the connection that the next stream will use.
+  State state() const;
+  const std::string& address() const { return address_; }
+
+  // Since the last Reconnect.
+  const Traffic& traffic() const { return *traffic_; }
+  // When the connection was made anew last, or came to be.
+  MonotonicTime since() const { return since_; }
+  // Runs whenever a stream starts or writes; see Traffic::on_write.
+  void SetOnWrite(std::function<void()> on_write);
 
  private:
+  void Connect(const std::string& address);
+
   net::EventLoop& loop_;
   const std::string address_;
+  Credentials credentials_;
+  std::function<void()> on_write_;
+  std::shared_ptr<Traffic> traffic_;
+  MonotonicTime since_{};
   std::shared_ptr<grpc::Channel> channel_;
 };
 

@@ -34,9 +34,11 @@ void StreamPath::OnMessage(Bytes message) {
     return;
   }
   if (reading_) stream_->Read();
-  if (envelope->kind == Kind::kControl || envelope->kind == Kind::kPing ||
-      envelope->kind == Kind::kPong)
+  if (envelope->kind == Kind::kPing || envelope->kind == Kind::kPong) return;
+  if (envelope->kind == Kind::kControl) {
+    if (control_ != nullptr) control_->OnControlMessage(envelope->body);
     return;
+  }
   absl::StatusOr<tunnel::Message> decoded = DecodeMessage(envelope->kind, envelope->body);
   if (!decoded.ok()) {
     delegate_.OnPathEnd(Annotate(decoded.status(), "message from the broker"));

@@ -10,13 +10,26 @@
 namespace culvert::rpc {
 
 // Writes envelopes of type `out` and reads those of type `in`. Takes the stream over: its delegate
-// is replaced. Control messages that the path does not know are ignored.
+// is replaced.
 class StreamPath final : public tunnel::Path, private Stream::Delegate {
  public:
+  // Hears what the broker itself says on the stream.
+  class ControlListener {
+   public:
+    // A whole message that holds no channel message. May destroy the path.
+    virtual void OnControlMessage(const Bytes& message) = 0;
+
+   protected:
+    ~ControlListener() = default;
+  };
+
   // `delegate` outlives the path.
   StreamPath(std::unique_ptr<Stream> stream, EnvelopeType out, EnvelopeType in,
              tunnel::Path::Delegate& delegate);
   ~StreamPath() override;
+
+  // Without one, control messages are ignored. It outlives the path.
+  void SetControlListener(ControlListener* listener) { control_ = listener; }
 
   bool ready() const override;
   void Send(const tunnel::Message& message) override;
@@ -32,6 +45,7 @@ class StreamPath final : public tunnel::Path, private Stream::Delegate {
   const EnvelopeType out_;
   const EnvelopeType in_;
   tunnel::Path::Delegate& delegate_;
+  ControlListener* control_ = nullptr;
   bool reading_ = false;
 };
 

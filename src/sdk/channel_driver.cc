@@ -12,16 +12,6 @@ namespace culvert {
 
 using tunnel::Channel;
 
-namespace {
-
-ErrorCode CodeOfPathEnd(const absl::Status& why) {
-  if (absl::IsAborted(why)) return ErrorCode::kReset;  // a legacy peer that left without Close
-  if (absl::IsPermissionDenied(why)) return ErrorCode::kDenied;  // by the broker's policy
-  return ErrorCode::kPathLost;
-}
-
-}  // namespace
-
 ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& options,
                              tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint,
                              Owner& owner, Duration linger_time)
@@ -29,6 +19,7 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
       channel_(options, budget),
       securing_(nullptr),
       owner_(owner),
+      tell_lost_(loop, [this] { TellLost(); }),
       timer_(loop),
       linger_(loop),
       linger_time_(linger_time),
@@ -43,6 +34,7 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
       channel_(options, budget),
       securing_(&securing),
       owner_(owner),
+      tell_lost_(loop, [this] { TellLost(); }),
       timer_(loop),
       linger_(loop),
       linger_time_(kLingerTime),
@@ -103,16 +95,6 @@ void ChannelDriver::OnPathMessage(tunnel::Message message) {
 
 void ChannelDriver::OnPathReady() { Pump(); }
 
-void ChannelDriver::OnPathEnd(absl::Status why) {
-  path_.reset();
-  channel_.Detach();
-  if (channel_.state() != Channel::State::kEnded) {
-    // A channel that cannot go on is reset at both ends, never ended as if it were complete.
-    channel_.GiveUp(CodeOfPathEnd(why), std::string(MessageOf(why)));
-  }
-  Pump();
-}
-
 // --- between the two ---
 
 // Callbacks of the endpoint may come inside our calls to it: they only change state, the loop here
@@ -172,9 +154,7 @@ void ChannelDriver::PumpPath() {
 void ChannelDriver::CheckEnd() {
   if (phase_ <= Phase::kOpen && channel_.local_done()) {
     phase_ = Phase::kLingering;
-    linger_.Start(linger_time_, [this] {
-      OnPathEnd(absl::DeadlineExceededError("the other end does not confirm the end"));
-    });
+    StartLinger();
     CloseEndpoint();
   }
   if (phase_ == Phase::kLingering && channel_.state() == Channel::State::kEnded) {
@@ -211,6 +191,7 @@ ChannelReport ChannelDriver::Report() const {
   report.duration = (phase_ > Phase::kOpen ? ended_ : MonotonicNow()) - started_;
   report.bytes_sent = bytes_sent_;
   report.bytes_received = bytes_received_;
+  report.resumes = resumes_;
   return report;
 }
 
@@ -218,7 +199,8 @@ ChannelStatus ChannelDriver::Status() const {
   ChannelStatus status;
   status.channel_id = channel_.id();
   status.age = MonotonicNow() - started_;
-  status.resumes = channel_.attempt() > 1 ? channel_.attempt() - 1 : 0;
+  if (const auto since = suspended_since()) status.suspended = MonotonicNow() - *since;
+  status.resumes = resumes_;
   status.round_trip = channel_.round_trip();
   status.send_window = channel_.send_window();
   status.receive_window = channel_.receive_window();

@@ -9,7 +9,9 @@
 #include "crypto/tls_records.h"
 #include "culvert/channel_status.h"
 #include "culvert/endpoint.h"
+#include "culvert/error_code.h"
 #include "culvert/provider.h"
+#include "net/deferred.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
 #include "sdk/channel_seal.h"
@@ -42,6 +44,10 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
     virtual void OnChannelEnded(ChannelDriver& driver) = 0;
     // The path is done with too: the owner may destroy the driver, in a later turn.
     virtual void OnDriverDone(ChannelDriver& driver) = 0;
+    // The path is gone and the channel waits for another one: the owner calls Resume, GiveUp or
+    // OnPeerEnded, now or later. Never inside a call of the owner's. Not called for a channel whose
+    // end both sides know, nor when the loss is final.
+    virtual void OnPathLost(ChannelDriver& driver, const absl::Status& why) = 0;
 
    protected:
     ~Owner() = default;
@@ -59,7 +65,8 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   };
 
   // From the end of the channel for the endpoint until the owner hears that the driver is done, at
-  // most: the peer may take its time, or never confirm anything.
+  // most: the peer may take its time, or never confirm anything. Three times that from the loss of
+  // a path on, if the peer could resume.
   static constexpr Duration kLingerTime = std::chrono::seconds(10);
 
   ChannelDriver(net::EventLoop& loop, const tunnel::Channel::Options& options,
@@ -72,12 +79,31 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   ChannelDriver(const ChannelDriver&) = delete;
   ChannelDriver& operator=(const ChannelDriver&) = delete;
 
-  // Where the first path's delegate comes from: it is made before the path.
+  // The delegate of every path of this channel.
   tunnel::Path::Delegate& path_delegate() { return *this; }
   // The endpoint may say so before Start: then the channel ends as soon as it has begun.
   void OnEndpointStop(absl::Status why) override;
   // Puts the channel on its first path.
   void Start(std::unique_ptr<tunnel::Path> path, uint64_t peer_window);
+
+  // --- when a path is lost ---
+
+  // Drops the path: its connection is dead, its broker goes away, or the peer has a newer one. The
+  // same as a loss; nothing without a path.
+  void Suspend(absl::Status why);
+  // Goes on with path `attempt`, whose peer received everything up to `peer_last_id` and grants
+  // `peer_window` beyond it. A path of an attempt that is not newer, or for a channel that has
+  // ended meanwhile, is dropped.
+  void Resume(uint32_t attempt, std::unique_ptr<tunnel::Path> path, uint64_t peer_last_id,
+              uint64_t peer_window);
+  // No path will come: the endpoint is closed with that, the peer is told nothing.
+  void GiveUp(ErrorCode code, std::string message);
+  // The peer answered a resume with what it remembers of the channel: tunnel::Channel.
+  void OnPeerEnded(ErrorCode code, uint64_t last_id);
+  // When the path was lost, as long as there is no other.
+  std::optional<MonotonicTime> suspended_since() const {
+    return is_suspended() ? std::optional(lost_at_) : std::nullopt;
+  }
 
   // --- while the channel is being secured ---
 
@@ -115,6 +141,11 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   void OnPathReady() override;
   void OnPathEnd(absl::Status why) override;
 
+  bool is_suspended() const { return path_ == nullptr && channel_.suspended(); }
+  void DropPath();
+  void AwaitPath(absl::Status why);
+  void TellLost();
+  void StartLinger();
   void Pump();
   void PumpOnce();
   void PumpPath();
@@ -141,8 +172,12 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   ChannelSeal seal_;
   std::unique_ptr<Endpoint> endpoint_;  // null before Open and once closed
   std::optional<EndpointAttachment> attachment_;
-  std::unique_ptr<tunnel::Path> path_;  // null once lost or done
+  std::unique_ptr<tunnel::Path> path_;  // null while suspended, and once done
   Owner& owner_;
+  net::Deferred tell_lost_;
+  absl::Status lost_;        // why the last path was
+  MonotonicTime lost_at_{};  // and when
+  uint32_t resumes_ = 0;
   net::Timer timer_;   // the channel's
   net::Timer linger_;  // from the end of kOpen on
   const Duration linger_time_;

@@ -39,8 +39,11 @@ ClientCore::ClientCore(const ClientOptions& options,
   const rpc::Credentials credentials =
       identity ? rpc::Credentials::ForIdentity(*identity) : rpc::Credentials::Insecure();
   thread_.Run([&] {
+    suspended_ = std::make_unique<SuspendedChannels>(loop(), budget_);
     brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
     connectivity_ = std::make_unique<Connectivity>(loop(), *brokers_);
+    release_openings_.emplace(loop());
+    attachment_ = Attach();
     if (!identity) return;
     key_ = identity->key.public_key().id();
     end_to_end_ = std::make_unique<EndToEnd>(loop(), *brokers_, *identity, options_.state_dir,
@@ -50,6 +53,21 @@ ClientCore::ClientCore(const ClientOptions& options,
         options_.rotate_key ? KeyChoice::kNew : KeyChoice::kSame,
         [this](const crypto::Identity& renewed) { UseRenewed(renewed); });
   });
+}
+
+std::unique_ptr<Attachment> ClientCore::Attach() {
+  return std::make_unique<Attachment>(
+      loop(), *brokers_, *connectivity_, options_,
+      Attachment::Process{.renew =
+                              [this] {
+                                if (identity_ != nullptr) identity_->RenewNow();
+                              },
+                          .hold_openings = [this](Duration time) { HoldOpenings(time); }});
+}
+
+void ClientCore::HoldOpenings(Duration time) {
+  openings_.Hold();
+  release_openings_->Start(time, [this] { openings_.Release(); });
 }
 
 void ClientCore::UseRenewed(const crypto::Identity& renewed) {
@@ -74,10 +92,13 @@ ClientCore::KeyObserver::~KeyObserver() { core_.key_observers_.remove(this); }
 
 ClientCore::~ClientCore() {
   thread_.Run([this] {
+    attachment_.reset();
+    release_openings_.reset();
     identity_.reset();
     end_to_end_.reset();
     connectivity_.reset();
     brokers_.reset();
+    suspended_.reset();
   });
 }
 

@@ -11,12 +11,15 @@
 #include "base/clock.h"
 #include "culvert/client.h"
 #include "net/loop_thread.h"
+#include "net/timer.h"
+#include "sdk/attachment.h"
 #include "sdk/broker_list.h"
 #include "sdk/broker_use.h"
 #include "sdk/connectivity.h"
 #include "sdk/end_to_end.h"
 #include "sdk/identity_keeper.h"
 #include "sdk/opening_queue.h"
+#include "sdk/suspended_channels.h"
 #include "tunnel/memory_budget.h"
 
 namespace culvert {
@@ -38,6 +41,7 @@ class ClientCore {
   BrokerList& brokers() { return *brokers_; }
   Connectivity& connectivity() { return *connectivity_; }
   BrokerUse& broker_use() { return broker_use_; }
+  Attachment& attachment() { return *attachment_; }
   // None with `insecure`.
   IdentityKeeper* identity() { return identity_.get(); }
   // What another process has renewed in the state directory is used from now on.
@@ -63,6 +67,7 @@ class ClientCore {
     const std::function<void()> on_new_key_;
   };
   tunnel::MemoryBudget& budget() { return budget_; }
+  SuspendedChannels& suspended() { return *suspended_; }
   OpeningQueue& openings() { return openings_; }
   // The last channel has gone: what the allocator keeps of a peak goes back to the system, now and
   // then.
@@ -70,6 +75,8 @@ class ClientCore {
 
  private:
   void UseRenewed(const crypto::Identity& renewed);
+  std::unique_ptr<Attachment> Attach();
+  void HoldOpenings(Duration time);
 
   const ClientOptions options_;
   std::list<KeyObserver*> key_observers_;
@@ -79,10 +86,13 @@ class ClientCore {
   std::optional<MonotonicTime> memory_returned_;
   BrokerUse broker_use_;
   net::LoopThread thread_;
+  std::unique_ptr<SuspendedChannels> suspended_;
   std::unique_ptr<BrokerList> brokers_;
   std::unique_ptr<Connectivity> connectivity_;
   std::unique_ptr<EndToEnd> end_to_end_;
   std::unique_ptr<IdentityKeeper> identity_;
+  std::optional<net::Timer> release_openings_;
+  std::unique_ptr<Attachment> attachment_;
 };
 
 }  // namespace culvert

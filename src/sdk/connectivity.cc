@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
+
 namespace culvert {
 namespace {
 
@@ -12,21 +14,98 @@ constexpr Duration kMaxWait = std::chrono::seconds(5);
 }  // namespace
 
 Connectivity::Connectivity(net::EventLoop& loop, BrokerList& brokers)
-    : loop_(loop), brokers_(brokers) {}
+    : tell_(loop, [this] { Tell(); }), network_(loop, [this] { HandleNetworkChange(); }) {
+  for (size_t i = 0; i < brokers.size(); ++i) {
+    links_.push_back(std::make_unique<BrokerLink>(loop, brokers.ForAttempt(i),
+                                                  static_cast<BrokerLink::Owner&>(*this)));
+  }
+}
 
 Connectivity::~Connectivity() = default;
+
+// --- who listens ---
 
 Connectivity::Subscription::Subscription(Connectivity& owner, Callbacks callbacks)
     : owner_(owner), callbacks_(std::move(callbacks)) {
   owner_.subscriptions_.push_back(this);
 }
 
-Connectivity::Subscription::~Subscription() { owner_.subscriptions_.remove(this); }
+Connectivity::Subscription::~Subscription() {
+  SetWaiting(false);
+  owner_.subscriptions_.remove(this);
+  owner_.to_tell_.remove(this);
+}
+
+void Connectivity::Subscription::SetWaiting(bool waiting) {
+  if (waiting == waiting_) return;
+  waiting_ = waiting;
+  owner_.UpdateWaiting(waiting);
+}
+
+void Connectivity::UpdateWaiting(bool waiting) {
+  const bool before = waiting_ > 0;
+  waiting_ = waiting ? waiting_ + 1 : waiting_ - 1;
+  if ((waiting_ > 0) == before) return;
+  for (const auto& link : links_) link->SetWaiting(waiting);
+}
+
+Connectivity::ControlPing::ControlPing(Connectivity& owner, size_t broker,
+                                       std::function<void()> send)
+    : link_(*owner.links_[broker % owner.links_.size()]), send_(std::move(send)) {
+  link_.AddPing(&send_);
+}
+
+Connectivity::ControlPing::~ControlPing() { link_.RemovePing(&send_); }
+
+// --- what is told ---
+
+void Connectivity::OnReachable() {
+  if (!events_.empty() && events_.back().dead == nullptr) return;
+  events_.push_back({});
+  tell_.Schedule();
+}
+
+void Connectivity::OnDead(BrokerLink& link, const std::string& why) {
+  events_.push_back({&link, why});
+  tell_.Schedule();
+}
+
+void Connectivity::HandleNetworkChange() {
+  CULVERT_LOG(kDebug, "the network has changed");
+  for (const auto& link : links_) link->HandleNetworkChange();
+  OnReachable();
+}
+
+void Connectivity::Tell() {
+  for (const Event& event : std::exchange(events_, {})) TellAll(event);
+}
+
+void Connectivity::TellAll(const Event& event) {
+  to_tell_ = subscriptions_;
+  while (!to_tell_.empty()) {
+    const Subscription::Callbacks& callbacks = to_tell_.front()->callbacks_;
+    to_tell_.pop_front();
+    // Copies: the callback may destroy the subscription.
+    if (event.dead != nullptr) {
+      if (const auto on_dead = callbacks.on_dead) on_dead(IndexOf(event.dead), event.why);
+    } else {
+      if (const auto on_try_now = callbacks.on_try_now) on_try_now();
+    }
+  }
+}
+
+size_t Connectivity::IndexOf(const BrokerLink* link) const {
+  const auto found = std::find_if(links_.begin(), links_.end(),
+                                  [link](const auto& one) { return one.get() == link; });
+  return static_cast<size_t>(found - links_.begin());
+}
+
+// --- waiting ---
 
 Duration Connectivity::RetryWait(Duration away) {
   const Duration cap = std::clamp(away / 40, kMinWait, kMaxWait);
-  return Duration(absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, cap.count() / 2,
-                                               cap.count()));
+  return Duration(
+      absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, cap.count() / 2, cap.count()));
 }
 
 }  // namespace culvert

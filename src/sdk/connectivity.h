@@ -4,17 +4,23 @@
 
 #include <functional>
 #include <list>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/random/random.h"
 #include "base/clock.h"
+#include "net/deferred.h"
 #include "net/event_loop.h"
+#include "net/network_watch.h"
+#include "sdk/broker_link.h"
 #include "sdk/broker_list.h"
 
 namespace culvert {
 
-// Confined to the loop. Outlives its subscriptions.
-class Connectivity {
+// Confined to the loop. Outlives its subscriptions. Idle, it costs one ping in 8 s for each
+// connection with a control stream.
+class Connectivity final : private BrokerLink::Owner {
  public:
   Connectivity(net::EventLoop& loop, BrokerList& brokers);
   ~Connectivity();
@@ -27,7 +33,7 @@ class Connectivity {
       // A try is worth it now: the network has changed, or a broker answers again.
       std::function<void()> on_try_now;
       // The connection that new streams to this broker would have used is dead, and so is every
-      // stream on it, although gRPC has not noticed.
+      // stream on it, although gRPC has not noticed. The next stream gets a new one.
       std::function<void(size_t broker, const std::string& why)> on_dead;
     };
     Subscription(Connectivity& owner, Callbacks callbacks);
@@ -36,7 +42,7 @@ class Connectivity {
     Subscription& operator=(const Subscription&) = delete;
 
     // While anybody waits, the brokers are probed.
-    void SetWaiting(bool waiting) { waiting_ = waiting; }
+    void SetWaiting(bool waiting);
 
    private:
     friend class Connectivity;
@@ -45,14 +51,49 @@ class Connectivity {
     bool waiting_ = false;
   };
 
+  // A stream to a broker that answers Ping: Listen or Attach, from its first answer to its end.
+  // Any message on any stream counts as heard, so there is nothing to tell about Pong.
+  class ControlPing {
+   public:
+    // `send` runs when the broker should be asked; after 8 s without any message, 1 s after
+    // messages stop, and whenever something is suspicious.
+    ControlPing(Connectivity& owner, size_t broker, std::function<void()> send);
+    ~ControlPing();
+    ControlPing(const ControlPing&) = delete;
+    ControlPing& operator=(const ControlPing&) = delete;
+
+   private:
+    BrokerLink& link_;
+    const BrokerLink::SendPing send_;
+  };
+
+  // Something was sent by way of this broker and not confirmed in time: it is asked at once. Cheap.
+  void Suspect(size_t broker) { links_[broker % links_.size()]->Suspect(); }
+
   // How long to wait before the next try of something that was lost `away` ago: jittered, from 50
   // ms to 5 s, about a fortieth of that time, so that what comes back is found soon after.
   Duration RetryWait(Duration away);
 
  private:
-  net::EventLoop& loop_;
-  BrokerList& brokers_;
+  struct Event {
+    const BrokerLink* dead = nullptr;  // or a try is worth it
+    std::string why;
+  };
+  void OnReachable() override;
+  void OnDead(BrokerLink& link, const std::string& why) override;
+  void HandleNetworkChange();
+  void UpdateWaiting(bool waiting);
+  void Tell();
+  void TellAll(const Event& event);
+  size_t IndexOf(const BrokerLink* link) const;
+
   std::list<Subscription*> subscriptions_;
+  std::list<Subscription*> to_tell_;  // of the event that is being told
+  size_t waiting_ = 0;                // subscriptions
+  std::vector<Event> events_;         // to tell in the next turn
+  net::Deferred tell_;
+  std::vector<std::unique_ptr<BrokerLink>> links_;
+  net::NetworkWatch network_;
   absl::InsecureBitGen random_;
 };
 

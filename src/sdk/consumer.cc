@@ -15,7 +15,9 @@ namespace culvert {
 class Consumer::Impl final : private ConsumerCall::Owner {
  public:
   explicit Impl(ClientCore& core)
-      : core_(core), remove_done_(core.loop(), [this] { RemoveDone(); }) {}
+      : core_(core),
+        remove_done_(core.loop(), [this] { RemoveDone(); }),
+        cut_noted_(core.loop(), [this] { CutNoted(); }) {}
 
   ~Impl() {
     // Whoever leaves the queue starts the next: none of those that are about to go.
@@ -27,6 +29,7 @@ class Consumer::Impl final : private ConsumerCall::Owner {
         std::make_unique<ConsumerCall>(core_, std::move(request), std::move(outlet),
                                        std::move(on_end), static_cast<ConsumerCall::Owner&>(*this));
     ConsumerCall& started = *call;
+    if (calls_.empty()) Attach();
     calls_.emplace(&started, std::move(call));
     started.Start();
   }
@@ -53,14 +56,42 @@ class Consumer::Impl final : private ConsumerCall::Owner {
   void RemoveDone() {
     const std::vector<ConsumerCall*> done = std::exchange(done_, {});
     for (ConsumerCall* call : done) calls_.erase(call);
+    if (calls_.empty()) attached_.reset();
     if (calls_.empty() && !done.empty()) core_.ReturnFreeMemory();
     if (calls_.empty() && on_drained_) core_.loop().Post(std::exchange(on_drained_, nullptr));
+  }
+
+  void Attach() {
+    attached_.emplace(
+        core_.attachment(),
+        Attachment::User::Callbacks{
+            .on_drain = nullptr,
+            .on_cut = [this](uint64_t id, const absl::Status& why) { NoteCut(id, why); },
+        });
+  }
+
+  // A broker that ends all channels says so of each: they are looked for together.
+  void NoteCut(uint64_t channel_id, const absl::Status& why) {
+    if (cuts_.size() >= calls_.size()) CutNoted();  // some are not ours
+    cuts_.emplace(channel_id, why);
+    cut_noted_.Schedule();
+  }
+
+  void CutNoted() {
+    const std::unordered_map<uint64_t, absl::Status> cuts = std::exchange(cuts_, {});
+    for (const auto& [call, owned] : calls_) {
+      const auto found = cuts.find(call->channel_id());
+      if (found != cuts.end()) call->Cut(found->second);
+    }
   }
 
   ClientCore& core_;
   std::unordered_map<ConsumerCall*, std::unique_ptr<ConsumerCall>> calls_;
   std::vector<ConsumerCall*> done_;  // to remove in the next turn
   net::Deferred remove_done_;
+  std::unordered_map<uint64_t, absl::Status> cuts_;  // by channel, to be looked for
+  net::Deferred cut_noted_;
+  std::optional<Attachment::User> attached_;  // while there are calls
   absl::AnyInvocable<void() &&> on_drained_;
 };
 

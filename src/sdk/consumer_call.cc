@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
-#include "rpc/stream_path.h"
 #include "sdk/opening.h"
 
 namespace culvert {
@@ -19,24 +18,6 @@ namespace pb = ntt::proxies::v1;
 // An answer that another try may change. What the provider said of the target is final.
 bool WorthRetrying(ErrorCode code) {
   return code == ErrorCode::kOffline || code == ErrorCode::kBusy;
-}
-
-// What a gRPC status of the opening means as an error of ours.
-absl::Status FromRpc(const absl::Status& status, const std::string& broker) {
-  const std::string message(MessageOf(status));
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return ErrorStatus(ErrorCode::kProtocol, "broker ended the opening without an answer");
-    case absl::StatusCode::kNotFound:
-      return ErrorStatus(ErrorCode::kUnknownProvider, message);
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kCancelled:  // by a server that stops while the stream arrives
-      return absl::UnavailableError(std::string(MessageOf(ExplainStreamEnd(status, broker))));
-    case absl::StatusCode::kResourceExhausted:  // a limit of the broker's, not of the provider's
-      return ErrorStatus(ErrorCode::kBusy, fmt::format("broker {}: {}", broker, message));
-    default:
-      return status;
-  }
 }
 
 }  // namespace
@@ -63,7 +44,20 @@ void ConsumerCall::Start() {
   deadline_.Start(request_.open_timeout, [this] { HandleTimeUp(); });
   const std::string target =
       fmt::format("{}\n{}\n{}", request_.provider, request_.service, request_.arg);
+  connectivity_.emplace(
+      core_.connectivity(),
+      Connectivity::Subscription::Callbacks{
+          .on_try_now = [this] { TryNow(); },
+          .on_dead = [this](size_t broker, const std::string& why) { HandleDead(broker, why); }});
   place_.emplace(core_.openings(), target, [this] { TryOpen(); });
+}
+
+// It is open, or will not be.
+void ConsumerCall::LeaveOpening() {
+  deadline_.Cancel();
+  connectivity_.reset();
+  attachment_.reset();
+  place_.reset();
 }
 
 void ConsumerCall::HandleTimeUp() {
@@ -106,6 +100,7 @@ void ConsumerCall::TryOpen() {
   open.set_arg(request_.arg);
   open.set_caps(OwnCapabilities(core_));
   open.set_window(own_window_);
+  open.set_resume_timeout_s(ResumeSeconds(core_.options()));
   if (core_.end_to_end() != nullptr) {
     open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
     own_ = core_.end_to_end()->client();
@@ -114,6 +109,17 @@ void ConsumerCall::TryOpen() {
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
   stream_->Read();
+}
+
+void ConsumerCall::TryNow() {
+  if (driver_ != nullptr || !timer_.is_set()) return;
+  timer_.Cancel();
+  TryOpen();
+}
+
+void ConsumerCall::HandleDead(size_t broker, const std::string& why) {
+  if (stream_ == nullptr || attempt_ % core_.brokers().size() != broker) return;
+  HandleFailedTry(absl::UnavailableError(why), Again::kYes);
 }
 
 void ConsumerCall::OnMessage(Bytes message) {
@@ -148,17 +154,14 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
                             "end-to-end encryption"));
     return;
   }
-  driver_->Start(std::make_unique<rpc::StreamPath>(
-                     std::move(stream_), rpc::EnvelopeType::kConnectRequest,
-                     rpc::EnvelopeType::kConnectResponse, driver_->path_delegate()),
-                 response.window());
+  core_.attachment().Use(attempt_);
+  resume_.emplace(core_, request_.provider, response, attempt_, *driver_);
+  driver_->Start(resume_->MakePath(std::move(stream_)), response.window());
   if (securing_) securing_->Start(*driver_);
 }
 
 void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
-  deadline_.Cancel();
-  attachment_.reset();
-  place_.reset();
+  LeaveOpening();
   Outlet& outlet = *outlet_;
   driver_ =
       std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), std::move(outlet_),
@@ -195,9 +198,7 @@ void ConsumerCall::HandleSecured(absl::StatusOr<std::unique_ptr<crypto::TlsRecor
     return;
   }
   if (!driver_->is_securing()) return;
-  deadline_.Cancel();
-  attachment_.reset();
-  place_.reset();
+  LeaveOpening();
   Outlet& outlet = *outlet_;
   driver_->Open(std::move(outlet_), *std::move(records));
   outlet.Opened();
@@ -211,7 +212,7 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 }
 
 void ConsumerCall::OnEnd(absl::Status status) {
-  const absl::Status why = FromRpc(status, core_.brokers().AddressForAttempt(attempt_));
+  const absl::Status why = OpeningFailure(status, core_.brokers().AddressForAttempt(attempt_));
   // Without a code of the tunnel's it is gRPC's own.
   if (why == absl::UnavailableError(why.message())) {
     core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
@@ -256,9 +257,7 @@ void ConsumerCall::FailOpening(const absl::Status& why) {
 }
 
 void ConsumerCall::EndUnopened(const absl::Status& why) {
-  deadline_.Cancel();
-  place_.reset();
-  attachment_.reset();
+  LeaveOpening();
   outlet_->Close(why);
   core_.loop().Post([owned = std::move(outlet_)] {});  // it may be what called us
   std::move(on_end_)(FailedOpening(/*channel_id=*/0, why, started_));
@@ -287,17 +286,21 @@ void ConsumerCall::OnChannelEnded(ChannelDriver& driver) {
 }
 
 void ConsumerCall::OnDriverDone(ChannelDriver&) {
+  resume_->Stop();
   if (!lost_while_securing_) {
     owner_.OnCallDone(*this);
     return;
   }
   last_failure_ = *std::exchange(lost_while_securing_, std::nullopt);
   timer_.Start(backoff_.Next(), [this] {
+    resume_.reset();
     driver_.reset();
     securing_.reset();
     TryOpen();
   });
 }
+
+void ConsumerCall::OnPathLost(ChannelDriver&, const absl::Status& why) { resume_->OnPathLost(why); }
 
 std::optional<ChannelStatus> ConsumerCall::Status() const {
   if (driver_ == nullptr || !driver_->is_open()) return std::nullopt;

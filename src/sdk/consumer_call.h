@@ -12,6 +12,7 @@
 #include "rpc/stream.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
+#include "sdk/consumer_resume.h"
 #include "sdk/securing.h"
 
 namespace culvert {
@@ -42,12 +43,21 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   void StopWaiting() {
     if (place_) place_->StopWaiting();
   }
+  // 0 before the broker says that it is open.
+  uint64_t channel_id() const { return driver_ != nullptr ? driver_->channel().id() : 0; }
+  // The broker has ended the channel for good.
+  void Cut(const absl::Status& why) {
+    if (resume_) resume_->Cut(why);
+  }
 
   // None unless the channel is open.
   std::optional<ChannelStatus> Status() const;
 
  private:
   void TryOpen();
+  void TryNow();
+  void HandleDead(size_t broker, const std::string& why);
+  void LeaveOpening();
   void Retry(const absl::Status& why);
   enum class Again { kNo, kYes };
   void HandleFailedTry(const absl::Status& why, Again again);
@@ -70,12 +80,14 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
+  void OnPathLost(ChannelDriver& driver, const absl::Status& why) override;
 
   ClientCore& core_;
   const Consumer::Request request_;
   std::unique_ptr<Outlet> outlet_;  // until the channel is open
   std::optional<EndpointAttachment> attachment_;
-  std::optional<OpeningQueue::Place> place_;  // until the channel is open
+  std::optional<OpeningQueue::Place> place_;                // until the channel is open
+  std::optional<Connectivity::Subscription> connectivity_;  // until the channel is open
   Consumer::OnEnd on_end_;
   Owner& owner_;
   net::Timer timer_;     // the next try
@@ -90,6 +102,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   std::shared_ptr<const crypto::TlsContext> own_;  // as the broker knows us for `stream_`
   std::optional<ConsumerSecuring> securing_;       // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;
+  std::optional<ConsumerResume> resume_;             // with the driver
   std::optional<absl::Status> lost_while_securing_;  // try again once the driver is done
   const MonotonicTime started_;
 };

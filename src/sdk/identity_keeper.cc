@@ -18,6 +18,7 @@ constexpr Duration kCallLimit = std::chrono::seconds(10);
 constexpr Duration kLongestWait = std::chrono::hours(1);
 constexpr Duration kShortestRetry = std::chrono::seconds(1);
 constexpr Duration kLongestRetry = std::chrono::minutes(30);
+constexpr Duration kRenewOnDemandInterval = std::chrono::minutes(1);
 constexpr int kRetriesInWhatIsLeft = 20;
 // For an identity that another login has put in the place of one.
 constexpr Duration kLookAgain = std::chrono::seconds(30);
@@ -86,6 +87,13 @@ void IdentityKeeper::TakeUp() {
        [this, found] {
          if (*found) Use(*std::move(*found));
        });
+}
+
+void IdentityKeeper::RenewNow() {
+  const MonotonicTime now = loop_.Now();
+  if (asked_to_renew_ && now - *asked_to_renew_ < kRenewOnDemandInterval) return;
+  asked_to_renew_ = now;
+  if (!call_ && !work_ && !given_up_) Plan(Duration::zero());
 }
 
 void IdentityKeeper::Prepare() {

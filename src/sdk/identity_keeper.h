@@ -35,6 +35,8 @@ class IdentityKeeper {
   void set_keys(KeyChoice keys) { keys_ = keys; }
   // Looks at once whether another process has renewed the identity.
   void TakeUp();
+  // The broker wants the certificate renewed before its time. At most once a minute.
+  void RenewNow();
 
  private:
   struct Step;
@@ -66,6 +68,7 @@ class IdentityKeeper {
   std::optional<crypto::PrivateKey> next_key_;  // while `call_` is there
   std::optional<UnaryCall> call_;
   std::optional<net::Work> work_;
+  std::optional<MonotonicTime> asked_to_renew_;
   bool take_up_ = false;            // once `work_` is done
   bool waits_for_signing_ = false;  // as was said in the log
   bool given_up_ = false;           // as was said too

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
+#include <limits>
 #include <string_view>
 
 #include "base/log.h"
@@ -50,6 +52,12 @@ std::string WhyUnreachable(std::string_view message) {
 
 }  // namespace
 
+uint32_t ResumeSeconds(const ClientOptions& options) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(options.resume_timeout).count();
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(seconds, 0, std::numeric_limits<uint32_t>::max()));
+}
+
 ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, MonotonicTime started) {
   ChannelReport report;
   report.channel_id = channel_id;
@@ -73,6 +81,23 @@ absl::Status ExplainStreamEnd(const absl::Status& status, const std::string& bro
       return MakeStatus(status.code(), fmt::format("lost the connection to broker {}", broker));
   }
   return MakeStatus(status.code(), fmt::format("broker {}: {}", broker, message));
+}
+
+absl::Status OpeningFailure(const absl::Status& status, const std::string& broker) {
+  const std::string message(MessageOf(status));
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return ErrorStatus(ErrorCode::kProtocol, "broker ended the opening without an answer");
+    case absl::StatusCode::kNotFound:
+      return ErrorStatus(ErrorCode::kUnknownProvider, message);
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kCancelled:  // by a server that stops while the stream arrives
+      return absl::UnavailableError(std::string(MessageOf(ExplainStreamEnd(status, broker))));
+    case absl::StatusCode::kResourceExhausted:  // a limit of the broker's, not of the provider's
+      return ErrorStatus(ErrorCode::kBusy, fmt::format("broker {}: {}", broker, message));
+    default:
+      return status;
+  }
 }
 
 }  // namespace culvert

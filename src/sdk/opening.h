@@ -27,11 +27,17 @@ inline uint64_t OwnCapabilities(ClientCore& core) {
   return tunnel::kOwnCapabilities | (core.end_to_end() != nullptr ? tunnel::kCapEndToEnd : 0);
 }
 
+// `resume_timeout` as it goes over the wire.
+uint32_t ResumeSeconds(const ClientOptions& options);
+
 // The report of a channel that was never open. `channel_id` 0: it had none yet.
 ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, MonotonicTime started);
 
 // The status of a stream that ended, in words for people: gRPC's own name files and addresses of
 // its internals. `broker` is where the stream led. The code stays.
 absl::Status ExplainStreamEnd(const absl::Status& status, const std::string& broker);
+
+// What the status of a consumer's opening means as an error of ours.
+absl::Status OpeningFailure(const absl::Status& status, const std::string& broker);
 
 }  // namespace culvert

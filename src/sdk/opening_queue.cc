@@ -1,6 +1,7 @@
 #include "sdk/opening_queue.h"
 
 #include <utility>
+#include <vector>
 
 namespace culvert {
 
@@ -19,23 +20,39 @@ OpeningQueue::Place::~Place() {
   Lane& lane = found->second;
   --lane.under_way;
   queue_.StartNext(lane);
-  if (lane.under_way == 0) queue_.lanes_.erase(found);
+  if (lane.under_way == 0 && lane.waiting.empty()) queue_.lanes_.erase(found);
 }
 
 void OpeningQueue::Place::StopWaiting() {
   if (state_ != State::kWaiting) return;
   state_ = State::kLeft;
-  // The lane has others under way, or this would not wait.
-  queue_.lanes_.find(target_)->second.waiting.erase(number_);
+  const auto found = queue_.lanes_.find(target_);
+  found->second.waiting.erase(number_);
+  // The lane has others under way, or all are held.
+  if (found->second.under_way == 0 && found->second.waiting.empty()) queue_.lanes_.erase(found);
 }
 
 void OpeningQueue::StartNext(Lane& lane) {
-  if (lane.waiting.empty() || lane.under_way >= kMaxPerTarget) return;
+  if (held_ || lane.waiting.empty() || lane.under_way >= kMaxPerTarget) return;
   Place* const next = lane.waiting.begin()->second;
   lane.waiting.erase(lane.waiting.begin());
   ++lane.under_way;
   next->state_ = Place::State::kUnderWay;
   std::move(next->start_)();
+}
+
+void OpeningQueue::Release() {
+  held_ = false;
+  std::vector<std::string> targets;  // an opening that starts may change lanes_
+  for (const auto& [target, lane] : lanes_) targets.push_back(target);
+  for (const std::string& target : targets) {
+    for (auto found = lanes_.find(target);
+         found != lanes_.end() && !held_ && !found->second.waiting.empty() &&
+         found->second.under_way < kMaxPerTarget;
+         found = lanes_.find(target)) {
+      StartNext(found->second);
+    }
+  }
 }
 
 }  // namespace culvert

@@ -42,6 +42,9 @@ class OpeningQueue {
   };
 
   size_t targets() const { return lanes_.size(); }
+  // No opening starts from Hold to Release: the broker is overloaded.
+  void Hold() { held_ = true; }
+  void Release();
 
  private:
   struct Lane {
@@ -52,6 +55,7 @@ class OpeningQueue {
 
   std::unordered_map<std::string, Lane> lanes_;
   uint64_t next_number_ = 0;
+  bool held_ = false;
 };
 
 }  // namespace culvert

@@ -33,18 +33,30 @@ tunnel::Channel::Options OptionsOf(const pb::ListenResponse::OpenChannelResponse
   return options;
 }
 
+// The shorter of what the two ends have said.
+Duration ResumeTime(const ClientOptions& options,
+                    const pb::ListenResponse::OpenChannelResponse& offer) {
+  const Duration consumer = tunnel::IsCapable(offer.caps())
+                                ? Duration(std::chrono::seconds(offer.resume_timeout_s()))
+                                : Duration(ProviderChannel::kLegacyResumeTime);
+  return std::min(consumer, Duration(options.resume_timeout));
+}
+
 }  // namespace
 
-ProviderChannel::ProviderChannel(ClientCore& core, rpc::Connection& connection, uint64_t session_id,
+ProviderChannel::ProviderChannel(ClientCore& core, const Link& link,
                                  const pb::ListenResponse::OpenChannelResponse& offer, Owner& owner)
     : core_(core),
-      connection_(connection),
-      session_id_(session_id),
+      connection_(link.connection),
+      broker_(link.broker),
+      session_id_(link.session_id),
       offer_(offer),
       request_(RequestOf(offer)),
       options_(OptionsOf(offer)),
       owner_(owner),
       started_(MonotonicNow()),
+      resume_time_(ResumeTime(core.options(), offer)),
+      resume_timer_(core.loop()),
       alive_(std::make_shared<ProviderChannel*>(this)) {}
 
 ProviderChannel::~ProviderChannel() = default;
@@ -154,12 +166,12 @@ void ProviderChannel::HandleStarted(absl::Status status) {
 
 void ProviderChannel::Refuse(const absl::Status& why) {
   if (state_ != State::kStarting) return;
-  owner_.OnChannelRefused(*this, why);
+  owner_.OnChannelRefused(*this, why, 0);
   CutIfStarting(why);
 }
 
 void ProviderChannel::Cut(const absl::Status& why) {
-  if (driver_ != nullptr) driver_->OnEndpointStop(why);
+  if (driver_ != nullptr) GiveUp(why);
   CutIfStarting(why);
 }
 
@@ -198,12 +210,16 @@ void ProviderChannel::SendAccept() {
   open.set_caps(OwnCapabilities(core_));
   if (securing_) open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
   open.set_window(options_.own_window);
+  open.set_resume_timeout_s(ResumeSeconds(core_.options()));
   std::unique_ptr<rpc::Stream> stream = connection_.Start(rpc::Method::kAccept);
   stream->Write(rpc::FrameOf(request));
-  driver_->Start(std::make_unique<rpc::StreamPath>(
-                     std::move(stream), rpc::EnvelopeType::kAcceptRequest,
-                     rpc::EnvelopeType::kAcceptResponse, driver_->path_delegate()),
-                 options_.peer_window);
+  driver_->Start(PathOver(std::move(stream)), options_.peer_window);
+}
+
+std::unique_ptr<tunnel::Path> ProviderChannel::PathOver(std::unique_ptr<rpc::Stream> stream) {
+  return std::make_unique<rpc::StreamPath>(std::move(stream), rpc::EnvelopeType::kAcceptRequest,
+                                           rpc::EnvelopeType::kAcceptResponse,
+                                           driver_->path_delegate());
 }
 
 void ProviderChannel::OnChannelEnded(ChannelDriver& driver) {
@@ -211,7 +227,12 @@ void ProviderChannel::OnChannelEnded(ChannelDriver& driver) {
   owner_.OnChannelReport(request_, driver.Report());
 }
 
-void ProviderChannel::OnDriverDone(ChannelDriver&) { owner_.OnChannelDone(*this); }
+void ProviderChannel::OnDriverDone(ChannelDriver&) {
+  resume_timer_.Cancel();
+  place_.reset();
+  accept_.reset();
+  owner_.OnChannelDone(*this);
+}
 
 std::optional<ChannelStatus> ProviderChannel::Status() const {
   if (driver_ == nullptr || !driver_->is_open()) return std::nullopt;

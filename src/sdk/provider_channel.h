@@ -1,4 +1,5 @@
-// One channel that a consumer asked this provider for: starts the service, accepts, drives.
+// One channel that a consumer asked this provider for: starts the service, accepts, drives, and
+// takes it up again when its path was lost.
 #pragma once
 
 #include <memory>
@@ -6,31 +7,48 @@
 #include <string>
 
 #include "culvert/provider.h"
+#include "net/timer.h"
 #include "ntt/proxies/v1/broker.pb.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
+#include "sdk/pending_accept.h"
 #include "sdk/securing.h"
+#include "sdk/suspended_channels.h"
+#include "tunnel/tombstones.h"
 
 namespace culvert {
 
-// Confined to the loop; owned by the ProviderSession, which removes it in a later turn.
+// Confined to the loop; owned by the ProviderChannels, which remove it in a later turn.
 class ProviderChannel final : private ChannelDriver::Owner, private EndpointListener {
  public:
   class Owner {
    public:
     // It is accepted, refused or cut: its service is not being started any more. Once.
     virtual void OnChannelStarted() = 0;
-    // The service did not start: the consumer is to hear it over Listen.
-    virtual void OnChannelRefused(ProviderChannel& channel, const absl::Status& why) = 0;
+    // The service did not start, or the channel is not resumed: the consumer is to hear it over
+    // Listen. `last_id` is that of a channel that has ended.
+    virtual void OnChannelRefused(ProviderChannel& channel, const absl::Status& why,
+                                  uint64_t last_id) = 0;
     virtual void OnChannelReport(const ServiceRequest& request, const ChannelReport& report) = 0;
+    // It has no path and waits for the consumer to bring another one. May give it up.
+    virtual void OnChannelSuspended(ProviderChannel& channel) = 0;
+    virtual void OnChannelResumed(ProviderChannel& channel) = 0;
     virtual void OnChannelDone(ProviderChannel& channel) = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  // `connection` leads to the broker of the session.
-  ProviderChannel(ClientCore& core, rpc::Connection& connection, uint64_t session_id,
+  // Where the broker is that a channel is offered or taken up by, and the session that it names.
+  struct Link {
+    rpc::Connection& connection;
+    size_t broker;  // its index in the list
+    uint64_t session_id;
+  };
+  // A legacy consumer does not say how long it tries; the broker forgets it after this time.
+  static constexpr Duration kLegacyResumeTime = std::chrono::seconds(60);
+
+  ProviderChannel(ClientCore& core, const Link& link,
                   const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer, Owner& owner);
   ~ProviderChannel();
 
@@ -40,13 +58,26 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void Start(const ServiceFactory* factory, Plain plain);
   // Instead of Start, or while it has not answered: the consumer is told.
   void Refuse(const absl::Status& why);
-  // The broker has ended the channel, open or not: nobody needs to be told.
+  // The broker has ended the channel for good, open or not: nobody needs to be told.
   void Cut(const absl::Status& why);
+  // The consumer has another path for a channel that is_accepted(). Refused, or taken up.
+  void Resume(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume,
+              const Link& link);
+  // The path is of no use any more.
+  void Suspend(const absl::Status& why);
+  // It cannot be taken up again.
+  void GiveUp(const absl::Status& why);
   // The session is over: what is not accepted yet can be accepted no more.
   void CutIfStarting(const absl::Status& why);
   uint64_t id() const { return request_.channel_id; }
   // None unless it is open.
   std::optional<ChannelStatus> Status() const;
+  size_t broker() const { return broker_; }
+  uint64_t session_id() const { return session_id_; }
+  const std::string& consumer_key() const { return request_.user_key; }
+  bool is_accepted() const { return driver_ != nullptr; }
+  // What remains to be said of it once it is done; none if it was never accepted.
+  std::optional<tunnel::Tombstones::Tombstone> tombstone() const;
 
  private:
   enum class State {
@@ -65,12 +96,21 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void PostStarted(const absl::Status& status);
   void Accept();
   void LeaveStarting(State to);
+  bool RefusesResume(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume);
+  void NoteSuspended(const absl::Status& why);
+  void SendResumeAccept(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume,
+                        rpc::Connection& connection);
+  void HandleJoined(absl::StatusOr<std::unique_ptr<rpc::Stream>> stream,
+                    const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume);
+  std::unique_ptr<tunnel::Path> PathOver(std::unique_ptr<rpc::Stream> stream);
   void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
+  void OnPathLost(ChannelDriver& driver, const absl::Status& why) override;
 
   ClientCore& core_;
-  rpc::Connection& connection_;
+  rpc::Connection& connection_;  // of the offer
+  size_t broker_;
   const uint64_t session_id_;
   const ntt::proxies::v1::ListenResponse::OpenChannelResponse offer_;
   const ServiceRequest request_;
@@ -84,6 +124,11 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   const ServiceFactory* factory_ = nullptr;
   std::optional<ProviderSecuring> securing_;  // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;
+  const Duration resume_time_;  // without a path; zero: never
+  net::Timer resume_timer_;     // set while it is suspended
+  std::optional<SuspendedChannels::Place> place_;
+  std::optional<PendingAccept> accept_;
+  uint32_t accept_attempt_ = 0;  // the newest path that the consumer spoke of
   // The service's answer may come after our end, or inside our call.
   std::shared_ptr<ProviderChannel*> alive_;
 };

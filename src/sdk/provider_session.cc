@@ -1,5 +1,7 @@
 #include "sdk/provider_session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -22,12 +24,32 @@ std::string_view StateName(ProviderSession::State state) {
       return "connecting";
     case ProviderSession::State::kListening:
       return "listening";
+    case ProviderSession::State::kLeaving:
+      return "leaving";
     case ProviderSession::State::kWaiting:
       return "waiting";
+    case ProviderSession::State::kTakenOver:
+      return "taken over";
     case ProviderSession::State::kDrained:
       return "drained";
   }
   return "unknown";
+}
+
+// What both openings of Listen say.
+template <typename Request>
+void SetOpening(ClientCore& core, const Provider::Options& options, uint64_t incarnation,
+                Request& request) {
+  SetIdentity(core.options(), request);
+  request.set_caps(OwnCapabilities(core));
+  request.set_incarnation(incarnation);
+  for (const auto& [name, factory] : options.services) request.add_services(name);
+}
+
+// A broker that answers so does not take the session up again, today or ever; it may make another.
+bool RefusesSession(const absl::Status& why) {
+  return absl::IsPermissionDenied(why) || absl::IsOutOfRange(why) || absl::IsNotFound(why) ||
+         absl::IsInvalidArgument(why) || absl::IsUnimplemented(why);
 }
 
 }  // namespace
@@ -37,35 +59,62 @@ ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
       options_(std::move(options)),
       incarnation_(crypto::RandomUint64()),
       timer_(core.loop()),
-      remove_done_(core.loop(), [this] { RemoveDone(); }),
-      new_key_(core, [this] { RegisterAgain(); }) {
+      channels_(core, options_, static_cast<ProviderChannels::Owner&>(*this)),
+      new_key_(core, [this] { RegisterAgain(); }),
+      connectivity_(core.connectivity(), {.on_try_now = [this] { TryNow(); },
+                                          .on_dead =
+                                              [this](size_t broker, const std::string& why) {
+                                                channels_.SuspendAt(broker, why);
+                                                const bool ours =
+                                                    attempt_ % core_.brokers().size() == broker;
+                                                if (stream_ != nullptr && ours)
+                                                  Lose(absl::UnavailableError(why));
+                                              }}) {
   Connect();
 }
 
 ProviderSession::~ProviderSession() = default;
 
+// --- the stream ---
+
 void ProviderSession::Connect() {
   SetState(State::kConnecting);
+  connecting_since_ = core_.loop().Now();
   stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
-  pb::ListenRequest request;
-  auto& open = *request.mutable_open_request();
-  SetIdentity(core_.options(), open);
-  open.set_caps(OwnCapabilities(core_));
-  open.set_incarnation(incarnation_);
-  for (const auto& [name, factory] : options_.services) open.add_services(name);
-  stream_->Write(rpc::FrameOf(request));
+  stream_->Write(Opening());
   stream_->Read();
   timer_.Start(kRegisterTime,
                [this] { Lose(absl::DeadlineExceededError("broker does not answer")); });
 }
 
-// A registration is one key's, and so is what it may accept. Channels that are open go on.
+rpc::Frame ProviderSession::Opening() const {
+  pb::ListenRequest request;
+  if (registration_) {
+    auto& resume = *request.mutable_resume_request();
+    SetOpening(core_, options_, incarnation_, resume);
+    resume.set_session_id(registration_->id);
+    resume.set_session_ticket(registration_->ticket);
+  } else {
+    SetOpening(core_, options_, incarnation_, *request.mutable_open_request());
+  }
+  return rpc::FrameOf(request);
+}
+
+// A registration is one key's, and so is what it may accept and resume. Channels whose paths live
+// go on.
 void ProviderSession::RegisterAgain() {
-  if (state_ != State::kConnecting && state_ != State::kListening) return;
+  registration_.reset();
+  if (state_ != State::kConnecting && !is_listening()) return;
   const std::unique_ptr<rpc::Stream> old = std::move(stream_);
-  CutStarting(ErrorStatus(ErrorCode::kPathLost, "the agent registers with a new key"));
+  channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the agent registers with a new key"));
   Connect();
+}
+
+void ProviderSession::TryNow() {
+  const bool stuck =
+      state_ == State::kConnecting && core_.loop().Now() - connecting_since_ >= kFreshTry;
+  if (state_ == State::kWaiting || stuck) Connect();
 }
 
 void ProviderSession::OnMessage(Bytes message) {
@@ -75,48 +124,33 @@ void ProviderSession::OnMessage(Bytes message) {
     return;
   }
   stream_->Read();
-  if (response.has_listening()) HandleListening(response.listening());
-  if (response.has_open_channel_response()) HandleOffer(response.open_channel_response());
-  if (response.has_notice() && response.notice().has_cut()) HandleCut(response.notice().cut());
+  if (response.has_listening()) {
+    HandleListening(response.listening());
+  } else if (response.has_notice()) {
+    HandleNotice(response.notice());
+  } else if (is_listening() && response.has_open_channel_response()) {
+    channels_.TakeOffer(response.open_channel_response(), link());
+  } else if (is_listening() && response.has_resume_channel_response()) {
+    channels_.TakeResume(response.resume_channel_response(), link());
+  }
+}
+
+ProviderChannel::Link ProviderSession::link() {
+  return {core_.brokers().ForAttempt(attempt_), attempt_ % core_.brokers().size(),
+          registration_->id};
 }
 
 void ProviderSession::HandleListening(const pb::ListenResponse::Listening& listening) {
+  const bool same = registration_ && registration_->id == listening.session_id();
+  if (is_listening() && same) registration_->ticket = listening.session_ticket();  // a fresh one
   if (state_ != State::kConnecting) return;
   timer_.Cancel();
-  session_id_ = listening.session_id();
+  registration_ = Registration{listening.session_id(), listening.session_ticket()};
   listening_since_ = core_.loop().Now();
   core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), listening_since_);
   SetState(State::kListening);
+  channels_.SetSession(listening.session_id());
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
-}
-
-void ProviderSession::HandleOffer(const pb::ListenResponse::OpenChannelResponse& offer) {
-  if (state_ != State::kListening) return;
-  auto created =
-      std::make_unique<ProviderChannel>(core_, core_.brokers().ForAttempt(attempt_), session_id_,
-                                        offer, static_cast<ProviderChannel::Owner&>(*this));
-  const auto [place, added] = channels_.emplace(offer.channel_id(), std::move(created));
-  if (!added) {
-    SendRefusal(offer.channel_id(), ErrorStatus(ErrorCode::kAlreadyExists, "channel id is in use"));
-    return;
-  }
-  ProviderChannel& channel = *place->second;
-  if (++starting_ > kMaxStarting) {
-    channel.Refuse(ErrorStatus(ErrorCode::kBusy, "too many openings under way at the agent"));
-    return;
-  }
-  const auto factory = options_.services.find(offer.service());
-  const bool plain = options_.plaintext_services.count(offer.service()) > 0;
-  channel.Start(factory == options_.services.end() ? nullptr : &factory->second,
-                plain ? ProviderChannel::Plain::kYes : ProviderChannel::Plain::kNo);
-}
-
-// Who asked for the channel went away, or may not have it any more.
-void ProviderSession::HandleCut(const culvert::v1::Notice::Cut& cut) {
-  const auto found = channels_.find(cut.channel_id());
-  if (found == channels_.end()) return;
-  found->second->Cut(
-      ErrorStatus(ErrorCodeFromNumber(static_cast<uint32_t>(cut.code())), cut.message()));
 }
 
 void ProviderSession::OnEnd(absl::Status status) {
@@ -128,38 +162,72 @@ void ProviderSession::Lose(const absl::Status& why) {
   core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
   stream_.reset();
   timer_.Cancel();
-  CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
+  channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
   if (state_ == State::kDrained) return;
+  const bool refused = state_ == State::kConnecting && registration_ && RefusesSession(why);
+  if (refused || absl::IsAborted(why)) Forget();
   WaitAndConnect(why.ok() ? absl::UnavailableError("broker ended the registration") : why);
+  FollowDrain();
+}
+
+// The session is nobody's any more, or another process's.
+void ProviderSession::Forget() {
+  registration_.reset();
+  channels_.SetSession(0);
 }
 
 void ProviderSession::WaitAndConnect(const absl::Status& why) {
   const Duration wait = WaitAfter(why);
-  SetState(State::kWaiting);
+  SetState(absl::IsAborted(why) ? State::kTakenOver : State::kWaiting);
   ++attempt_;
   timer_.Start(wait, [this] { Connect(); });
   if (options_.on_state) options_.on_state(why, wait);
 }
 
 Duration ProviderSession::WaitAfter(const absl::Status& why) {
-  const bool was_stable =
-      state_ == State::kListening && core_.loop().Now() - listening_since_ >= kStableTime;
-  if (was_stable) backoff_.Reset();
+  const MonotonicTime now = core_.loop().Now();
+  const bool was_stable = is_listening() && now - listening_since_ >= kStableTime;
+  if (was_stable || !away_since_) away_since_ = now;
   if (!absl::IsAborted(why)) {
     if (was_stable) taken_over_wait_ = kTakenOverWait;
-    return backoff_.Next();
+    return core_.connectivity().RetryWait(now - *away_since_);
   }
   return std::exchange(taken_over_wait_,
                        std::min(taken_over_wait_ * 2, Duration(kTakenOverMaxWait)));
 }
 
-// --- channels ---
+// --- what the broker wants known ---
 
-void ProviderSession::OnChannelRefused(ProviderChannel& channel, const absl::Status& why) {
-  SendRefusal(channel.id(), why);
+void ProviderSession::HandleNotice(const culvert::v1::Notice& notice) {
+  if (notice.has_cut()) channels_.Cut(notice.cut());
+  if (notice.has_drain() && state_ == State::kListening) HandleStopping(notice.drain());
 }
 
-void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why) {
+// All agents of a broker hear it at the same time: they go one after another.
+void ProviderSession::HandleStopping(const culvert::v1::Notice::Drain& drain) {
+  if (timer_.is_set()) return;  // said before
+  const Duration time =
+      std::min(Duration(std::chrono::milliseconds(drain.deadline_ms())), Duration(kMaxStopTime));
+  const Duration wait(
+      absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, 0, time.count() / 4));
+  timer_.Start(wait, [this, time] { BeginLeaving(time / 4); });
+}
+
+// Services that are being started may still be accepted here, and nowhere else.
+void ProviderSession::BeginLeaving(Duration limit) {
+  SetState(State::kLeaving);
+  timer_.Start(limit, [this] { Move(); });
+  if (channels_.starting() == 0) Move();
+}
+
+void ProviderSession::Move() {
+  Lose(absl::UnavailableError(
+      fmt::format("broker {} stops", core_.brokers().AddressForAttempt(attempt_))));
+}
+
+// --- channels ---
+
+void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) {
   if (stream_ == nullptr) return;
   if (stream_->pending_writes() >= kMaxUnreadRefusals) {
     Lose(absl::ResourceExhaustedError("broker does not read what it is answered"));
@@ -170,55 +238,46 @@ void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why) 
   error.set_channel_id(channel_id);
   error.set_message(tunnel::CutErrorText(std::string(MessageOf(why))));
   error.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
+  error.set_last_message_id(last_id);
   stream_->Write(rpc::FrameOf(request));
 }
 
-void ProviderSession::OnChannelReport(const ServiceRequest& request, const ChannelReport& report) {
-  if (options_.on_channel_end) options_.on_channel_end(request, report);
+void ProviderSession::OnChannelsChanged() {
+  if (state_ == State::kLeaving && channels_.starting() == 0) Move();
+  FollowDrain();
 }
 
-void ProviderSession::OnChannelDone(ProviderChannel& channel) {
-  done_.push_back(channel.id());
-  remove_done_.Schedule();
-}
-
-void ProviderSession::RemoveDone() {
-  const std::vector<uint64_t> done = std::exchange(done_, {});
-  for (const uint64_t id : done) channels_.erase(id);
-  if (channels_.empty() && !done.empty()) core_.ReturnFreeMemory();
-  CheckDrained();
-}
-
-std::vector<ChannelStatus> ProviderSession::Channels() const {
-  std::vector<ChannelStatus> channels;
-  for (const auto& [id, channel] : channels_) {
-    if (std::optional<ChannelStatus> status = channel->Status()) channels.push_back(*status);
-  }
-  return channels;
+void ProviderSession::Retire(absl::AnyInvocable<void() &&> done) {
+  Forget();
+  Drain(std::move(done));
 }
 
 void ProviderSession::Drain(absl::AnyInvocable<void() &&> done) {
   on_drained_ = std::move(done);
-  SetState(State::kDrained);
-  timer_.Cancel();
-  if (stream_ != nullptr) stream_->Finish(absl::OkStatus());
-  CutStarting(ErrorStatus(ErrorCode::kShutdown, "the program is ending"));
-  remove_done_.Schedule();
+  purpose_ = Purpose::kDraining;
+  channels_.StopTaking(ErrorStatus(ErrorCode::kShutdown, "the program is ending"));
 }
 
-// The broker has taken back what was offered in this session.
-void ProviderSession::CutStarting(const absl::Status& why) {
-  for (const auto& [id, channel] : channels_) channel->CutIfStarting(why);
-}
-
-void ProviderSession::CheckDrained() {
-  if (state_ != State::kDrained || !channels_.empty() || !on_drained_) return;
-  core_.loop().Post(std::exchange(on_drained_, nullptr));
+// Whoever drains stays registered only while channels wait for a path: their consumers find them
+// through the session.
+void ProviderSession::FollowDrain() {
+  if (purpose_ != Purpose::kDraining) return;
+  const bool needed = channels_.suspended() > 0;
+  if (!needed && state_ != State::kDrained) {
+    SetState(State::kDrained);
+    timer_.Cancel();
+    if (stream_ != nullptr) stream_->Finish(absl::OkStatus());
+  } else if (needed && state_ == State::kDrained) {
+    Connect();
+  }
+  if (channels_.empty() && on_drained_) core_.loop().Post(std::exchange(on_drained_, nullptr));
 }
 
 void ProviderSession::SetState(State to) {
-  CULVERT_LOG(kDebug, "[session {:x}] {} -> {}", session_id_, StateName(state_), StateName(to));
+  CULVERT_LOG(kDebug, "[session {:x}] {} -> {}", registration_ ? registration_->id : 0,
+              StateName(state_), StateName(to));
   state_ = to;
+  connectivity_.SetWaiting(to == State::kConnecting || to == State::kWaiting);
 }
 
 }  // namespace culvert

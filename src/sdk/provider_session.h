@@ -1,29 +1,32 @@
-// A provider's registration with one broker at a time: the Listen stream, and trying again.
+// A provider's registration with one broker at a time: the Listen stream, and taking it up again.
 #pragma once
 
 #include <memory>
 #include <optional>
-#include <unordered_map>
-#include <vector>
+#include <string>
 
-#include "base/backoff.h"
+#include "absl/random/random.h"
 #include "culvert/provider.h"
-#include "net/deferred.h"
 #include "net/timer.h"
 #include "rpc/stream.h"
 #include "sdk/client_core.h"
-#include "sdk/provider_channel.h"
+#include "sdk/connectivity.h"
+#include "sdk/provider_channels.h"
 
 namespace culvert {
 
-// Confined to the loop.
-class ProviderSession final : private rpc::Stream::Delegate, private ProviderChannel::Owner {
+// Confined to the loop. The session outlives its stream: the broker, the same or another one, knows
+// it again by a ticket, and the channels go on. A broker that does not makes another one, and what
+// waits for a path in the old one is reset.
+class ProviderSession final : private rpc::Stream::Delegate, private ProviderChannels::Owner {
  public:
   enum class State {
     kConnecting,  // waits for `listening`
     kListening,
-    kWaiting,  // for the next try
-    kDrained,  // no more registrations
+    kLeaving,    // as before, but the broker stops: moves once no service is being started
+    kWaiting,    // for the next try
+    kTakenOver,  // the same, and nothing makes it shorter
+    kDrained,    // needs no registration
   };
 
   // How long a broker may take to answer a registration.
@@ -33,62 +36,77 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   static constexpr Duration kTakenOverMaxWait = std::chrono::minutes(10);
   // A registration that lasted this long was a success: the next loss is tried again soon.
   static constexpr Duration kStableTime = std::chrono::seconds(10);
-  // Services being started at a time. More are refused with kBusy, which consumers try again.
-  static constexpr size_t kMaxStarting = 1'024;
-  // Refusals that the broker has not read yet; more end the session.
+  // A try that is older than this is begun anew when there is news of the network.
+  static constexpr Duration kFreshTry = std::chrono::seconds(1);
+  // Refusals that the broker has not read yet; more end the stream.
   static constexpr size_t kMaxUnreadRefusals = 4'096;
+  // What a broker may say of the time that it stops in.
+  static constexpr Duration kMaxStopTime = std::chrono::minutes(10);
 
   ProviderSession(ClientCore& core, Provider::Options options);
   ~ProviderSession();
 
   void Drain(absl::AnyInvocable<void() &&> done);
 
+  // Likewise, when another process has the session: channels that lose their path are reset.
+  void Retire(absl::AnyInvocable<void() &&> done);
+
   // Of the channels that are open.
-  std::vector<ChannelStatus> Channels() const;
+  std::vector<ChannelStatus> Channels() const { return channels_.Status(); }
   // 0 while there is no registration.
-  uint64_t id() const { return state_ == State::kListening ? session_id_ : 0; }
+  uint64_t id() const { return is_listening() && registration_ ? registration_->id : 0; }
 
  private:
+  // What the broker knows the session by.
+  struct Registration {
+    uint64_t id = 0;
+    std::string ticket;
+  };
+  enum class Purpose { kServing, kDraining };
+
   void Connect();
+  rpc::Frame Opening() const;
   void RegisterAgain();
+  void TryNow();
   void Lose(const absl::Status& why);
+  void Forget();
   void WaitAndConnect(const absl::Status& why);
-  void CutStarting(const absl::Status& why);
   Duration WaitAfter(const absl::Status& why);
   void HandleListening(const ntt::proxies::v1::ListenResponse::Listening& listening);
-  void HandleOffer(const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer);
-  void HandleCut(const culvert::v1::Notice::Cut& cut);
-  void SendRefusal(uint64_t channel_id, const absl::Status& why);
+  void HandleNotice(const culvert::v1::Notice& notice);
+  void HandleStopping(const culvert::v1::Notice::Drain& drain);
+  void BeginLeaving(Duration limit);
+  void Move();
+  ProviderChannel::Link link();
 
   void OnMessage(Bytes message) override;
   void OnWritten() override {}
   void OnEnd(absl::Status status) override;
 
-  void OnChannelStarted() override { --starting_; }
-  void OnChannelRefused(ProviderChannel& channel, const absl::Status& why) override;
-  void OnChannelReport(const ServiceRequest& request, const ChannelReport& report) override;
-  void OnChannelDone(ProviderChannel& channel) override;
-  void RemoveDone();
-  void CheckDrained();
+  void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) override;
+  void OnChannelsChanged() override;
+  void FollowDrain();
+  bool is_listening() const { return state_ == State::kListening || state_ == State::kLeaving; }
   void SetState(State to);
 
   ClientCore& core_;
   const Provider::Options options_;
   const uint64_t incarnation_;
   State state_ = State::kWaiting;
+  Purpose purpose_ = Purpose::kServing;
   size_t attempt_ = 0;
-  uint64_t session_id_ = 0;
+  std::optional<Registration> registration_;  // to take up again; none: another one is made
+  MonotonicTime connecting_since_{};
   MonotonicTime listening_since_{};
+  std::optional<MonotonicTime> away_since_;  // since the last registration that was a success
   std::unique_ptr<rpc::Stream> stream_;
-  Backoff backoff_;
   Duration taken_over_wait_ = kTakenOverWait;
-  net::Timer timer_;
-  std::unordered_map<uint64_t, std::unique_ptr<ProviderChannel>> channels_;
-  size_t starting_ = 0;         // of those, not accepted or refused yet
-  std::vector<uint64_t> done_;  // channels to remove in the next turn
-  net::Deferred remove_done_;
+  net::Timer timer_;  // kConnecting: its limit; kListening, kLeaving: the move; else the next try
+  absl::InsecureBitGen random_;
+  ProviderChannels channels_;
   absl::AnyInvocable<void() &&> on_drained_;
   const ClientCore::KeyObserver new_key_;
+  Connectivity::Subscription connectivity_;
 };
 
 }  // namespace culvert

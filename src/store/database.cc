@@ -79,6 +79,13 @@ constexpr std::array kMigrations = {
       PRIMARY KEY (project, name, key_id)) STRICT, WITHOUT ROWID;
     ALTER TABLE principals ADD COLUMN by_login INTEGER NOT NULL DEFAULT 0;
     )sql",
+    R"sql(
+    CREATE TABLE ticket_keys (
+      id INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL, seals INTEGER NOT NULL)
+      STRICT, WITHOUT ROWID;
+    CREATE TABLE killed_channels (
+      channel_id INTEGER PRIMARY KEY, killed INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

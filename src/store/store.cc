@@ -26,7 +26,9 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
       signing_requests_(*database_),
       policy_(*database_),
       issuers_(*database_),
-      service_accounts_(*database_) {}
+      service_accounts_(*database_),
+      ticket_keys_(*database_),
+      killed_channels_(*database_) {}
 
 Store::~Store() = default;
 
@@ -52,6 +54,8 @@ absl::Status Store::Load(WallTime now) {
   CULVERT_RETURN_IF_ERROR(tokens_.Purge(now));
   CULVERT_RETURN_IF_ERROR(signing_requests_.Purge(now));
   CULVERT_RETURN_IF_ERROR(revocations_.Load());
+  CULVERT_RETURN_IF_ERROR(ticket_keys_.Load());
+  CULVERT_RETURN_IF_ERROR(killed_channels_.Load(now));
   return policy_.Load();
 }
 

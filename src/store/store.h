@@ -1,5 +1,5 @@
-// What a broker must not forget: projects, enrolment tokens, principals, revoked keys, policy, and
-// whose JSON Web Tokens count.
+// What a broker must not forget: projects, enrolment tokens, principals, revoked keys, policy,
+// whose JSON Web Tokens count, and what resume tickets are sealed with.
 #pragma once
 
 #include <memory>
@@ -10,11 +10,13 @@
 #include "base/wall_time.h"
 #include "store/issuer_table.h"
 #include "store/key_rotation_table.h"
+#include "store/killed_channel_table.h"
 #include "store/policy_table.h"
 #include "store/principal_table.h"
 #include "store/revocation_table.h"
 #include "store/service_account_table.h"
 #include "store/signing_table.h"
+#include "store/ticket_key_table.h"
 #include "store/token_table.h"
 
 namespace culvert::store {
@@ -56,6 +58,8 @@ class Store {
   PolicyTable& policy() { return policy_; }
   IssuerTable& issuers() { return issuers_; }
   ServiceAccountTable& service_accounts() { return service_accounts_; }
+  TicketKeyTable& ticket_keys() { return ticket_keys_; }
+  KilledChannelTable& killed_channels() { return killed_channels_; }
 
  private:
   Store(StateLock lock, std::unique_ptr<Database> database);
@@ -71,6 +75,8 @@ class Store {
   PolicyTable policy_;
   IssuerTable issuers_;
   ServiceAccountTable service_accounts_;
+  TicketKeyTable ticket_keys_;
+  KilledChannelTable killed_channels_;
 };
 
 }  // namespace culvert::store

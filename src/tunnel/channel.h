@@ -71,6 +71,11 @@ class Channel {
   }
   uint32_t attempt() const { return attempt_; }
 
+  // Whether everything after `peer_last_id` can be sent again. Attach fails where it cannot.
+  bool Keeps(uint64_t peer_last_id) const {
+    return peer_stop_ != PeerStop::kNone || peer_last_id >= send_.acked_id();
+  }
+
   // What a resume states to the peer.
   uint64_t last_received_id() const { return receive_.last_id(); }
   uint64_t window() const { return receive_.GrantBeyondLast(); }
@@ -146,6 +151,7 @@ class Channel {
   uint64_t bytes_delivered() const { return bytes_delivered_; }
   uint64_t held() const { return budget_.used(); }
   uint64_t unacknowledged() const { return send_.held(); }
+  uint64_t unacknowledged_bytes() const { return send_.held_bytes(); }
   uint64_t receive_held() const { return receive_.held(); }
   uint64_t receive_window() const { return receive_.window(); }
   // What the peer has granted beyond what it acknowledged.

@@ -12,9 +12,11 @@ MemoryBudget::Member::~Member() {
 }
 
 void MemoryBudget::Member::SetUsed(uint64_t used) {
+  const bool before = budget_.under_pressure();
   budget_.used_ += used;
   budget_.used_ -= used_;
   used_ = used;
+  if (!before && budget_.under_pressure() && budget_.on_pressure_) budget_.on_pressure_();
 }
 
 uint64_t MemoryBudget::Member::Share() const { return budget_.ShareAmong(budget_.channels_); }

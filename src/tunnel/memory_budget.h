@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 namespace culvert::tunnel {
 
@@ -37,6 +39,13 @@ class MemoryBudget {
     uint64_t used_ = 0;
   };
 
+  // Runs inside whatever makes `used` pass the limit: many channels came after some that had taken
+  // larger shares.
+  void SetPressureCallback(std::function<void()> on_pressure) {
+    on_pressure_ = std::move(on_pressure);
+  }
+  bool under_pressure() const { return used_ > limit_; }
+
   // The share of a channel that is about to be made.
   uint64_t ShareOfNext() const { return ShareAmong(channels_ + 1); }
 
@@ -48,6 +57,7 @@ class MemoryBudget {
   uint64_t ShareAmong(size_t channels) const;
 
   const uint64_t limit_;
+  std::function<void()> on_pressure_;
   uint64_t used_ = 0;
   size_t channels_ = 0;
 };

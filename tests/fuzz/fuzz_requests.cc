@@ -26,6 +26,11 @@ void CheckKey(const ProviderKey& key, culvert::rpc::StreamInfo::Version version)
     CULVERT_CHECK(culvert::Printable(part) == part);
 }
 
+void CheckConsumer(const std::string& name) {
+  CULVERT_CHECK(name.size() <= 128);
+  for (const char c : name) CULVERT_CHECK(c > ' ' && c < 0x7f);
+}
+
 void CheckStatus(const absl::Status& status) {
   CULVERT_CHECK(absl::IsInvalidArgument(status) || absl::IsNotFound(status));
   const std::string message(status.message());
@@ -52,7 +57,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else if (const auto* open = std::get_if<OpenChannel>(&*opening)) {
       CheckKey(open->provider, version);
       CULVERT_CHECK(!open->service.empty() && open->arg.size() <= kMaxArgBytes);
-      for (const char c : open->consumer) CULVERT_CHECK(c > ' ' && c < 0x7f);
+      CheckConsumer(open->consumer);
+    } else {
+      const auto& resume = std::get<ResumeChannel>(*opening);
+      CheckKey(resume.provider, version);
+      CULVERT_CHECK(resume.provider.region == kRegion);
+      CheckConsumer(resume.consumer);
+      CULVERT_CHECK(resume.ticket.size() <= kMaxTicketBytes);
     }
   } else if (data[0] % 3 == 1) {
     const auto opening = ParseListenOpening(version, wire, kRegion);
@@ -61,6 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
       CheckKey(opening->provider, version);
       CULVERT_CHECK(opening->provider.region == kRegion);
+      CULVERT_CHECK(!opening->earlier || opening->earlier->ticket.size() <= kMaxTicketBytes);
     }
   } else {
     const auto accept = ParseAcceptOpening(version, wire, kRegion);

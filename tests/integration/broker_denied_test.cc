@@ -187,7 +187,7 @@ TEST_CASE_METHOD(OfferFixture, "Broker lets nobody resume with ids alone, be the
   };
   Client other = As(Role::kAgent, "edge-2");
   CheckDenied(accept_again(other), Code::PERMISSION_DENIED, "may not be projects/default/edge-1");
-  CheckDenied(accept_again(edge), Code::OUT_OF_RANGE, "does not hold the channel");
+  CheckDenied(accept_again(edge), Code::NOT_FOUND, "no such channel is waiting");
 
   V1::ListenRequest listen;
   fill(*listen.mutable_resume_request(), "edge-1");

@@ -35,6 +35,7 @@ TEST_CASE("Broker answers NotAvailableLocally to who asked for it", "[broker]") 
   }
   SECTION("for a channel to resume") {
     request.mutable_resume_request()->set_project(kProject);
+    request.mutable_resume_request()->set_provider_name("edge-1");
     request.mutable_resume_request()->set_return_not_available(true);
   }
   call.Send(request);

@@ -126,7 +126,7 @@ TEST_CASE_METHOD(FakeBrokerFixture, "Broker says which region it does not serve"
 // --- a provider that does not read ---
 
 struct ShortPatience : FakeBrokerFixture {
-  ShortPatience() : FakeBrokerFixture({.start_wait = 0ms, .unread = 50ms}) {}
+  ShortPatience() : FakeBrokerFixture({.start_wait = 0ms, .session = {.unread = 50ms}}) {}
 };
 
 TEST_CASE_METHOD(ShortPatience, "Broker ends a session that takes nothing of what it is told",

@@ -160,7 +160,7 @@ TEST_CASE("SDK gives a path up that carries a message which does not parse", "[s
   // ConnectRequest.data = 4 with a body that stops inside a field; the envelope itself is sound.
   send(std::string("\x22\x01\x08"));
   CHECK(call.End().error_code() == StatusCode::UNAVAILABLE);
-  CHECK(ErrorCodeOf(service->WaitForClose()) == ErrorCode::kPathLost);
+  CHECK(ErrorCodeOf(service->WaitForClose()) == ErrorCode::kProtocol);
 }
 
 TEST_CASE("Broker refuses an envelope that does not parse", "[broker]") {
@@ -176,7 +176,9 @@ TEST_CASE("Broker refuses an envelope that does not parse", "[broker]") {
 
 TEST_CASE("SDK notices that a legacy peer went away while nothing is taken of it", "[sdk][slow]") {
   TestBroker broker;
-  TestProvider sdk(broker.address());
+  ClientOptions options = InsecureOptions({broker.address()}, "edge-1");
+  options.resume_timeout = 0s;  // a lost path is the end
+  TestProvider sdk(options);
   REQUIRE(sdk.WaitForRegistrations(1));
   RawClient<V1> client(broker.address());
   auto call = client.Open("edge-1", kLegacy);

@@ -4,7 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "sdk/provider_session.h"
+#include "sdk/provider_channels.h"
 #include "tests/integration/broker_fixture.h"
 #include "tests/integration/sdk_fixture.h"
 #include "tests/support/played_broker.h"
@@ -62,7 +62,7 @@ std::map<std::string, ServiceFactory> FickleServices(const absl::Status& stop) {
            }}};
 }
 
-TEST_CASE("Provider waits longer and longer for a broker that drops its registrations", "[sdk]") {
+TEST_CASE("Provider waits before it comes back to a broker that drops its registrations", "[sdk]") {
   std::mutex mutex;
   std::vector<std::chrono::steady_clock::time_point> registrations;
   PlayedBroker broker([&](ListenStream& stream) {
@@ -76,13 +76,13 @@ TEST_CASE("Provider waits longer and longer for a broker that drops its registra
     const std::lock_guard lock(mutex);
     return registrations.size() >= 5;
   }));
-  // Each wait is at least half of 50, 100, 200, 400 ms.
+  // Each wait is at least half of 50 ms.
   const std::lock_guard lock(mutex);
-  CHECK(registrations[4] - registrations[0] >= 370ms);
+  CHECK(registrations[4] - registrations[0] >= 100ms);
 }
 
 TEST_CASE("Provider starts a bounded number of services at a time", "[sdk]") {
-  constexpr uint64_t kMost = ProviderSession::kMaxStarting;
+  constexpr uint64_t kMost = ProviderChannels::kMaxStarting;
   std::atomic<int> alive = 0;
   std::atomic<uint64_t> first_refused = 0;
   std::atomic<uint64_t> second_refused = 0;

@@ -1,4 +1,4 @@
-// A broker that the test plays: what the server's end of Listen and Accept says is up to it.
+// A broker that the test plays: what the server's end of Listen and Connect says is up to it.
 #pragma once
 
 #include <grpcpp/server.h>
@@ -21,7 +21,14 @@ class PlayedBroker {
       grpc::ServerReaderWriter<ntt::proxies::v1::ListenResponse, ntt::proxies::v1::ListenRequest>;
   using Listen = std::function<grpc::Status(ListenStream&)>;
 
-  explicit PlayedBroker(Listen listen) : service_(std::move(listen)) {
+  using ConnectStream =
+      grpc::ServerReaderWriter<ntt::proxies::v1::ConnectResponse, ntt::proxies::v1::ConnectRequest>;
+  using Connect = std::function<grpc::Status(ConnectStream&)>;
+
+  explicit PlayedBroker(Listen listen) : PlayedBroker(std::move(listen), nullptr) {}
+  explicit PlayedBroker(Connect connect) : PlayedBroker(nullptr, std::move(connect)) {}
+  // Without `listen` or `connect` these are UNIMPLEMENTED.
+  PlayedBroker(Listen listen, Connect connect) : service_(std::move(listen), std::move(connect)) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -57,13 +64,20 @@ class PlayedBroker {
  private:
   class Service final : public ntt::proxies::v1::BrokerService::Service {
    public:
-    explicit Service(PlayedBroker::Listen listen) : listen_(std::move(listen)) {}
+    Service(PlayedBroker::Listen listen, PlayedBroker::Connect connect)
+        : listen_(std::move(listen)), connect_(std::move(connect)) {}
     grpc::Status Listen(grpc::ServerContext*, ListenStream* stream) override {
-      return listen_(*stream);
+      return listen_ ? listen_(*stream) : Unimplemented();
+    }
+    grpc::Status Connect(grpc::ServerContext*, ConnectStream* stream) override {
+      return connect_ ? connect_(*stream) : Unimplemented();
     }
 
    private:
+    static grpc::Status Unimplemented() { return {grpc::StatusCode::UNIMPLEMENTED, "not played"}; }
+
     const PlayedBroker::Listen listen_;
+    const PlayedBroker::Connect connect_;
   };
 
   Service service_;

@@ -18,6 +18,7 @@ TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port, const Broker
 TestBroker::TestBroker(TestRealm& realm, Tamper tamper)
     : gate_(std::make_unique<broker::Gate>(realm.pki().authority(), realm.records)),
       calls_(std::make_unique<broker::IdentityCalls>(realm.pki(), realm.records, kRegion)),
+      tickets_(&realm.tickets),
       tamper_(std::move(tamper)) {
   Start({}, 0, {.start_wait = Duration::zero()}, {},
         rpc::Credentials::ForServer(realm.pki().server_certificate_file(),
@@ -25,7 +26,10 @@ TestBroker::TestBroker(TestRealm& realm, Tamper tamper)
 }
 
 TestBroker::TestBroker(TestRealm& realm, store::Store& store, broker::FetchKeys fetch)
-    : records_(std::make_unique<broker::StoreRecords>(store)) {
+    : records_(std::make_unique<broker::StoreRecords>(store)),
+      stored_tickets_(
+          std::make_unique<broker::Tickets>(&store.ticket_keys(), &store.killed_channels())),
+      tickets_(stored_tickets_.get()) {
   thread_.Run([&] {
     jwts_ = std::make_unique<broker::JwtGate>(thread_.loop(), store, "culvert", std::move(fetch));
   });
@@ -43,7 +47,8 @@ void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker
     broker_ = std::make_unique<Broker>(
         thread_.loop(), kRegion, limits, times,
         Broker::Access{gate_.get(), calls_.get(),
-                       [this](const broker::AuditEvent& event) { audit_.push_back(event); }});
+                       [this](const broker::AuditEvent& event) { audit_.push_back(event); },
+                       tickets_});
   });
   auto server = rpc::Server::Start(
       thread_.loop(), credentials,

@@ -11,6 +11,7 @@
 #include "broker/broker.h"
 #include "broker/jwt_gate.h"
 #include "broker/store_records.h"
+#include "broker/tickets.h"
 #include "net/listener.h"
 #include "net/loop_thread.h"
 #include "rpc/server.h"
@@ -70,8 +71,10 @@ class TestBroker {
   std::unique_ptr<broker::JwtGate> jwts_;          // on the loop
   std::unique_ptr<broker::Gate> gate_;             // null without identities
   std::unique_ptr<broker::IdentityCalls> calls_;
-  std::vector<broker::AuditEvent> audit_;   // on the loop
-  std::unique_ptr<broker::Broker> broker_;  // on the loop
+  std::unique_ptr<broker::Tickets> stored_tickets_;  // null without a store
+  broker::Tickets* tickets_ = nullptr;               // null without identities
+  std::vector<broker::AuditEvent> audit_;            // on the loop
+  std::unique_ptr<broker::Broker> broker_;           // on the loop
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<net::FdListener> listener_;  // on the loop
   uint16_t port_ = 0;

@@ -11,6 +11,7 @@
 #include "broker/identity_calls.h"
 #include "broker/pki.h"
 #include "broker/records.h"
+#include "broker/tickets.h"
 #include "crypto/identity.h"
 
 namespace culvert::test {
@@ -76,6 +77,8 @@ class TestRealm {
 
   const broker::Pki& pki() const { return *pki_; }
   TestRecords records;
+  // As `records`.
+  broker::Tickets tickets;
 
  private:
   std::string directory_;

@@ -29,7 +29,7 @@ struct RegistryFixture : Session::Owner {
   uint64_t Come(const std::string& name) {
     registry.Add(std::make_unique<Session>(loop, ++last_id, OpenSession{Key(name), 0, 0},
                                            "127.0.0.1", std::make_unique<NoStream>(),
-                                           std::chrono::seconds(1), *this));
+                                           Session::Times(), *this));
     return last_id;
   }
   // Comes and goes.
@@ -38,8 +38,9 @@ struct RegistryFixture : Session::Owner {
     REQUIRE(registry.Remove(Come(name), now) != nullptr);
   }
 
-  void OnOpenRefused(Session&, uint64_t, tunnel::ErrorCode, const std::string&) override {}
+  void OnOpenRefused(Session&, const OfferRefusal&) override {}
   void OnSessionLost(Session&, absl::Status) override {}
+  std::string MakeTicket(uint64_t, const OpenSession&) override { return ""; }
 };
 
 TEST_CASE_METHOD(RegistryFixture, "Registry remembers since when a provider is away",

@@ -50,6 +50,7 @@ TEST_CASE_METHOD(HelpFixture, "Help tells each flag's default, variable and key"
         "(default: the one of the enrolment; environment: CULVERT_BROKER; file: broker)\n",
         "  --dial-timeout DURATION\n",
         "(default: 10s; environment: CULVERT_DIAL_TIMEOUT; file: dial_timeout)\n",
+        "(default: 5m; environment: CULVERT_RESUME_TIMEOUT; file: resume_timeout)\n",
         "(default: nothing; environment: CULVERT_ALLOW; file: allow)\n",
         "(default: 256MiB; environment: CULVERT_MEMORY_LIMIT; file: memory_limit)\n",
         "(default: the identity's; environment: CULVERT_PROJECT; file: project)\n",

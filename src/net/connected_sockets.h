@@ -1,0 +1,55 @@
+// The TCP sockets of this process that lead to a peer, whoever opened them: gRPC shows nothing of
+// the ones that it uses, and the kernel knows long before gRPC whether a connection is stuck.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/address.h"
+
+namespace culvert::net {
+
+// What the kernel knows of one connection.
+struct TcpProgress {
+  uint64_t cookie = 0;  // tells sockets apart, also when a descriptor is used again
+  Address local;
+  // When something came from the peer last: an acknowledgement of ours, data of its own.
+  MonotonicTime last_ack{};
+  MonotonicTime last_data{};
+  // Something of ours is on its way, or waits to be.
+  bool outstanding = false;
+  // Something of ours was sent and is not acknowledged. False while the peer has no room: then it
+  // is alive.
+  bool unacknowledged = false;
+  Duration round_trip{};  // smoothed; 0 if not known
+};
+
+// Confined to one thread. Remembers where it has found them, so that only a new connection costs a
+// look at every descriptor of the process.
+class ConnectedSockets {
+ public:
+  // Those to one of `peers` now, not counting those that were ignored. `now` is MonotonicNow().
+  std::vector<TcpProgress> Look(const std::vector<Address>& peers, MonotonicTime now);
+  // What there is now is not counted any more: it belongs to a connection that was given up.
+  void IgnorePresent(const std::vector<Address>& peers, MonotonicTime now);
+
+  // Looking at every descriptor is not for every turn.
+  static constexpr Duration kScanInterval = std::chrono::milliseconds(250);
+
+ private:
+  struct Known {
+    int fd;
+    uint64_t cookie;
+  };
+  void Scan(const std::vector<Address>& peers);
+
+  std::vector<Known> known_;
+  std::vector<uint64_t> ignored_;  // cookies of sockets that are still open
+  MonotonicTime scanned_{};
+};
+
+// Whether an interface of this machine has that address.
+bool IsLocalAddress(const Address& address);
+
+}  // namespace culvert::net

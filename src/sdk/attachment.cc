@@ -1,0 +1,196 @@
+#include "sdk/attachment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "crypto/random.h"
+#include "culvert/error_code.h"
+#include "rpc/codec.h"
+#include "sdk/opening.h"
+
+namespace culvert {
+namespace {
+
+namespace pb = culvert::v1;
+
+std::string_view StateName(Attachment::State state) {
+  switch (state) {
+    case Attachment::State::kOff:
+      return "off";
+    case Attachment::State::kConnecting:
+      return "connecting";
+    case Attachment::State::kAttached:
+      return "attached";
+    case Attachment::State::kWaiting:
+      return "waiting";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+Attachment::Attachment(net::EventLoop& loop, BrokerList& brokers, Connectivity& connectivity,
+                       const ClientOptions& options, Process process)
+    : brokers_(brokers),
+      connectivity_(connectivity),
+      options_(options),
+      process_(std::move(process)),
+      incarnation_(crypto::RandomUint64()),
+      loop_(loop),
+      timer_(loop),
+      keep_(loop),
+      subscription_(connectivity,
+                    {[this] { TryNow(); },
+                     [this](size_t broker, const std::string&) { HandleDead(broker); }}) {}
+
+Attachment::~Attachment() = default;
+
+// --- who needs it ---
+
+Attachment::User::User(Attachment& owner, Callbacks callbacks)
+    : owner_(owner), callbacks_(std::move(callbacks)) {
+  owner_.users_.push_back(this);
+  owner_.HandleUsers();
+}
+
+Attachment::User::~User() {
+  owner_.users_.remove(this);
+  owner_.HandleUsers();
+}
+
+void Attachment::HandleUsers() {
+  if (users_.empty()) {
+    keep_.Start(kKeepTime, [this] {
+      ping_.reset();
+      stream_.reset();
+      timer_.Cancel();
+      SetState(State::kOff);
+    });
+    return;
+  }
+  keep_.Cancel();
+  if (state_ == State::kOff) Connect();
+}
+
+void Attachment::Use(size_t broker) {
+  preferred_ = broker % brokers_.size();
+  // The stream stays where it is as long as it is there: channels by way of both know it.
+  if (state_ != State::kWaiting || preferred_ == broker_) return;
+  away_since_.reset();
+  Connect();
+}
+
+// --- the stream ---
+
+void Attachment::Connect() {
+  SetState(State::kConnecting);
+  broker_ = preferred_;
+  stream_ = brokers_.ForAttempt(broker_).Start(rpc::Method::kAttach);
+  stream_->SetDelegate(this);
+  pb::AttachRequest request;
+  pb::AttachRequest::Hello& hello = *request.mutable_hello();
+  hello.set_project(options_.project);
+  hello.set_name(options_.name);
+  hello.set_region_id(options_.region);
+  hello.set_caps(tunnel::kOwnCapabilities);
+  hello.set_incarnation(incarnation_);
+  stream_->Write(rpc::FrameOf(request));
+  stream_->Read();
+  timer_.Start(kAnswerTime,
+               [this] { Lose(absl::DeadlineExceededError("broker does not answer")); });
+}
+
+void Attachment::OnMessage(Bytes message) {
+  pb::AttachResponse response;
+  if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    Lose(absl::InvalidArgumentError("message from the broker does not parse"));
+    return;
+  }
+  stream_->Read();
+  if (response.has_attached()) HandleAttached();
+  if (response.has_notice() && state_ == State::kAttached) HandleNotice(response.notice());
+}
+
+void Attachment::HandleAttached() {
+  if (state_ != State::kConnecting) return;
+  timer_.Cancel();
+  away_since_.reset();
+  SetState(State::kAttached);
+  ping_.emplace(connectivity_, broker_, [this] { SendPing(); });
+}
+
+void Attachment::SendPing() {
+  if (stream_->pending_writes() > 0) return;  // one is on its way, or was to be
+  pb::AttachRequest request;
+  request.mutable_ping();
+  stream_->Write(rpc::FrameOf(request));
+}
+
+void Attachment::OnEnd(absl::Status status) {
+  Lose(status.ok() ? absl::UnavailableError("broker ended the control stream") : status);
+}
+
+void Attachment::Lose(const absl::Status& why) {
+  ping_.reset();
+  stream_.reset();
+  const MonotonicTime now = loop_.Now();
+  if (!away_since_) away_since_ = now;
+  SetState(State::kWaiting);
+  const bool reachable = !absl::IsUnavailable(why) && !absl::IsCancelled(why);
+  const Duration wait = reachable ? kUnservedWait : connectivity_.RetryWait(now - *away_since_);
+  not_before_ = reachable ? now + kShortestWait : now;
+  // A broker that does not serve it is as good as any.
+  if (!absl::IsUnimplemented(why)) {
+    CULVERT_LOG(kDebug, "control stream: next try in {:.2f} s: {}", ToSeconds(wait),
+                Printable(MessageOf(ExplainStreamEnd(why, brokers_.AddressForAttempt(broker_)))));
+  }
+  timer_.Start(wait, [this] { Connect(); });
+}
+
+void Attachment::TryNow() {
+  if (state_ == State::kWaiting && loop_.Now() >= not_before_) Connect();
+}
+
+void Attachment::HandleDead(size_t broker) {
+  if (stream_ == nullptr || broker != broker_) return;
+  ping_.reset();
+  Connect();
+}
+
+// --- notices ---
+
+void Attachment::HandleNotice(const pb::Notice& notice) {
+  // Callbacks may make and destroy users: those that were there are told while they are.
+  const auto tell = [this](const auto& what) {
+    for (User* const user : std::list(users_)) {
+      if (std::find(users_.begin(), users_.end(), user) != users_.end()) what(user->callbacks_);
+    }
+  };
+  if (notice.has_drain()) {
+    tell([&](const User::Callbacks& user) {
+      if (user.on_drain) user.on_drain(broker_, notice.drain());
+    });
+  } else if (notice.has_cut()) {
+    const absl::Status why = ErrorStatus(
+        ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())), notice.cut().message());
+    tell([&](const User::Callbacks& user) {
+      if (user.on_cut) user.on_cut(notice.cut().channel_id(), why);
+    });
+  } else if (notice.has_retry_after()) {
+    const Duration wait = std::chrono::milliseconds(notice.retry_after().ms());
+    process_.hold_openings(std::min(wait, Duration(kMaxHold)));
+  } else if (notice.has_renew()) {
+    process_.renew();
+  }
+}
+
+void Attachment::SetState(State to) {
+  if (to == state_) return;
+  CULVERT_LOG(kDebug, "[control {}] {} -> {}", brokers_.AddressForAttempt(broker_),
+              StateName(state_), StateName(to));
+  state_ = to;
+}
+
+}  // namespace culvert

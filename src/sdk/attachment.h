@@ -1,0 +1,112 @@
+// The consumer's control stream: culvert.v1.Control.Attach.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/clock.h"
+#include "culvert/client.h"
+#include "culvert/v1/control.pb.h"
+#include "net/timer.h"
+#include "rpc/stream.h"
+#include "sdk/broker_list.h"
+#include "sdk/connectivity.h"
+
+namespace culvert {
+
+// Confined to the loop. One per process: while anybody uses it, and a little longer, it keeps one
+// stream to the broker in use, by which that tells what concerns all channels, and answers pings.
+// Losing it loses no channel. A broker without it gets along without.
+class Attachment final : private rpc::Stream::Delegate {
+ public:
+  enum class State {
+    kOff,
+    kConnecting,  // waits for `attached`
+    kAttached,
+    kWaiting,  // for the next try
+  };
+
+  // Where a notice goes that is for the process and not for a channel.
+  struct Process {
+    std::function<void()> renew;
+    std::function<void(Duration)> hold_openings;
+  };
+
+  // How long a broker may take to answer.
+  static constexpr Duration kAnswerTime = std::chrono::seconds(10);
+  // From the last user's end to the stream's: a forwarder's connections come and go.
+  static constexpr Duration kKeepTime = std::chrono::seconds(30);
+  // A broker that does not serve it, or not to us, is asked again this late, and whatever happens
+  // not before kShortestWait.
+  static constexpr Duration kUnservedWait = std::chrono::minutes(10);
+  static constexpr Duration kShortestWait = std::chrono::seconds(10);
+  // A broker that is overloaded can have openings wait, but not for ever.
+  static constexpr Duration kMaxHold = std::chrono::minutes(1);
+
+  Attachment(net::EventLoop& loop, BrokerList& brokers, Connectivity& connectivity,
+             const ClientOptions& options, Process process);
+  ~Attachment();
+
+  // Somebody with channels, or who opens one. Destroy = needs it no more.
+  class User {
+   public:
+    struct Callbacks {
+      // The broker goes away: move, to one of the others that it names or to what is in its place.
+      std::function<void(size_t broker, const culvert::v1::Notice::Drain&)> on_drain;
+      // The broker has ended this channel for good.
+      std::function<void(uint64_t channel_id, const absl::Status& why)> on_cut;
+    };
+    User(Attachment& owner, Callbacks callbacks);
+    ~User();
+    User(const User&) = delete;
+    User& operator=(const User&) = delete;
+
+   private:
+    friend class Attachment;
+    Attachment& owner_;
+    const Callbacks callbacks_;
+  };
+
+  // A channel goes by way of this broker: the stream should lead there too.
+  void Use(size_t broker);
+  State state() const { return state_; }
+  size_t broker() const { return broker_; }
+
+ private:
+  void HandleUsers();
+  void Connect();
+  void Lose(const absl::Status& why);
+  void TryNow();
+  void HandleDead(size_t broker);
+  void SendPing();
+  void HandleAttached();
+  void HandleNotice(const culvert::v1::Notice& notice);
+  void SetState(State to);
+
+  void OnMessage(Bytes message) override;
+  void OnWritten() override {}
+  void OnEnd(absl::Status status) override;
+
+  BrokerList& brokers_;
+  Connectivity& connectivity_;
+  const ClientOptions& options_;
+  const Process process_;
+  const uint64_t incarnation_;
+  std::list<User*> users_;
+  State state_ = State::kOff;
+  size_t preferred_ = 0;  // broker of the last Use
+  size_t broker_ = 0;     // where stream_ leads
+  std::unique_ptr<rpc::Stream> stream_;
+  std::optional<Connectivity::ControlPing> ping_;  // while attached
+  std::optional<MonotonicTime> away_since_;
+  MonotonicTime not_before_{};  // of the next try
+  net::EventLoop& loop_;
+  net::Timer timer_;  // of the answer, or the next try
+  net::Timer keep_;   // after the last user
+  const Connectivity::Subscription subscription_;
+};
+
+}  // namespace culvert

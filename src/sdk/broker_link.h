@@ -1,0 +1,80 @@
+// Watches the connection to one broker, and the way to it.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "net/connected_sockets.h"
+#include "net/event_loop.h"
+#include "net/timer.h"
+#include "rpc/connection.h"
+#include "sdk/broker_probe.h"
+#include "sdk/link_health.h"
+
+namespace culvert {
+
+// Confined to the loop. Costs nothing while the connection is not used: no timer, no probe.
+class BrokerLink {
+ public:
+  class Owner {
+   public:
+    // May run inside a call; must not destroy the link.
+    virtual void OnReachable() = 0;
+    virtual void OnDead(BrokerLink& link, const std::string& why) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+  using SendPing = std::function<void()>;
+
+  // A connection that has not come about for this long, while the broker takes others, is stuck.
+  static constexpr Duration kConnectTime = std::chrono::milliseconds(300);
+  // A handshake that heard nothing for this long does not hold up another attempt.
+  static constexpr Duration kHandshakeQuiet = std::chrono::seconds(1);
+
+  BrokerLink(net::EventLoop& loop, rpc::Connection& connection, Owner& owner);
+  ~BrokerLink();
+  BrokerLink(const BrokerLink&) = delete;
+  BrokerLink& operator=(const BrokerLink&) = delete;
+
+  // Somebody waits for a broker: it is probed.
+  void SetWaiting(bool waiting);
+  void HandleNetworkChange();
+  // Something that should have been answered was not.
+  void Suspect();
+  // `send` must stay until it is removed.
+  void AddPing(const SendPing* send);
+  void RemovePing(const SendPing* send) { pings_.remove(send); }
+
+ private:
+  void HandleWrite();
+  void CheckBy(MonotonicTime latest);
+  void Check();
+  void CheckReady(MonotonicTime now);
+  void CheckConnecting(rpc::Connection::State state, MonotonicTime now);
+  void HandleProbe(const BrokerProbe::Success& success);
+  void HandleProbeWhileConnecting(const BrokerProbe::Success& success);
+  bool IsConnectStuck(const BrokerProbe::Success& success);
+  bool HasLostItsAddress();
+  LinkHealth::Evidence Look(MonotonicTime now);
+  void Renew(const std::string& address);
+  void GiveUp(const std::string& why);
+  void UpdateProbe();
+
+  net::EventLoop& loop_;
+  rpc::Connection& connection_;
+  Owner& owner_;
+  std::list<const SendPing*> pings_;
+  LinkHealth health_;
+  net::ConnectedSockets sockets_;
+  BrokerProbe probe_;
+  net::Timer timer_;
+  MonotonicTime check_at_{};  // while timer_ is set
+  bool waiting_ = false;
+  std::optional<MonotonicTime> connecting_since_;  // streams wait for the connection
+};
+
+}  // namespace culvert

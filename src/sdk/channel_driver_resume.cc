@@ -1,0 +1,108 @@
+// ChannelDriver between two paths: what a loss means, and how the channel goes on.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "sdk/channel_driver.h"
+
+namespace culvert {
+
+using tunnel::Channel;
+
+namespace {
+
+// The end of a path that no other path can make good.
+std::optional<ErrorCode> FinalCode(const absl::Status& why, bool legacy) {
+  // A legacy peer that left without Close. One of ours is superseded by its own new path.
+  if (absl::IsAborted(why) && legacy) return ErrorCode::kReset;
+  if (absl::IsPermissionDenied(why) || absl::IsUnauthenticated(why)) return ErrorCode::kDenied;
+  // What came did not parse, or what we sent did not: the same bytes would again.
+  if (absl::IsInvalidArgument(why)) return ErrorCode::kProtocol;
+  return std::nullopt;
+}
+
+}  // namespace
+
+void ChannelDriver::OnPathEnd(absl::Status why) {
+  DropPath();
+  if (const std::optional<ErrorCode> code = FinalCode(why, channel_.legacy())) {
+    // A channel that cannot go on is reset at both ends, never ended as if it were complete.
+    channel_.GiveUp(*code, std::string(MessageOf(why)));
+  }
+  AwaitPath(std::move(why));
+}
+
+void ChannelDriver::Suspend(absl::Status why) {
+  if (path_ == nullptr) return;
+  DropPath();
+  AwaitPath(std::move(why));
+}
+
+void ChannelDriver::DropPath() {
+  path_.reset();
+  channel_.Detach();
+}
+
+void ChannelDriver::AwaitPath(absl::Status why) {
+  if (is_suspended()) {
+    lost_ = std::move(why);
+    lost_at_ = MonotonicNow();
+    if (phase_ == Phase::kLingering) StartLinger();
+    tell_lost_.Schedule();
+  }
+  Pump();
+}
+
+void ChannelDriver::TellLost() {
+  if (!is_suspended()) return;
+  owner_.OnPathLost(*this, lost_);
+  if (is_suspended() && phase_ <= Phase::kOpen) {
+    CULVERT_LOG(kInfo, "[channel {:x}] path lost, resuming: {}", channel_.id(),
+                Printable(MessageOf(lost_)));
+  }
+}
+
+void ChannelDriver::Resume(uint32_t attempt, std::unique_ptr<tunnel::Path> path,
+                           uint64_t peer_last_id, uint64_t peer_window) {
+  if (attempt <= channel_.attempt()) return;
+  const MonotonicTime now = MonotonicNow();
+  if (path_ != nullptr) lost_at_ = now;  // replaced without a loss
+  DropPath();
+  if (!channel_.Attach(attempt, peer_last_id, peer_window, now).ok()) {
+    Pump();  // it has ended meanwhile
+    return;
+  }
+  path_ = std::move(path);
+  ++resumes_;
+  if (phase_ == Phase::kLingering) {
+    StartLinger();
+  } else if (channel_.state() != Channel::State::kAborting) {
+    CULVERT_LOG(kInfo, "[channel {:x}] resumed after {:.1f} s, replayed {} KiB", channel_.id(),
+                ToSeconds(now - lost_at_), (channel_.unacknowledged_bytes() + 1023) / 1024);
+  }
+  Pump();
+}
+
+void ChannelDriver::GiveUp(ErrorCode code, std::string message) {
+  DropPath();
+  channel_.GiveUp(code, std::move(message));
+  Pump();
+}
+
+void ChannelDriver::OnPeerEnded(ErrorCode code, uint64_t last_id) {
+  DropPath();
+  channel_.OnPeerEnded(code, last_id);
+  Pump();
+}
+
+// From the end for the endpoint, the loss of a path after it, or the next path on.
+void ChannelDriver::StartLinger() {
+  const bool waits = is_suspended() && !channel_.legacy();
+  linger_.Start(waits ? 3 * linger_time_ : linger_time_,
+                [this] { GiveUp(ErrorCode::kPathLost, "the other end does not confirm the end"); });
+}
+
+}  // namespace culvert

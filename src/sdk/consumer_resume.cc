@@ -1,0 +1,270 @@
+#include "sdk/consumer_resume.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "culvert/error_code.h"
+#include "sdk/opening.h"
+#include "sdk/resume_verdict.h"
+
+namespace culvert {
+namespace {
+
+namespace pb = ntt::proxies::v1;
+
+// No longer than this at a broker's word.
+constexpr Duration kMostRetryAfter = std::chrono::seconds(60);
+// A try that is younger goes on when another one seems worth it.
+constexpr Duration kYoungTry = std::chrono::seconds(1);
+
+Duration Agreed(Duration own, uint32_t seconds) {
+  return std::min<Duration>(own, std::chrono::seconds(seconds));
+}
+
+}  // namespace
+
+ConsumerResume::ConsumerResume(ClientCore& core, std::string provider,
+                               const pb::ConnectResponse::OpenResponse& opened, size_t broker,
+                               ChannelDriver& driver)
+    : core_(core),
+      provider_(std::move(provider)),
+      session_id_(opened.session_id()),
+      timeout_(Agreed(core.options().resume_timeout, opened.resume_timeout_s())),
+      driver_(driver),
+      ticket_(opened.ticket()),
+      attempt_(1),
+      path_broker_(broker),
+      broker_(broker),
+      path_since_(MonotonicNow()),
+      timer_(core.loop()),
+      deadline_(core.loop()),
+      move_(core.loop()),
+      connectivity_(
+          core.connectivity(),
+          {.on_try_now = [this] { TryNow(); },
+           .on_dead = [this](size_t dead, const std::string& why) { HandleDead(dead, why); }}) {}
+
+ConsumerResume::~ConsumerResume() = default;
+
+std::unique_ptr<tunnel::Path> ConsumerResume::MakePath(std::unique_ptr<rpc::Stream> stream) {
+  auto path = std::make_unique<rpc::StreamPath>(
+      std::move(stream), rpc::EnvelopeType::kConnectRequest, rpc::EnvelopeType::kConnectResponse,
+      driver_.path_delegate());
+  path->SetControlListener(this);
+  return path;
+}
+
+// --- a loss ---
+
+void ConsumerResume::OnPathLost(const absl::Status& why) {
+  move_.Cancel();
+  if (!can_resume()) {
+    GiveUp(ErrorCode::kPathLost, std::string(MessageOf(why)));
+    return;
+  }
+  lost_at_ = MonotonicNow();
+  last_failure_ = why;
+  refused_ = 0;
+  place_.emplace(core_.suspended(), [this] {
+    GiveUp(ErrorCode::kLimit, "memory is needed for channels that have a path");
+  });
+  deadline_.Start(timeout_, [this] {
+    GiveUp(ErrorCode::kPathLost, fmt::format("not resumed within {:.1f} s: {}", ToSeconds(timeout_),
+                                             MessageOf(last_failure_)));
+  });
+  connectivity_.SetWaiting(true);
+  // What loses one path after the other must not be tried as fast as the machine can.
+  const bool steady = attempt_ == 1 || lost_at_ - path_since_ >= kSteadyTime;
+  if (steady) {
+    unsteady_.Reset();
+    Try();
+  } else {
+    TryAfter(unsteady_.Next());
+  }
+}
+
+void ConsumerResume::TryAfter(Duration wait) {
+  timer_.Start(wait, [this] { Try(); });
+}
+
+void ConsumerResume::Try() {
+  error_.reset();
+  tried_at_ = MonotonicNow();
+  pb::ConnectRequest request;
+  auto& resume = *request.mutable_resume_request();
+  SetIdentity(core_.options(), resume);
+  resume.set_provider_name(provider_);
+  resume.set_session_id(session_id_);
+  resume.set_channel_id(driver_.channel().id());
+  resume.set_last_message_id(driver_.channel().last_received_id());
+  resume.set_caps(OwnCapabilities(core_));
+  resume.set_ticket(ticket_);
+  resume.set_attempt(++attempt_);
+  resume.set_window(driver_.channel().window());
+  stream_ = core_.brokers().ForAttempt(broker_).Start(rpc::Method::kConnect);
+  stream_->SetDelegate(this);
+  stream_->Write(rpc::FrameOf(request));
+  stream_->Read();
+  timer_.Start(kAnswerTime, [this] {
+    HandleFailedTry(absl::UnavailableError("no answer to the resume"), Duration::zero());
+  });
+}
+
+// --- what may come of a try ---
+
+void ConsumerResume::OnMessage(Bytes message) {
+  pb::ConnectResponse response;
+  if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    HandleFailedTry(absl::InternalError("message from the broker does not parse"),
+                    Duration::zero());
+    return;
+  }
+  if (response.has_resume_response()) {
+    HandleResumed(response.resume_response());
+    return;
+  }
+  // The status that follows says whether it is final.
+  if (response.has_channel_open_error()) error_ = response.channel_open_error();
+  if (response.has_notice()) HandleNotice(response.notice());
+  if (stream_ != nullptr) stream_->Read();
+}
+
+void ConsumerResume::HandleResumed(const pb::ConnectResponse::ResumeResponse& resumed) {
+  if (resumed.channel_id() != driver_.channel().id() || resumed.attempt() != attempt_) {
+    HandleFailedTry(absl::InternalError("the broker resumed something else"), Duration::zero());
+    return;
+  }
+  std::unique_ptr<rpc::Stream> stream = std::move(stream_);
+  StopTrying();
+  path_broker_ = broker_;
+  core_.attachment().Use(broker_);
+  path_since_ = MonotonicNow();
+  core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(broker_), path_since_);
+  if (!resumed.ticket().empty()) ticket_ = resumed.ticket();
+  driver_.Resume(attempt_, MakePath(std::move(stream)), resumed.last_message_id(),
+                 resumed.window());
+}
+
+void ConsumerResume::OnEnd(absl::Status status) { HandleRefusal(status); }
+
+// What the broker said, or else how its stream ended.
+absl::Status ConsumerResume::FailureOf(const absl::Status& status) const {
+  if (!error_) return ExplainStreamEnd(status, core_.brokers().AddressForAttempt(broker_));
+  return MakeStatus(status.ok() ? absl::StatusCode::kUnavailable : status.code(),
+                    error_->message());
+}
+
+void ConsumerResume::HandleRefusal(const absl::Status& status) {
+  const absl::Status why = FailureOf(status);
+  const ErrorCode code =
+      error_ ? ErrorCodeFromNumber(static_cast<uint32_t>(error_->code())) : ErrorCode::kUnspecified;
+  const uint64_t last_id = error_ ? error_->last_message_id() : 0;
+  const Duration retry_after =
+      std::chrono::milliseconds(error_ ? error_->retry_after_ms() : uint32_t{0});
+  const ResumeVerdict verdict = JudgeResume(code, status.code());
+  refused_ = verdict == ResumeVerdict::kRefused ? refused_ + 1 : 0;
+  // The broker that made the ticket knows best; where a provider is registered, each knows for
+  // itself only.
+  const bool by_own = broker_index(broker_) == broker_index(path_broker_) &&
+                      status.code() != absl::StatusCode::kNotFound;
+  if (verdict == ResumeVerdict::kEnded) {
+    StopTrying();
+    driver_.OnPeerEnded(code, last_id);
+  } else if (verdict == ResumeVerdict::kFinal || (verdict == ResumeVerdict::kRefused && by_own) ||
+             refused_ >= core_.brokers().size()) {
+    const ErrorCode known = code == ErrorCode::kUnspecified ? ErrorCodeOf(why) : code;
+    GiveUp(known, fmt::format("not resumed: {}", MessageOf(why)));
+  } else {
+    HandleFailedTry(why, retry_after);
+  }
+}
+
+void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_after) {
+  stream_.reset();
+  last_failure_ = why;
+  // Without a code of the tunnel's it is gRPC's own.
+  if (why == absl::UnavailableError(why.message())) {
+    core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(broker_), MonotonicNow());
+  }
+  ++broker_;
+  const Duration wait = std::max(core_.connectivity().RetryWait(MonotonicNow() - lost_at_),
+                                 std::min(retry_after, kMostRetryAfter));
+  CULVERT_LOG(kDebug, "[channel {:x}] attempt {} failed, the next in {:.2f} s: {}",
+              driver_.channel().id(), attempt_, ToSeconds(wait), Printable(MessageOf(why)));
+  TryAfter(wait);
+}
+
+void ConsumerResume::StopTrying() {
+  stream_.reset();
+  timer_.Cancel();
+  deadline_.Cancel();
+  place_.reset();
+  connectivity_.SetWaiting(false);
+}
+
+void ConsumerResume::Stop() {
+  StopTrying();
+  move_.Cancel();
+}
+
+void ConsumerResume::Cut(const absl::Status& why) {
+  GiveUp(ErrorCodeOf(why), std::string(MessageOf(why)));
+}
+
+void ConsumerResume::GiveUp(ErrorCode code, const std::string& message) {
+  StopTrying();
+  // A channel that was never open is opened again: nothing of the user's was in it.
+  const bool fresh = driver_.is_securing() &&
+                     (code == ErrorCode::kOutOfRange || code == ErrorCode::kUnknownChannel);
+  driver_.GiveUp(fresh ? ErrorCode::kPathLost : code, message);
+}
+
+// --- what the network, and the broker, say meanwhile ---
+
+void ConsumerResume::TryNow() {
+  if (!place_ || (stream_ != nullptr && MonotonicNow() - tried_at_ < kYoungTry)) return;
+  Try();
+}
+
+void ConsumerResume::HandleDead(size_t broker, const std::string& why) {
+  if (!place_) {
+    if (broker_index(path_broker_) == broker) driver_.Suspend(absl::UnavailableError(why));
+  } else if (stream_ != nullptr && broker_index(broker_) == broker) {
+    // On a connection of its own the same broker may well answer.
+    stream_.reset();
+    last_failure_ = absl::UnavailableError(why);
+    TryAfter(core_.connectivity().RetryWait(MonotonicNow() - lost_at_));
+  }
+}
+
+void ConsumerResume::OnControlMessage(const Bytes& message) {
+  pb::ConnectResponse response;
+  if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) return;
+  if (response.has_notice()) HandleNotice(response.notice());
+}
+
+void ConsumerResume::HandleNotice(const culvert::v1::Notice& notice) {
+  if (notice.has_cut() && notice.cut().channel_id() == driver_.channel().id()) {
+    Cut(ErrorStatus(ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())),
+                    notice.cut().message()));
+  } else if (notice.has_drain() && !place_) {
+    Move(std::chrono::milliseconds(notice.drain().deadline_ms()) / 2);
+  }
+}
+
+// At a time of its own, so that not all channels come at once. A legacy provider does better to
+// stay until the broker goes.
+void ConsumerResume::Move(Duration within) {
+  if (!can_resume() || driver_.channel().legacy() || move_.is_set()) return;
+  const Duration wait(absl::Uniform<Duration::rep>(absl::InsecureBitGen(), 0, within.count() + 1));
+  move_.Start(wait, [this] {
+    ++broker_;
+    driver_.Suspend(absl::UnavailableError("the broker is about to stop"));
+  });
+}
+
+}  // namespace culvert

@@ -1,0 +1,96 @@
+// How a consumer's channel comes to another path when one is lost (docs/protocol.md, "Resume").
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/backoff.h"
+#include "net/timer.h"
+#include "ntt/proxies/v1/broker.pb.h"
+#include "rpc/stream.h"
+#include "rpc/stream_path.h"
+#include "sdk/channel_driver.h"
+#include "sdk/client_core.h"
+#include "sdk/suspended_channels.h"
+
+namespace culvert {
+
+// Confined to the loop; lives beside the driver, from the opening on. Knows what a resume has to
+// present, and tries until there is a path, or an answer that is final, or the time is over; then
+// it gives the driver up.
+class ConsumerResume final : private rpc::Stream::Delegate,
+                             private rpc::StreamPath::ControlListener {
+ public:
+  // A broker may hold a resume for 15 s while the provider is away; a try without an answer is
+  // dropped after this.
+  static constexpr Duration kAnswerTime = std::chrono::seconds(20);
+  // A path that carried the channel for less than this is not replaced at once.
+  static constexpr Duration kSteadyTime = std::chrono::seconds(2);
+
+  // `opened` by broker number `broker` of the list. `driver` outlives this.
+  ConsumerResume(ClientCore& core, std::string provider,
+                 const ntt::proxies::v1::ConnectResponse::OpenResponse& opened, size_t broker,
+                 ChannelDriver& driver);
+  ~ConsumerResume();
+  ConsumerResume(const ConsumerResume&) = delete;
+  ConsumerResume& operator=(const ConsumerResume&) = delete;
+
+  // A path of the driver's on a stream whose opening is done.
+  std::unique_ptr<tunnel::Path> MakePath(std::unique_ptr<rpc::Stream> stream);
+  // ChannelDriver::Owner's.
+  void OnPathLost(const absl::Status& why);
+  // The broker has ended the channel for good.
+  void Cut(const absl::Status& why);
+  // The driver is done: nothing more happens.
+  void Stop();
+
+ private:
+  using OpenError = ntt::proxies::v1::ConnectResponse::ChannelOpenError;
+
+  bool can_resume() const { return timeout_ > Duration::zero() && !ticket_.empty(); }
+  void Try();
+  void TryAfter(Duration wait);
+  void TryNow();
+  void HandleDead(size_t broker, const std::string& why);
+  void HandleResumed(const ntt::proxies::v1::ConnectResponse::ResumeResponse& resumed);
+  void HandleRefusal(const absl::Status& status);
+  void HandleFailedTry(const absl::Status& why, Duration retry_after);
+  void HandleNotice(const culvert::v1::Notice& notice);
+  void Move(Duration within);
+  void StopTrying();
+  void GiveUp(ErrorCode code, const std::string& message);
+  absl::Status FailureOf(const absl::Status& status) const;
+  size_t broker_index(size_t broker) const { return broker % core_.brokers().size(); }
+
+  void OnMessage(Bytes message) override;
+  void OnWritten() override {}
+  void OnEnd(absl::Status status) override;
+  void OnControlMessage(const Bytes& message) override;
+
+  ClientCore& core_;
+  const std::string provider_;
+  const uint64_t session_id_;
+  const Duration timeout_;  // zero: the two ends have not agreed to resume
+  ChannelDriver& driver_;
+  std::string ticket_;
+  uint32_t attempt_;    // of the path, or the last try
+  size_t path_broker_;  // that carries the path, or did
+  size_t broker_;       // to try
+  size_t refused_ = 0;  // brokers in a row that will not have it
+  MonotonicTime path_since_;
+  MonotonicTime lost_at_{};
+  MonotonicTime tried_at_{};
+  absl::Status last_failure_;
+  std::optional<OpenError> error_;       // of the try under way
+  std::unique_ptr<rpc::Stream> stream_;  // of the try under way
+  net::Timer timer_;                     // the end of the try under way, or the next one
+  net::Timer deadline_;                  // of the resume as a whole
+  net::Timer move_;                      // away from a broker that is about to stop
+  Backoff unsteady_;
+  std::optional<SuspendedChannels::Place> place_;  // while there is no path
+  Connectivity::Subscription connectivity_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,89 @@
+// The channels of a provider, over all its registrations: what is offered, taken up again, cut.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "culvert/provider.h"
+#include "net/deferred.h"
+#include "sdk/client_core.h"
+#include "sdk/provider_channel.h"
+#include "sdk/waiting_channels.h"
+#include "tunnel/tombstones.h"
+
+namespace culvert {
+
+// Confined to the loop. `options` and `owner` outlive it.
+class ProviderChannels final : private ProviderChannel::Owner {
+ public:
+  class Owner {
+   public:
+    // The broker is to hear, on Listen, that a channel is not opened or not resumed. `last_id` for
+    // one that has ended. May call CutStarting.
+    virtual void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) = 0;
+    // empty(), suspended() or starting() may be another. In a turn of its own.
+    virtual void OnChannelsChanged() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // Services being started at a time. More are refused with kBusy, which consumers try again.
+  static constexpr size_t kMaxStarting = 1'024;
+  // Channels of one consumer's key that wait for a path; of more the oldest is reset. Each holds a
+  // connection of the service's and what was not acknowledged. As many as a broker's tombstones.
+  static constexpr size_t kMaxSuspended = 4'096;
+
+  ProviderChannels(ClientCore& core, const Provider::Options& options, Owner& owner);
+  ~ProviderChannels();
+
+  void TakeOffer(const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer,
+                 const ProviderChannel::Link& link);
+  void TakeResume(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume,
+                  const ProviderChannel::Link& link);
+  // Who asked for the channel went away, or may not have it any more.
+  void Cut(const culvert::v1::Notice::Cut& cut);
+  // The broker has taken back what was offered.
+  void CutStarting(const absl::Status& why);
+  // From now on offers are refused with `why`, as is what is being started.
+  void StopTaking(const absl::Status& why);
+  // The provider is registered as `session_id` now; 0: as nothing that it has channels of. Channels
+  // of another session cannot be resumed: those that wait are reset, the others when they are lost.
+  void SetSession(uint64_t session_id);
+  // The connection to that broker is dead, whether or not gRPC has noticed.
+  void SuspendAt(size_t broker, const std::string& why);
+
+  bool empty() const { return channels_.empty(); }
+  size_t starting() const { return starting_; }
+  size_t suspended() const { return suspended_.size(); }
+  // Of those that are open.
+  std::vector<ChannelStatus> Status() const;
+
+ private:
+  void OnChannelStarted() override;
+  void OnChannelRefused(ProviderChannel& channel, const absl::Status& why,
+                        uint64_t last_id) override;
+  void OnChannelReport(const ServiceRequest& request, const ChannelReport& report) override;
+  void OnChannelSuspended(ProviderChannel& channel) override;
+  void OnChannelResumed(ProviderChannel& channel) override;
+  void OnChannelDone(ProviderChannel& channel) override;
+  ProviderChannel* Find(uint64_t channel_id);
+  void LimitSuspended(const std::string& consumer_key);
+  void HandleChanges();
+
+  ClientCore& core_;
+  const Provider::Options& options_;
+  Owner& owner_;
+  uint64_t session_id_ = 0;
+  absl::Status stopped_;  // why offers are refused; OK: they are taken
+  std::unordered_map<uint64_t, std::unique_ptr<ProviderChannel>> channels_;
+  size_t starting_ = 0;  // of those, not accepted or refused yet
+  WaitingChannels suspended_;
+  tunnel::Tombstones tombstones_;
+  std::vector<uint64_t> done_;  // channels to remove in the next turn
+  net::Deferred changes_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,19 @@
+// What the answer to a consumer's resume means for what it does next.
+#pragma once
+
+#include "absl/status/status.h"
+#include "culvert/error_code.h"
+
+namespace culvert {
+
+enum class ResumeVerdict {
+  kRetry,
+  kRefused,  // by this broker: another one may think otherwise
+  kFinal,    // whoever says it
+  kEnded,    // the provider remembers how the channel ended
+};
+
+// Of a try that ended with `status`, after a channel_open_error with `code` if there was one.
+ResumeVerdict JudgeResume(ErrorCode code, absl::StatusCode status);
+
+}  // namespace culvert

@@ -1,0 +1,194 @@
+#include "sdk/link_health.h"
+
+#include "tests/support/catch.h"
+
+namespace culvert {
+namespace {
+
+using namespace std::chrono_literals;
+using Action = LinkHealth::Action;
+using State = LinkHealth::State;
+
+// A connection whose time is the test's, and what the kernel and the broker do on it.
+struct Link {
+  Link() {
+    evidence.can_ping = true;
+    evidence.tcp.emplace(LinkHealth::Tcp{.last_ack = now, .last_data = now, .round_trip = 20ms});
+    evidence.last_heard = now;
+    health.Reset(now);
+  }
+
+  // Lets the time pass, looking as often as the health wants it; the first action that is not
+  // kNone, or kNone after `time`.
+  Action Pass(Duration time) {
+    const MonotonicTime until = now + time;
+    while (now < until) {
+      now = std::min(until, health.next_check().value_or(now + 250ms));
+      const Action action = health.Check(evidence, now);
+      if (action == Action::kPing) ++pings;
+      if (action == Action::kGiveUp) return action;
+    }
+    return Action::kNone;
+  }
+  void Hear() {
+    ++evidence.heard;
+    evidence.last_heard = evidence.tcp->last_data = evidence.tcp->last_ack = now;
+  }
+  // Something was sent, and the kernel hears nothing of it.
+  void SendInVain() {
+    health.NoteWrite(now);
+    evidence.tcp->unacknowledged = evidence.tcp->outstanding = true;
+  }
+  void Acknowledge() {
+    evidence.tcp->unacknowledged = evidence.tcp->outstanding = false;
+    evidence.tcp->last_ack = now;
+  }
+
+  MonotonicTime now = MonotonicTime(std::chrono::hours(1));
+  LinkHealth::Evidence evidence;
+  LinkHealth health;
+  int pings = 0;
+};
+
+TEST_CASE("LinkHealth pings after 8 s without any message", "[link_health]") {
+  Link link;
+  link.Pass(7900ms);
+  CHECK(link.pings == 0);
+  link.Pass(200ms);
+  CHECK(link.pings == 1);
+
+  link.Hear();
+  link.Pass(7500ms);
+  CHECK(link.pings == 1);
+  CHECK(link.health.state() == State::kTrusted);
+}
+
+TEST_CASE("LinkHealth pings a second after messages stop, and once", "[link_health]") {
+  Link link;
+  for (int i = 0; i < 3; ++i) {
+    link.Hear();
+    link.Pass(900ms);
+  }
+  CHECK(link.pings == 0);
+  link.Pass(200ms);
+  CHECK(link.pings == 1);
+  link.Hear();
+  link.Pass(5s);
+  CHECK(link.pings == 1);
+}
+
+TEST_CASE("LinkHealth gives up a second after what is not acknowledged, once the broker is there",
+          "[link_health]") {
+  Link link;
+  link.evidence.can_ping = GENERATE(true, false);
+  link.SendInVain();
+  link.Pass(LinkHealth::kAckTime - 10ms);
+  CHECK(link.health.state() == State::kTrusted);
+  link.Pass(300ms);
+  CHECK(link.health.state() == State::kSuspected);
+
+  SECTION("the broker takes a new connection") {
+    link.health.OnProbeConnected(link.now, 5ms);
+    CHECK(link.Pass(LinkHealth::kSettleTime - 5ms) == Action::kNone);
+    CHECK(link.Pass(150ms) == Action::kGiveUp);
+  }
+  SECTION("it takes none") { CHECK(link.Pass(15s) == Action::kNone); }
+  SECTION("it took one before the suspicion") {
+    link.health.OnProbeConnected(link.now - 2s, 5ms);
+    CHECK(link.Pass(1s) == Action::kNone);
+  }
+  SECTION("the acknowledgement and an answer come in time") {
+    link.health.OnProbeConnected(link.now, 5ms);
+    link.Pass(200ms);
+    link.Acknowledge();
+    link.Hear();
+    CHECK(link.Pass(5s) == Action::kNone);
+    CHECK(link.health.state() == State::kTrusted);
+  }
+}
+
+TEST_CASE("LinkHealth suspects a ping that is not acknowledged after half a second",
+          "[link_health]") {
+  Link link;
+  link.health.PingSoon();
+  link.health.Check(link.evidence, link.now);
+  CHECK(link.health.state() == State::kPinged);
+  link.SendInVain();
+  link.Pass(650ms);
+  CHECK(link.health.state() == State::kSuspected);
+}
+
+TEST_CASE("LinkHealth waits longer for the answer of a broker that acknowledges", "[link_health]") {
+  Link link;
+  Duration waited = LinkHealth::kAnswerTime;
+  for (int i = 0; i < 3; ++i) {
+    link.health.PingSoon();
+    link.health.Check(link.evidence, link.now);
+    link.Pass(waited - 110ms);
+    CHECK(link.health.state() == State::kPinged);
+    link.Pass(250ms);
+    REQUIRE(link.health.state() == State::kSuspected);
+    link.health.OnProbeConnected(link.now, 1ms);
+    CHECK(link.Pass(500ms) == Action::kGiveUp);
+    // The next connection to it is no better.
+    link.health.Reset(link.now);
+    link.evidence.heard = 0;
+    link.evidence.last_heard = link.now;
+    waited *= 2;
+  }
+}
+
+TEST_CASE("LinkHealth does not give up a slow line that moves", "[link_health]") {
+  Link link;
+  link.health.PingSoon();
+  link.SendInVain();
+  const bool up = GENERATE(true, false);
+  // The answer takes 5 s because of what is in front of it.
+  for (int i = 0; i < 50; ++i) {
+    REQUIRE(link.Pass(100ms) == Action::kNone);
+    (up ? link.evidence.tcp->last_ack : link.evidence.tcp->last_data) = link.now;
+    if (link.health.state() == State::kSuspected) link.health.OnProbeConnected(link.now, 1ms);
+  }
+  CHECK(link.health.state() == State::kSuspected);
+}
+
+TEST_CASE("LinkHealth respects long round trips", "[link_health]") {
+  Link link;
+  link.evidence.tcp->round_trip = 800ms;
+  link.SendInVain();
+  link.Pass(3s);
+  CHECK(link.health.state() == State::kTrusted);
+  link.Pass(500ms);
+  CHECK(link.health.state() == State::kSuspected);
+}
+
+TEST_CASE("LinkHealth takes 20 s of silence for the end", "[link_health]") {
+  Link link;
+  if (GENERATE(true, false)) link.evidence.tcp.reset();
+  CHECK(link.Pass(19900ms) == Action::kNone);
+  CHECK(link.Pass(300ms) == Action::kGiveUp);
+  CHECK(link.health.why() == "silent for 20 s");
+}
+
+TEST_CASE("LinkHealth asks nobody and gives up nothing where nobody answers pings",
+          "[link_health]") {
+  Link link;
+  link.evidence.can_ping = false;
+  CHECK(link.Pass(60s) == Action::kNone);
+  CHECK(link.pings == 0);
+  CHECK_FALSE(link.health.next_check());
+}
+
+TEST_CASE("LinkHealth counts no silence while the program itself stood still", "[link_health]") {
+  Link link;
+  link.Pass(1s);
+  link.now += 60s;  // SIGSTOP, a laptop asleep
+  CHECK(link.health.Check(link.evidence, link.now) == Action::kPing);
+  CHECK(link.Pass(1s) == Action::kNone);
+  link.Hear();
+  CHECK(link.Pass(1s) == Action::kNone);
+  CHECK(link.health.state() == State::kTrusted);
+}
+
+}  // namespace
+}  // namespace culvert
