@@ -4,8 +4,10 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "culvert/channel_status.h"
 #include "culvert/client.h"
 #include "culvert/endpoint.h"
 #include "culvert/provider.h"
@@ -42,6 +44,9 @@ class Consumer {
   // out (at most 10 s after the last channel's end). Connect goes on working. A second call
   // replaces `done`. Thread-safe.
   void Drain(absl::AnyInvocable<void() &&> done);
+
+  // The channels that are open. Waits for the loop thread; may be called on it.
+  std::vector<ChannelStatus> Channels() const;
 
   class Impl;
 

@@ -7,9 +7,11 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "culvert/channel_status.h"
 #include "culvert/client.h"
 #include "culvert/endpoint.h"
 
@@ -77,6 +79,15 @@ class Provider {
   // sees the registration end and offers it to whoever registers next. As long as a channel waits
   // for another path the registration stays, and offers are refused with kShutdown. Thread-safe.
   void Drain(absl::AnyInvocable<void() &&> done);
+
+  // Drain, when another process has registered in place of this one: a channel that loses its path
+  // from now on is reset. Thread-safe.
+  void Retire(absl::AnyInvocable<void() &&> done);
+
+  // The channels that are open. Waits for the loop thread; may be called on it.
+  std::vector<ChannelStatus> Channels() const;
+  // The registration's; 0 while there is none. Likewise.
+  uint64_t SessionId() const;
 
   class Impl;
 

@@ -16,10 +16,13 @@
 #include "config/reload.h"
 #include "config/service_manager.h"
 #include "config/state_owner.h"
+#include "config/status_socket.h"
+#include "config/succession.h"
 #include "config/user_list.h"
 #include "culvert/client.h"
 #include "culvert/error_code.h"
 #include "culvert/provider.h"
+#include "net/hand_over.h"
 #include "net/process_signals.h"
 #include "sdk/client_core.h"
 #include "sdk/enrolment.h"
@@ -36,8 +39,11 @@ using ParseAgain = config::ParseAgain<config::AgentConfig>;
 
 // Lives on the loop.
 class Agent {
+  using State = config::ProcessStatus::State;
+
  public:
-  Agent(Client& client, config::AgentConfig config, ParseAgain parse, std::promise<void>& done)
+  Agent(Client& client, config::AgentConfig config, ParseAgain parse, net::Inheritance inheritance,
+        std::promise<void>& done)
       : client_(client),
         config_(std::move(config)),
         parse_(std::move(parse)),
@@ -45,14 +51,19 @@ class Agent {
         users_(UsersOf(config_)),
         dial_timeout_(config_.dial_timeout),
         done_(done),
+        inheritance_(std::move(inheritance)),
+        succession_(client.core().loop(), [this] { HandleHandedOver(); }),
         provider_(client, ProviderOptions()),
         signals_(client.core().loop(), config_.common.grace,
-                 {[this] { Drain(); }, [this] { Finish(); }, [this] { Reload(); }}) {
+                 {[this] { Drain(); }, [this] { Finish(); }, [this] { Reload(); },
+                  [this] { HandOver(); }}) {
     if (allow_->rules().empty()) {
       CULVERT_LOG(kWarning,
                   "nothing is allowed: add --allow HOST:PORT, or nothing can be reached through {}",
                   client_.core().options().name);
     }
+    status_ = config::ServeStatus(client_.core().loop(), config_.common, kProgram,
+                                  [this] { return Status(); });
     config::NotifyReady(StatusText());
   }
 
@@ -89,7 +100,10 @@ class Agent {
   }
 
   void LogState(const absl::Status& status, Duration retry_in) {
+    // The new process has taken the registration over, and will be ready now.
+    if (succession_.is_under_way() && absl::IsAborted(status)) return;
     if (status.ok()) {
+      inheritance_.TellReady();
       CULVERT_LOG(kInfo, "registered as {}/{}", client_.core().options().project,
                   client_.core().options().name);
     } else if (!WasLogged(status)) {
@@ -116,7 +130,28 @@ class Agent {
         ToSeconds(report.duration), report.bytes_sent, report.bytes_received, report.reason);
   }
 
+  config::ProcessStatus Status() {
+    config::ProcessStatus status = config::ProcessStatusOf(client_.core(), MonotonicNow());
+    status.command = "run";
+    status.state = state_;
+    status.is_agent = true;
+    status.session_id = provider_.SessionId();
+    status.channels = provider_.Channels();
+    return status;
+  }
+
+  void HandOver() {
+    if (state_ == State::kRunning) succession_.Start({});
+  }
+
+  void HandleHandedOver() {
+    state_ = State::kHandedOver;
+    provider_.Retire([this] { Finish(); });
+  }
+
   void Drain() {
+    succession_.Cancel();
+    state_ = State::kDraining;
     config::NotifyStopping();
     provider_.Drain([this] { Finish(); });
   }
@@ -128,6 +163,7 @@ class Agent {
 
   void Reload() {
     client_.core().TakeUpIdentity();
+    if (state_ != State::kRunning) return;
     config::Reload(
         parse_, [this](const config::AgentConfig& next) { Apply(next); },
         [this] { return StatusText(); });
@@ -152,12 +188,16 @@ class Agent {
   config::UserList users_;
   Duration dial_timeout_;
   std::promise<void>& done_;
+  State state_ = State::kRunning;
   struct {
     absl::Status status;  // OK: none since the last registration
     MonotonicTime at{};
   } logged_;
   bool finished_ = false;
+  net::Inheritance inheritance_;
+  config::Succession succession_;
   Provider provider_;
+  std::unique_ptr<net::LineServer> status_;
   net::ProcessSignals signals_;
 };
 
@@ -191,6 +231,15 @@ int Run(const config::AgentConfig& config, const config::ParseAgain<config::Agen
   SetLogLevel(config.common.log_level);
   if (config.command == config::AgentConfig::Command::kEnroll) return RunEnroll(config);
   if (config.command == config::AgentConfig::Command::kRenew) return RunRenew(config);
+  if (config.command == config::AgentConfig::Command::kStatus) {
+    return config::RunStatus(kProgram, config.common, config.json);
+  }
+  // Before the first thread.
+  absl::StatusOr<net::Inheritance> inheritance = net::Inheritance::Take();
+  if (!inheritance.ok()) {
+    config::PrintError(kProgram, inheritance.status());
+    return config::kExitFailure;
+  }
   absl::Status usable = config::CheckCredentials(config);
   if (usable.ok() && !config.common.insecure) {
     usable = config::CheckOwnState(config.common.state_dir, "identity.pem");
@@ -204,7 +253,9 @@ int Run(const config::AgentConfig& config, const config::ParseAgain<config::Agen
   }
   std::promise<void> done;
   std::unique_ptr<Agent> agent;
-  (*client)->Run([&] { agent = std::make_unique<Agent>(**client, config, parse, done); });
+  (*client)->Run([&] {
+    agent = std::make_unique<Agent>(**client, config, parse, *std::move(inheritance), done);
+  });
   done.get_future().wait();
   (*client)->Run([&] { agent.reset(); });
   return 0;

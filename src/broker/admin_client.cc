@@ -1,13 +1,9 @@
 #include "broker/admin_client.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <cstdio>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -17,6 +13,7 @@
 #include "broker/audit_file.h"
 #include "broker/pki.h"
 #include "config/state_owner.h"
+#include "net/line_server.h"
 #include "net/unix_socket.h"
 
 namespace culvert::broker {
@@ -25,44 +22,19 @@ namespace {
 // Longer than the broker gives itself.
 constexpr Duration kTimeout = std::chrono::seconds(10);
 
-absl::Status SocketError(const char* what) {
-  const std::error_code error(errno, std::generic_category());
-  return absl::UnavailableError(fmt::format("{} the running broker: {}", what, error.message()));
-}
-
-absl::Status SendAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t sent = send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return SocketError("write to");
-    text.remove_prefix(static_cast<size_t>(sent));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> ReceiveLine(int fd) {
-  std::string line;
-  std::array<char, 65536> buffer{};
-  while (line.size() <= AdminServer::kMaxAnswerBytes) {
-    const ssize_t got = recv(fd, buffer.data(), buffer.size(), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SocketError("read from");
-    if (got == 0) break;
-    line.append(buffer.data(), static_cast<size_t>(got));
-    if (line.back() == '\n') return line;
-  }
-  return absl::UnavailableError(
-      "the running broker did not answer; its log says why if it refused");
-}
-
 absl::StatusOr<Json> CallBroker(int fd, const Json& request) {
-  const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  if (line.size() > AdminServer::kMaxRequestBytes) {
+  const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (line.size() >= AdminServer::kMaxRequestBytes) {
     return absl::InvalidArgumentError("too many arguments at once");
   }
-  CULVERT_RETURN_IF_ERROR(SendAll(fd, line));
-  CULVERT_ASSIGN_OR_RETURN(const std::string answer, ReceiveLine(fd));
-  return ReadAdminAnswer(answer);
+  const absl::StatusOr<std::string> answer = net::AskLine(fd, line, AdminServer::kMaxAnswerBytes);
+  if (!answer.ok()) {
+    return absl::UnavailableError(
+        fmt::format("the running broker: {}", MessageOf(answer.status())));
+  }
+  if (!answer->empty()) return ReadAdminAnswer(*answer);
+  return absl::UnavailableError(
+      "the running broker did not answer; its log says why if it refused");
 }
 
 // The change is made by then: that it is not on record does not undo it.

@@ -6,22 +6,19 @@
 
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "absl/status/statusor.h"
 #include "broker/admin.h"
 #include "broker/log_throttle.h"
 #include "net/event_loop.h"
-#include "net/listener.h"
+#include "net/line_server.h"
 
 namespace culvert::broker {
 
 // "admin.sock" in the state directory.
 std::string AdminSocketPath(const std::string& state_dir);
 
-// Confined to the control loop. A connection brings one request, a line, and takes one answer, a
-// line; kTime after it came it is closed. Only `owner` and root are listened to, by the user that
-// the kernel says is at the other end; others are closed and logged.
+// Confined to the control loop. A net::LineServer for `owner` and root; whom it refuses is logged.
 class AdminServer {
  public:
   static constexpr size_t kMaxRequestBytes = size_t{2} * 1024 * 1024;  // a JWK set, and authorities
@@ -34,27 +31,17 @@ class AdminServer {
   static absl::StatusOr<std::unique_ptr<AdminServer>> Listen(net::EventLoop& loop,
                                                              const std::string& path, Admin& admin,
                                                              uid_t owner);
-  // Removes the socket.
-  ~AdminServer();
-  AdminServer(const AdminServer&) = delete;
-  AdminServer& operator=(const AdminServer&) = delete;
 
-  size_t connections() const { return connections_.size(); }
+  size_t connections() const { return lines_->connections(); }
 
  private:
-  class Connection;
-  AdminServer(net::EventLoop& loop, std::string path, Admin& admin, uid_t owner);
-  void Accept(int fd);
-  absl::Status Admit(int fd);
-  void Remove(const Connection* connection);
+  AdminServer(net::EventLoop& loop, Admin& admin) : loop_(loop), admin_(admin) {}
+  std::string Answer(const std::string& line, uid_t user);
 
   net::EventLoop& loop_;
-  const std::string path_;
   Admin& admin_;
-  const uid_t owner_;
   LogThrottle refusals_log_;
-  std::unique_ptr<net::FdListener> listener_;
-  std::unordered_map<const Connection*, std::unique_ptr<Connection>> connections_;
+  std::unique_ptr<net::LineServer> lines_;
 };
 
 }  // namespace culvert::broker

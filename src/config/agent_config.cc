@@ -140,6 +140,23 @@ Command RenewCommand(AgentConfig& config) {
   return command;
 }
 
+Command StatusCommand(AgentConfig& config) {
+  Command command{
+      "status", "[options]", "Show what the running agent does.",
+      "Shows the agent that runs with this state directory, and its connections. Exits\n"
+      "with 1 if none runs.",
+      KeepFlags(RunSettings(config), {"config", "state-dir", "log-level"})};
+  Setting json = SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json);
+  json.variable.clear();
+  json.key.clear();
+  command.settings.push_back(std::move(json));
+  command.finish = [&config] {
+    config.command = AgentConfig::Command::kStatus;
+    return absl::OkStatus();
+  };
+  return command;
+}
+
 }  // namespace
 
 absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::string>& args,
@@ -152,8 +169,11 @@ absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::str
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kAgent);
   program.check = [&config]() -> absl::Status {
-    // Who enrols has no identity yet.
-    if (config.command == AgentConfig::Command::kEnroll) return absl::OkStatus();
+    // Who enrols has no identity yet, and none is needed to ask oneself.
+    if (config.command == AgentConfig::Command::kEnroll ||
+        config.command == AgentConfig::Command::kStatus) {
+      return absl::OkStatus();
+    }
     return CheckCredentials(config);
   };
   program.commands.push_back({"run", "[options]", "Run the agent in the foreground.",
@@ -164,6 +184,7 @@ absl::StatusOr<Parsed<AgentConfig>> ParseAgentCommand(const std::vector<std::str
   program.commands.back().finish = [&config] { return FinishRun(config); };
   program.commands.push_back(EnrollCommand(config, environment));
   program.commands.push_back(RenewCommand(config));
+  program.commands.push_back(StatusCommand(config));
   return ReadInto(program, config, args, environment);
 }
 

@@ -15,7 +15,7 @@
 namespace culvert::config {
 
 struct AgentConfig {
-  enum class Command { kRun, kEnroll, kRenew };
+  enum class Command { kRun, kEnroll, kRenew, kStatus };
 
   CommonConfig common;
   Command command = Command::kRun;
@@ -31,6 +31,7 @@ struct AgentConfig {
   Duration dial_timeout = std::chrono::seconds(10);
   Duration resume_timeout = std::chrono::minutes(5);
   EnrolConfig enrol;  // kEnroll only
+  bool json = false;  // kStatus only
 };
 
 // `culvert-agent run` and `enroll`; `args` without the program's name. No side effects, so that a

@@ -12,6 +12,7 @@ namespace culvert::config {
 
 struct CommonConfig {
   std::string state_dir;    // never empty; not created here
+  std::string runtime_dir;  // $XDG_RUNTIME_DIR; empty if there is none
   std::string config_file;  // the one that was read; empty if none
   LogLevel log_level = LogLevel::kInfo;
   bool insecure = false;

@@ -143,6 +143,21 @@ config::Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& sh
   return command;
 }
 
+config::Command StatusCommand(ForwarderConfig& config, const Settings& shared) {
+  config::Command command{
+      "status", "[options]", "Show what your running forwarders do.",
+      "Shows each culvert forward and culvert connect that runs with this state\n"
+      "directory, and their connections. Exits with 1 if none runs.",
+      KeepFlags(shared, {"config", "state-dir", "log-level", "quiet", "verbose"})};
+  command.settings.push_back(
+      SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
+  command.finish = [&config] {
+    config.command = Command::kStatus;
+    return absl::OkStatus();
+  };
+  return command;
+}
+
 }  // namespace
 
 std::vector<config::Command> QueryCommands(ForwarderConfig& config, const Settings& shared,
@@ -152,7 +167,8 @@ std::vector<config::Command> QueryCommands(ForwarderConfig& config, const Settin
           LoginCommand(config, shared),
           WhoAmICommand(config, shared),
           AgentsCommand(config, shared),
-          KnownAgentsCommandOf(config, shared)};
+          KnownAgentsCommandOf(config, shared),
+          StatusCommand(config, shared)};
 }
 
 }  // namespace culvert::config

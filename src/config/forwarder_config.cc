@@ -239,9 +239,10 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   program.common = &config.common;
   program.default_config_files = DefaultConfigFiles(environment, ProgramKind::kForwarder);
   program.check = [&config]() -> absl::Status {
-    // Who enrols or logs in may have no identity yet.
+    // Who enrols or logs in may have no identity yet, and none is needed to ask oneself.
     if (config.command == ForwarderConfig::Command::kEnroll ||
-        config.command == ForwarderConfig::Command::kLogin) {
+        config.command == ForwarderConfig::Command::kLogin ||
+        config.command == ForwarderConfig::Command::kStatus) {
       return absl::OkStatus();
     }
     return CheckCredentials(config);

@@ -32,7 +32,8 @@ struct ForwarderConfig {
     kLogin,
     kWhoAmI,
     kAgents,
-    kKnownAgents
+    kKnownAgents,
+    kStatus
   };
 
   CommonConfig common;

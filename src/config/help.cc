@@ -59,6 +59,8 @@ std::string Table(const std::vector<Line>& lines) {
 
 }  // namespace
 
+std::string Version() { return CULVERT_VERSION; }
+
 std::string VersionText(const std::string& program) {
   return fmt::format("{} {}\n", program, CULVERT_VERSION);
 }

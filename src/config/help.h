@@ -7,6 +7,7 @@
 
 namespace culvert::config {
 
+std::string Version();
 std::string VersionText(const std::string& program);
 std::string ProgramHelp(const Program& program);
 // Of the commands whose names begin with `group` and a space.

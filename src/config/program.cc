@@ -78,6 +78,8 @@ absl::Status SetPositional(const Command& command, const std::vector<std::string
 
 absl::Status ReadSources(const Program& program, const Command& command, const Arguments& arguments,
                          const Environment& environment) {
+  const std::string runtime_dir = environment.Get("XDG_RUNTIME_DIR").value_or("");
+  if (runtime_dir.substr(0, 1) == "/") program.common->runtime_dir = runtime_dir;
   CULVERT_RETURN_IF_ERROR(
       ReadFile(program, command.settings, NamedConfigFile(arguments, environment)));
   CULVERT_RETURN_IF_ERROR(ApplyVariables(command.settings, environment));

@@ -17,6 +17,8 @@ void NotifyReloading() {
   sd_notify(0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", microseconds).c_str());
 }
 
+void NotifySuccessor(int pid) { sd_notify(0, fmt::format("MAINPID={}", pid).c_str()); }
+
 void NotifyStopping() { sd_notify(0, "STOPPING=1"); }
 
 }  // namespace culvert::config

@@ -11,5 +11,7 @@ void NotifyReady(const std::string& status);
 // A reload begins (NotifyReady ends it), or the program is draining.
 void NotifyReloading();
 void NotifyStopping();
+// Another process of ours takes the place of this one.
+void NotifySuccessor(int pid);
 
 }  // namespace culvert::config

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "config/main.h"
+#include "config/status_socket.h"
 #include "culvert/consumer.h"
 #include "forwarder/make_client.h"
 #include "forwarder/stdio_outlet.h"
@@ -35,7 +36,8 @@ constexpr Duration kHangUpTime = std::chrono::seconds(2);
 class StdioCall {
  public:
   StdioCall(Client& client, const config::ForwarderConfig& config, std::promise<CallEnd>& done)
-      : loop_(client.core().loop()),
+      : core_(client.core()),
+        loop_(core_.loop()),
         done_(done),
         consumer_(client),
         hang_up_timer_(loop_),
@@ -50,6 +52,7 @@ class StdioCall {
     }
     Consumer::Request request{config.connect.agent, "tcp", config.connect.target.ToString(),
                               config.open_timeout};
+    status_ = config::ServeStatus(loop_, config.common, kProgram, [this] { return Status(); });
     consumer_.Connect(std::move(request), std::make_unique<StdioOutlet>(*std::move(stdio), local_),
                       [this](const ChannelReport& report) { HandleEnd(report); });
   }
@@ -91,11 +94,21 @@ class StdioCall {
     done_.set_value(std::move(end));
   }
 
+  config::ProcessStatus Status() {
+    config::ProcessStatus status = config::ProcessStatusOf(core_, MonotonicNow());
+    status.command = "connect";
+    if (state_ != State::kOpen) status.state = config::ProcessStatus::State::kDraining;
+    status.channels = consumer_.Channels();
+    return status;
+  }
+
+  ClientCore& core_;
   net::EventLoop& loop_;
   std::promise<CallEnd>& done_;
   State state_ = State::kOpen;
   StdioOutlet::News local_;
   Consumer consumer_;
+  std::unique_ptr<net::LineServer> status_;
   net::Timer hang_up_timer_;
   net::SignalWatcher terminate_;
   net::SignalWatcher interrupt_;

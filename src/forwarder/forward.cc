@@ -16,10 +16,13 @@
 #include "config/client_options.h"
 #include "config/reload.h"
 #include "config/service_manager.h"
+#include "config/status_socket.h"
+#include "config/succession.h"
 #include "culvert/consumer.h"
 #include "forwarder/broker_watch.h"
 #include "forwarder/make_client.h"
 #include "forwarder/tcp_outlet.h"
+#include "net/hand_over.h"
 #include "net/listener.h"
 #include "net/process_signals.h"
 #include "sdk/client_core.h"
@@ -34,34 +37,46 @@ struct Forward {
   config::ForwardSpec spec;
   uint16_t port = 0;  // that is bound
   std::vector<std::unique_ptr<net::Listener>> listeners;
+
+  // What a process that takes over finds the listeners by: where they listen, or what they are for
+  // where the kernel chose the port.
+  static std::string HandOverName(const config::ForwardSpec& spec) {
+    return spec.bind_port == 0 ? spec.ToString() : spec.bind().ToString();
+  }
 };
 
 // Lives on the loop.
 class Forwarder {
+  using State = config::ProcessStatus::State;
+
  public:
   Forwarder(Client& client, config::ForwarderConfig config, ParseAgain parse,
-            std::promise<void>& done)
+            net::Inheritance inheritance, std::promise<void>& done)
       : core_(client.core()),
         loop_(core_.loop()),
         config_(std::move(config)),
         parse_(std::move(parse)),
         done_(done),
-        consumer_(client) {}
+        consumer_(client),
+        inheritance_(std::move(inheritance)) {}
 
   // All or nothing: the first port that cannot be bound is the error, before any ready line.
   absl::Status Start() {
     // Before the first ready line: who reads it may send a signal at once.
     signals_.emplace(loop_, config_.common.grace,
                      net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
-                                                  [this] { Reload(); }});
+                                                  [this] { Reload(); }, [this] { HandOver(); }});
+    succession_.emplace(loop_, [this] { HandleHandedOver(); });
     for (const config::ForwardSpec& spec : config_.forwards) {
       CULVERT_ASSIGN_OR_RETURN(Forward forward, Bind(spec));
       forwards_.push_back(std::move(forward));
     }
+    status_ = config::ServeStatus(loop_, config_.common, kProgram, [this] { return Status(); });
     std::string lines;
     for (const Forward& forward : forwards_) lines += ReadyLine(forward);
     CULVERT_RETURN_IF_ERROR(config::PrintResult(lines));
     config::NotifyReady(StatusText());
+    inheritance_.TellReady();
     return absl::OkStatus();
   }
 
@@ -70,17 +85,23 @@ class Forwarder {
 
   absl::StatusOr<Forward> Bind(const config::ForwardSpec& spec) {
     Forward forward{spec, spec.bind_port, {}};
+    const auto on_accept = [this, spec](std::unique_ptr<net::TcpStream> stream) {
+      Accept(spec, std::move(stream));
+    };
+    for (net::UniqueFd& fd : inheritance_.TakeListening(Forward::HandOverName(spec))) {
+      CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
+                               net::Listener::FromFd(loop_, fd.release(), on_accept));
+      forward.port = listener->address().port();
+      forward.listeners.push_back(std::move(listener));
+    }
+    if (!forward.listeners.empty()) return forward;
     CULVERT_ASSIGN_OR_RETURN(const std::vector<net::Address> addresses,
                              config::BindAddresses(spec.bind()));
     for (const net::Address& address : addresses) {
       CULVERT_ASSIGN_OR_RETURN(const net::Address with_port,
                                net::Address::FromLiteral(address.ip(), forward.port));
-      CULVERT_ASSIGN_OR_RETURN(
-          std::unique_ptr<net::Listener> listener,
-          net::Listener::Bind(loop_, with_port,
-                              [this, spec](std::unique_ptr<net::TcpStream> stream) {
-                                Accept(spec, std::move(stream));
-                              }));
+      CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
+                               net::Listener::Bind(loop_, with_port, on_accept));
       forward.port = listener->address().port();
       forward.listeners.push_back(std::move(listener));
     }
@@ -127,7 +148,34 @@ class Forwarder {
     }
   }
 
+  config::ProcessStatus Status() {
+    config::ProcessStatus status = config::ProcessStatusOf(core_, MonotonicNow());
+    status.command = "forward";
+    status.state = state_;
+    status.channels = consumer_.Channels();
+    return status;
+  }
+
+  void HandOver() {
+    if (state_ != State::kRunning) return;
+    std::vector<net::Listening> listening;
+    for (const Forward& forward : forwards_) {
+      net::Listening& next = listening.emplace_back();
+      next.name = Forward::HandOverName(forward.spec);
+      for (const auto& listener : forward.listeners) next.sockets.push_back(listener->fd());
+    }
+    succession_->Start(std::move(listening));
+  }
+
+  void HandleHandedOver() {
+    state_ = State::kHandedOver;
+    forwards_.clear();
+    consumer_.Drain([this] { Finish(); });
+  }
+
   void Drain() {
+    succession_->Cancel();
+    state_ = State::kDraining;
     config::NotifyStopping();
     forwards_.clear();
     consumer_.Drain([this] { Finish(); });
@@ -140,6 +188,7 @@ class Forwarder {
 
   void Reload() {
     core_.TakeUpIdentity();
+    if (state_ != State::kRunning) return;
     config::Reload(
         parse_, [this](const config::ForwarderConfig& next) { Apply(next); },
         [this] { return StatusText(); });
@@ -198,6 +247,10 @@ class Forwarder {
   Consumer consumer_;
   std::vector<Forward> forwards_;
   std::optional<net::ProcessSignals> signals_;
+  net::Inheritance inheritance_;
+  std::optional<config::Succession> succession_;
+  std::unique_ptr<net::LineServer> status_;
+  State state_ = State::kRunning;
   bool finished_ = false;
 };
 
@@ -205,6 +258,12 @@ class Forwarder {
 
 int RunForward(const config::ForwarderConfig& config, const ParseAgain& parse) {
   SetLogLevel(config.common.log_level);
+  // Before the first thread.
+  absl::StatusOr<net::Inheritance> inheritance = net::Inheritance::Take();
+  if (!inheritance.ok()) {
+    config::PrintError(kProgram, inheritance.status());
+    return config::kExitFailure;
+  }
   absl::StatusOr<std::unique_ptr<Client>> client = MakeClient(config);
   if (!client.ok()) {
     config::PrintError(kProgram, client.status());
@@ -214,7 +273,7 @@ int RunForward(const config::ForwarderConfig& config, const ParseAgain& parse) {
   std::unique_ptr<Forwarder> forwarder;
   absl::Status started;
   (*client)->Run([&] {
-    forwarder = std::make_unique<Forwarder>(**client, config, parse, done);
+    forwarder = std::make_unique<Forwarder>(**client, config, parse, *std::move(inheritance), done);
     started = forwarder->Start();
   });
   if (started.ok()) {

@@ -1,5 +1,6 @@
 #include "config/main.h"
 
+#include "config/status_socket.h"
 #include "forwarder/connect.h"
 #include "forwarder/forward.h"
 #include "forwarder/login.h"
@@ -28,6 +29,8 @@ int Run(const culvert::config::ForwarderConfig& config,
       return culvert::forwarder::RunAgents(config);
     case Command::kKnownAgents:
       return culvert::forwarder::RunKnownAgents(config);
+    case Command::kStatus:
+      return culvert::config::RunStatus(culvert::forwarder::kProgram, config.common, config.json);
   }
   return culvert::config::kExitUsage;
 }

@@ -212,6 +212,11 @@ absl::StatusOr<std::unique_ptr<FdListener>> FdListener::Watch(EventLoop& loop, i
   return listener;
 }
 
+int FdListener::fd() const {
+  loop_.AssertOnThread();
+  return handle_->fd.get();
+}
+
 FdListener::~FdListener() {
   loop_.AssertOnThread();
   handle_->Close();

@@ -41,6 +41,8 @@ class FdListener {
   FdListener& operator=(const FdListener&) = delete;
 
   const Address& address() const { return address_; }
+  // To be handed to another process; stays this one's.
+  int fd() const;
 
  private:
   struct Handle;
@@ -66,6 +68,7 @@ class Listener {
   static absl::StatusOr<std::unique_ptr<Listener>> FromFd(EventLoop& loop, int fd,
                                                           OnAccept on_accept);
   const Address& address() const { return fds_->address(); }
+  int fd() const { return fds_->fd(); }
 
  private:
   explicit Listener(std::unique_ptr<FdListener> fds) : fds_(std::move(fds)) {}

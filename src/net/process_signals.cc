@@ -15,7 +15,12 @@ ProcessSignals::ProcessSignals(EventLoop& loop, Duration grace, Actions actions)
       interrupt_(loop, SIGINT, [this] { HandleExit("SIGINT"); }),
       hang_up_(loop, SIGHUP, [this] {
         if (state_ == State::kRunning) actions_.reload();
-      }) {}
+      }) {
+  if (actions_.hand_over == nullptr) return;
+  user2_.emplace(loop, SIGUSR2, [this] {
+    if (state_ == State::kRunning) actions_.hand_over();
+  });
+}
 
 void ProcessSignals::HandleExit(const char* name) {
   if (state_ == State::kDraining) {

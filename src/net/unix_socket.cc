@@ -8,12 +8,16 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "base/status.h"
 #include "net/uv_error.h"
 
 namespace culvert::net {
 namespace {
+
+// Whoever makes a socket listens by then.
+constexpr time_t kListenSeconds = 2;
 
 absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   sockaddr_un address{};
@@ -62,6 +66,16 @@ absl::StatusOr<UniqueFd> ConnectToUnixSocket(const std::string& path, Duration t
   if (connect(fd.get(), Generic(address), sizeof(address)) == 0) return fd;
   if (errno != ENOENT && errno != ECONNREFUSED) return ErrnoStatus(errno, context);
   return absl::NotFoundError(fmt::format("{}: nobody listens", context));
+}
+
+bool IsAbandonedSocket(const std::string& path) {
+  struct stat there {};
+  const absl::StatusOr<sockaddr_un> address = AddressOf(path);
+  if (!address.ok() || lstat(path.c_str(), &there) != 0 || !S_ISSOCK(there.st_mode)) return false;
+  if (time(nullptr) - there.st_mtime <= kListenSeconds) return false;
+  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return fd.is_open() && connect(fd.get(), Generic(*address), sizeof(*address)) != 0 &&
+         errno == ECONNREFUSED;
 }
 
 absl::StatusOr<uid_t> PeerUser(int fd) {

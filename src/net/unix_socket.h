@@ -19,6 +19,10 @@ absl::StatusOr<UniqueFd> ListenOnUnixSocket(const std::string& path);
 // listens.
 absl::StatusOr<UniqueFd> ConnectToUnixSocket(const std::string& path, Duration timeout);
 
+// Whether there is a socket at `path` that nobody listens on any more; not in its first two seconds,
+// when somebody may be about to. Does not block.
+bool IsAbandonedSocket(const std::string& path);
+
 // Whose process is at the other end, as the kernel noted it when that connected (SO_PEERCRED).
 absl::StatusOr<uid_t> PeerUser(int fd);
 

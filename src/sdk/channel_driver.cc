@@ -195,4 +195,19 @@ ChannelReport ChannelDriver::Report() const {
   return report;
 }
 
+ChannelStatus ChannelDriver::Status() const {
+  ChannelStatus status;
+  status.channel_id = channel_.id();
+  status.age = MonotonicNow() - started_;
+  if (const auto since = suspended_since()) status.suspended = MonotonicNow() - *since;
+  status.resumes = resumes_;
+  status.round_trip = channel_.round_trip();
+  status.send_window = channel_.send_window();
+  status.receive_window = channel_.receive_window();
+  status.unacknowledged = channel_.unacknowledged();
+  status.bytes_sent = bytes_sent_;
+  status.bytes_received = bytes_received_;
+  return status;
+}
+
 }  // namespace culvert

@@ -7,6 +7,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "crypto/tls_records.h"
+#include "culvert/channel_status.h"
 #include "culvert/endpoint.h"
 #include "culvert/error_code.h"
 #include "culvert/provider.h"
@@ -119,6 +120,10 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
 
   const tunnel::Channel& channel() const { return channel_; }
   ChannelReport Report() const;
+  // Whether the two applications speak.
+  bool is_open() const { return phase_ == Phase::kOpen; }
+  // Without who is at the other end, and what was asked for.
+  ChannelStatus Status() const;
 
  private:
   enum class Phase {

@@ -33,7 +33,9 @@ std::map<std::string, std::string> PinnedKeys(const ClientOptions& options,
 ClientCore::ClientCore(const ClientOptions& options,
                        const std::vector<std::string>& broker_addresses,
                        const std::optional<crypto::Identity>& identity)
-    : options_(options), budget_(options.memory_limit) {
+    : options_(options),
+      budget_(options.memory_limit),
+      broker_use_(broker_addresses.front(), MonotonicNow()) {
   const rpc::Credentials credentials =
       identity ? rpc::Credentials::ForIdentity(*identity) : rpc::Credentials::Insecure();
   thread_.Run([&] {

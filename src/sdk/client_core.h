@@ -14,6 +14,7 @@
 #include "net/timer.h"
 #include "sdk/attachment.h"
 #include "sdk/broker_list.h"
+#include "sdk/broker_use.h"
 #include "sdk/connectivity.h"
 #include "sdk/end_to_end.h"
 #include "sdk/identity_keeper.h"
@@ -39,6 +40,7 @@ class ClientCore {
   // Loop thread.
   BrokerList& brokers() { return *brokers_; }
   Connectivity& connectivity() { return *connectivity_; }
+  BrokerUse& broker_use() { return broker_use_; }
   Attachment& attachment() { return *attachment_; }
   // None with `insecure`.
   IdentityKeeper* identity() { return identity_.get(); }
@@ -82,6 +84,7 @@ class ClientCore {
   tunnel::MemoryBudget budget_;
   OpeningQueue openings_;
   std::optional<MonotonicTime> memory_returned_;
+  BrokerUse broker_use_;
   net::LoopThread thread_;
   std::unique_ptr<SuspendedChannels> suspended_;
   std::unique_ptr<BrokerList> brokers_;

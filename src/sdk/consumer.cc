@@ -39,6 +39,14 @@ class Consumer::Impl final : private ConsumerCall::Owner {
     remove_done_.Schedule();
   }
 
+  std::vector<ChannelStatus> Channels() const {
+    std::vector<ChannelStatus> channels;
+    for (const auto& [call, owned] : calls_) {
+      if (std::optional<ChannelStatus> status = call->Status()) channels.push_back(*status);
+    }
+    return channels;
+  }
+
  private:
   void OnCallDone(ConsumerCall& call) override {
     done_.push_back(&call);
@@ -102,6 +110,12 @@ void Consumer::Connect(Request request, std::unique_ptr<Outlet> outlet, OnEnd on
     const std::shared_ptr<Impl> impl = alive.lock();
     if (impl != nullptr) impl->Connect(std::move(request), std::move(outlet), std::move(on_end));
   });
+}
+
+std::vector<ChannelStatus> Consumer::Channels() const {
+  std::vector<ChannelStatus> channels;
+  client_.Run([this, &channels] { channels = impl_->Channels(); });
+  return channels;
 }
 
 void Consumer::Drain(absl::AnyInvocable<void() &&> done) {

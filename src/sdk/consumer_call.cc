@@ -138,6 +138,7 @@ void ConsumerCall::OnMessage(Bytes message) {
 void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& response) {
   timer_.Cancel();
   core_.attachment().Use(attempt_);
+  core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
   tunnel::Channel::Options options;
   options.id = response.channel_id();
   options.peer_capabilities = response.caps();
@@ -213,6 +214,10 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 
 void ConsumerCall::OnEnd(absl::Status status) {
   const absl::Status why = OpeningFailure(status, core_.brokers().AddressForAttempt(attempt_));
+  // Without a code of the tunnel's it is gRPC's own.
+  if (why == absl::UnavailableError(why.message())) {
+    core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
+  }
   // The broker cannot be reached, is going away, or has too much under way.
   const bool again = absl::IsUnavailable(why) || WorthRetrying(ErrorCodeOf(why));
   HandleFailedTry(why, again ? Again::kYes : Again::kNo);
@@ -297,5 +302,14 @@ void ConsumerCall::OnDriverDone(ChannelDriver&) {
 }
 
 void ConsumerCall::OnPathLost(ChannelDriver&, const absl::Status& why) { resume_->OnPathLost(why); }
+
+std::optional<ChannelStatus> ConsumerCall::Status() const {
+  if (driver_ == nullptr || !driver_->is_open()) return std::nullopt;
+  ChannelStatus status = driver_->Status();
+  status.peer = request_.provider;
+  status.service = request_.service;
+  status.arg = request_.arg;
+  return status;
+}
 
 }  // namespace culvert

@@ -50,6 +50,9 @@ class ConsumerCall final : private rpc::Stream::Delegate,
     if (resume_) resume_->Cut(why);
   }
 
+  // None unless the channel is open.
+  std::optional<ChannelStatus> Status() const;
+
  private:
   void TryOpen();
   void TryNow();

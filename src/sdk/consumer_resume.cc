@@ -143,6 +143,7 @@ void ConsumerResume::HandleResumed(const pb::ConnectResponse::ResumeResponse& re
   path_broker_ = broker_;
   core_.attachment().Use(broker_);
   path_since_ = MonotonicNow();
+  core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(broker_), path_since_);
   if (!resumed.ticket().empty()) ticket_ = resumed.ticket();
   driver_.Resume(attempt_, MakePath(std::move(stream)), resumed.last_message_id(),
                  resumed.window());
@@ -185,6 +186,10 @@ void ConsumerResume::HandleRefusal(const absl::Status& status) {
 void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_after) {
   stream_.reset();
   last_failure_ = why;
+  // Without a code of the tunnel's it is gRPC's own.
+  if (why == absl::UnavailableError(why.message())) {
+    core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(broker_), MonotonicNow());
+  }
   ++broker_;
   const Duration wait = std::max(core_.connectivity().RetryWait(MonotonicNow() - lost_at_),
                                  std::min(retry_after, kMostRetryAfter));

@@ -30,4 +30,20 @@ void Provider::Drain(absl::AnyInvocable<void() &&> done) {
   client_.Run([this, &done] { impl_->session().Drain(std::move(done)); });
 }
 
+void Provider::Retire(absl::AnyInvocable<void() &&> done) {
+  client_.Run([this, &done] { impl_->session().Retire(std::move(done)); });
+}
+
+std::vector<ChannelStatus> Provider::Channels() const {
+  std::vector<ChannelStatus> channels;
+  client_.Run([this, &channels] { channels = impl_->session().Channels(); });
+  return channels;
+}
+
+uint64_t Provider::SessionId() const {
+  uint64_t id = 0;
+  client_.Run([this, &id] { id = impl_->session().id(); });
+  return id;
+}
+
 }  // namespace culvert

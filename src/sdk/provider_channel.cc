@@ -234,4 +234,13 @@ void ProviderChannel::OnDriverDone(ChannelDriver&) {
   owner_.OnChannelDone(*this);
 }
 
+std::optional<ChannelStatus> ProviderChannel::Status() const {
+  if (driver_ == nullptr || !driver_->is_open()) return std::nullopt;
+  ChannelStatus status = driver_->Status();
+  status.peer = request_.user.empty() ? request_.consumer : request_.user;
+  status.service = request_.service;
+  status.arg = request_.arg;
+  return status;
+}
+
 }  // namespace culvert

@@ -70,6 +70,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   // The session is over: what is not accepted yet can be accepted no more.
   void CutIfStarting(const absl::Status& why);
   uint64_t id() const { return request_.channel_id; }
+  // None unless it is open.
+  std::optional<ChannelStatus> Status() const;
   size_t broker() const { return broker_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& consumer_key() const { return request_.user_key; }

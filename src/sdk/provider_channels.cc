@@ -159,4 +159,12 @@ void ProviderChannels::HandleChanges() {
   owner_.OnChannelsChanged();
 }
 
+std::vector<ChannelStatus> ProviderChannels::Status() const {
+  std::vector<ChannelStatus> all;
+  for (const auto& [id, channel] : channels_) {
+    if (std::optional<ChannelStatus> status = channel->Status()) all.push_back(*std::move(status));
+  }
+  return all;
+}
+
 }  // namespace culvert

@@ -58,6 +58,8 @@ class ProviderChannels final : private ProviderChannel::Owner {
   bool empty() const { return channels_.empty(); }
   size_t starting() const { return starting_; }
   size_t suspended() const { return suspended_.size(); }
+  // Of those that are open.
+  std::vector<ChannelStatus> Status() const;
 
  private:
   void OnChannelStarted() override;

@@ -148,6 +148,7 @@ void ProviderSession::HandleListening(const pb::ListenResponse::Listening& liste
   timer_.Cancel();
   registration_ = Registration{listening.session_id(), listening.session_ticket()};
   listening_since_ = core_.loop().Now();
+  core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), listening_since_);
   SetState(State::kListening);
   ping_.emplace(core_.connectivity(), attempt_ % core_.brokers().size(), [this] { SendPing(); });
   channels_.SetSession(listening.session_id());
@@ -168,6 +169,7 @@ void ProviderSession::OnEnd(absl::Status status) {
 
 void ProviderSession::Lose(const absl::Status& why) {
   ping_.reset();
+  core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
   stream_.reset();
   timer_.Cancel();
   channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
@@ -253,6 +255,11 @@ void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, 
 void ProviderSession::OnChannelsChanged() {
   if (state_ == State::kLeaving && channels_.starting() == 0) Move();
   FollowDrain();
+}
+
+void ProviderSession::Retire(absl::AnyInvocable<void() &&> done) {
+  Forget();
+  Drain(std::move(done));
 }
 
 void ProviderSession::Drain(absl::AnyInvocable<void() &&> done) {

@@ -48,6 +48,14 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
 
   void Drain(absl::AnyInvocable<void() &&> done);
 
+  // Likewise, when another process has the session: channels that lose their path are reset.
+  void Retire(absl::AnyInvocable<void() &&> done);
+
+  // Of the channels that are open.
+  std::vector<ChannelStatus> Channels() const { return channels_.Status(); }
+  // 0 while there is no registration.
+  uint64_t id() const { return is_listening() && registration_ ? registration_->id : 0; }
+
  private:
   // What the broker knows the session by.
   struct Registration {

@@ -60,6 +60,7 @@ absl::Status Channel::Attach(uint32_t attempt, uint64_t peer_last_id,
   attempt_ = attempt;
   attached_ = true;
   receive_.OnNewPath();
+  round_trip_.Reset();
   absl::Status resumed = absl::OkStatus();
   if (peer_stop_ == PeerStop::kNone) resumed = send_.Resume(peer_last_id, peer_window);
   if (!resumed.ok()) {
@@ -86,6 +87,7 @@ void Channel::Detach() {
 Channel::PathVerdict Channel::OnMessage(uint32_t attempt, Message message, MonotonicTime now) {
   if (!attached_ || attempt != attempt_ || state_ == State::kEnded) return PathVerdict::kOk;
   if (const auto* ack = std::get_if<Ack>(&message)) {
+    round_trip_.OnAcked(ack->id, now);
     HandleAck(*ack);
     UpdateBudget();
     return PathVerdict::kOk;
@@ -208,6 +210,10 @@ std::optional<Message> Channel::NextMessage(MonotonicTime now) {
   }
   if (!send_.HasNext()) return std::nullopt;
   Message message = send_.TakeNext();
+  if (auto* data = std::get_if<Data>(&message)) {
+    const bool ask = round_trip_.OnSent(data->id, now);
+    if (ask && !legacy_) data->ack_required = true;
+  }
   UpdateBudget();
   // A legacy peer may never acknowledge its Close or Error.
   if (legacy_ && std::holds_alternative<Close>(message)) EndClean();

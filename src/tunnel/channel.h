@@ -13,6 +13,7 @@
 #include "tunnel/memory_budget.h"
 #include "tunnel/message.h"
 #include "tunnel/receive_window.h"
+#include "tunnel/round_trip.h"
 #include "tunnel/send_window.h"
 
 namespace culvert::tunnel {
@@ -153,6 +154,10 @@ class Channel {
   uint64_t unacknowledged_bytes() const { return send_.held_bytes(); }
   uint64_t receive_held() const { return receive_.held(); }
   uint64_t receive_window() const { return receive_.window(); }
+  // What the peer has granted beyond what it acknowledged.
+  uint64_t send_window() const { return send_.granted(); }
+  // Of the path; nothing before a message was acknowledged on it.
+  std::optional<Duration> round_trip() const { return round_trip_.smallest(); }
 
  private:
   enum class Finishing { kNo, kSending, kBoth };
@@ -182,6 +187,7 @@ class Channel {
   MemoryBudget::Member budget_;
   SendWindow send_;
   ReceiveWindow receive_;
+  RoundTrip round_trip_;
   State state_ = State::kOpen;
   Outcome outcome_;
   bool attached_ = false;

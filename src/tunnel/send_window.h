@@ -56,6 +56,8 @@ class SendWindow {
 
   // Cost of what is held.
   uint64_t held() const { return tail_ - acked_; }
+  // What the peer has granted beyond what it acknowledged.
+  uint64_t granted() const { return limit_ > acked_ ? limit_ - acked_ : 0; }
   uint64_t held_bytes() const { return held_bytes_; }
   uint64_t last_id() const { return next_id_ - 1; }
   uint64_t acked_id() const { return next_id_ - 1 - entries_.size(); }
