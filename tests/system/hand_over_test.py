@@ -22,13 +22,17 @@ class HandOver(SystemTest):
         super().setUp()
         self.bin = self.path("bin")
         os.mkdir(self.bin)
-        self.successors = []
-        self.addCleanup(self.end_successors)
 
-    def end_successors(self):
-        for pid in self.successors:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    @staticmethod
+    def kill(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    @staticmethod
+    def exit_code(process):
+        """Of one whose output goes on: a successor writes to the same pipes."""
+        eventually(lambda: process.returncode is not None)
+        return process.returncode
 
     def install(self, name, content=None):
         """Puts a program where the running ones were started from, as a package does."""
@@ -61,7 +65,8 @@ class HandOver(SystemTest):
         start = process.stderr.position()
         os.kill(by or process.pid, signal.SIGUSR2)
         done = process.stderr.expect(r" handed over to process (\d+);", start=start)
-        self.successors.append(int(done[1]))
+        # Before the test waits for the end of the output.
+        self.addCleanup(self.kill, int(done[1]))
         return int(done[1])
 
     def shown(self, program, process):
@@ -92,7 +97,7 @@ class HandOver(SystemTest):
             stream.sendall(sent[8 * MIB:])
             reader.join(PATIENCE)
             self.assertEqual([sent], received)
-        self.assertEqual(0, old.wait())
+        self.assertEqual(0, self.exit_code(old))
         self.assertTrue(echo_through(port, payload(100_000)))
 
     def test_no_connection_is_refused(self):
@@ -118,7 +123,7 @@ class HandOver(SystemTest):
         for thread in threads:
             thread.join(PATIENCE)
         self.assertEqual(([], 200), (failures, sum(done)))
-        self.assertEqual(0, old.wait())
+        self.assertEqual(0, self.exit_code(old))
 
     def test_two_in_a_row(self):
         echo = self.echo_server()
@@ -138,7 +143,7 @@ class HandOver(SystemTest):
             self.assertTrue(eventually(
                 lambda: set(self.shown("culvert", old)) == {old.pid, third_process}))
             self.assertTrue(round_trip(first))
-        self.assertEqual(0, old.wait())
+        self.assertEqual(0, self.exit_code(old))
         self.assertTrue(echo_through(port, payload(1000)))
 
     def test_new_program_that_does_not_work(self):
@@ -166,7 +171,7 @@ class HandOver(SystemTest):
             self.forwards((0, echo.port))
             self.hand_over(old)
             self.assertTrue(round_trip(stream))
-        self.assertEqual(0, old.wait())
+        self.assertEqual(0, self.exit_code(old))
         self.assertTrue(echo_through(port, payload(1000)))
 
     def test_changed_configuration(self):
@@ -182,7 +187,7 @@ class HandOver(SystemTest):
                  for index in range(2)]
         self.assertEqual(kept, ports[0])
         self.assertNotIn(gone, ports)
-        self.assertEqual(0, old.wait())
+        self.assertEqual(0, self.exit_code(old))
         for port in ports:
             self.assertTrue(echo_through(port, payload(1000)))
         with self.assertRaises(ConnectionRefusedError):
@@ -207,7 +212,7 @@ class HandOver(SystemTest):
                                  {pid: len(shown[pid]["channels"]) for pid in shown})
                 self.assertIsNone(shown[old.pid]["session"])
                 self.assertTrue(round_trip(first, payload(MIB)))
-        self.assertEqual(0, old.wait())
+        self.assertEqual(0, self.exit_code(old))
         self.assertEqual(0, old.stderr.count(" not registered"))
         self.assertTrue(echo_through(port, payload(1000)))
 
