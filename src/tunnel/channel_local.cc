@@ -76,11 +76,8 @@ void Channel::AfterTaken() {
 bool Channel::OwnDirectionDone() const { return end_id_ != 0 && send_.acked_id() >= end_id_; }
 
 // Whether both ends know that a closing channel is complete, so that a lost path changes nothing.
-bool Channel::BothDirectionsKnown() const {
-  if (peer_stop_ == PeerStop::kClose) return true;
-  if (legacy_) return false;  // our Close, and maybe data before it, is still to be sent
-  return receive_.acked_id() >= receive_.last_id();
-}
+// An Ack of the peer's end that only the path was handed does not tell it: the peer would wait.
+bool Channel::BothDirectionsKnown() const { return peer_stop_ == PeerStop::kClose; }
 
 void Channel::MaybeClose() {
   if (state_ != State::kOpen || legacy_) return;

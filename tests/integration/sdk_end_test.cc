@@ -59,9 +59,9 @@ TEST_CASE("Consumer closes its outlets when it is destroyed and calls nothing af
     CHECK(ErrorCodeOf(*outlet->closed) == ErrorCode::kShutdown);
     CHECK(outlet->calls_after_close == 0);
   }
-  // The other end hears of it: never a clean end.
-  CHECK(ErrorCodeOf(sdk.provider.Service(0)->WaitForClose()) == ErrorCode::kPathLost);
   CHECK(sdk.broker.WaitForChannels(0));
+  // Never a clean end: the other one waits for a path.
+  CHECK_FALSE(sdk.provider.Service(0)->closed);
 }
 
 TEST_CASE("Provider closes its services when it is destroyed and calls nothing after that",
@@ -75,8 +75,8 @@ TEST_CASE("Provider closes its services when it is destroyed and calls nothing a
   CHECK(service->destroyed);
   CHECK(ErrorCodeOf(*service->closed) == ErrorCode::kShutdown);
   CHECK(service->calls_after_close == 0);
-  CHECK(ErrorCodeOf(outlet->WaitForClose()) == ErrorCode::kPathLost);
   CHECK(sdk.broker.WaitForSessions(0));
+  CHECK_FALSE(outlet->closed);  // it waits for a path
 }
 
 TEST_CASE("Consumer may be destroyed right after Connect on the loop thread", "[sdk]") {

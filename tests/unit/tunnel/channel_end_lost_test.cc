@@ -7,14 +7,23 @@ namespace {
 
 using State = Channel::State;
 
-TEST_CASE("A lost path is a clean end when both ends of stream are acknowledged",
+TEST_CASE("A Channel whose Close is not acknowledged asks for another path to tell the peer",
           "[channel][end]") {
   ClosingEnd end;
   REQUIRE(end.acked);
   SECTION("Close was sent") { REQUIRE(end.Sent() == Lines{"Close 2"}); }
   SECTION("Close was not sent") {}
   end.channel.Detach();
-  CHECK(end.EndedClean());
+  CHECK(end.channel.suspended());
+  CHECK(end.channel.clean());
+  SECTION("and none comes") {
+    end.channel.GiveUp(ErrorCode::kPathLost, "gone");
+    CHECK(end.EndedClean());
+  }
+  SECTION("and the peer has ended") {
+    end.channel.OnPeerEnded(ErrorCode::kEnded, 1);
+    CHECK(end.EndedClean());
+  }
 }
 
 TEST_CASE("A path lost before the peer's end was acknowledged is resumed and told",
@@ -50,6 +59,7 @@ TEST_CASE("A path lost after the peer's Close is a clean end", "[channel][end]")
 TEST_CASE("A new path for a Channel that is done ends it cleanly and is refused",
           "[channel][end]") {
   ClosingEnd end;
+  (void)end.From(Close{2});
   CHECK(absl::IsFailedPrecondition(end.Attach(/*peer_last_id=*/1)));
   CHECK(end.EndedClean());
 }

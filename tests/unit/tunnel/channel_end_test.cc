@@ -211,6 +211,7 @@ TEST_CASE("A Channel whose local side is done with both directions drops what st
 
 TEST_CASE("A Channel that has ended takes and sends nothing", "[channel][end]") {
   ClosingEnd end;
+  (void)end.From(Close{2});
   end.channel.Detach();
   REQUIRE(end.EndedClean());
   CHECK(end.From(DataOf(2, "a")) == Channel::PathVerdict::kOk);
