@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -141,9 +142,10 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void OfferResume(Relay& relay, Session& session);
   void HoldResume(Relay& relay);
   void HandleResumeTimeout(Relay& relay);
-  // Tells the provider, if it is here, that the channel has ended for good.
+  // Tells the provider that the channel has ended for good: now, or when its session is back.
   void TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t channel_id,
                const absl::Status& why);
+  void TellUntoldCuts(Session& session);
   std::string MakeTicket(const Relay& relay) override;
   // What may not go on.
   void CutForGood(Relay& relay, const absl::Status& why);
@@ -193,6 +195,15 @@ class Broker final : public Session::Owner, public Relay::Owner {
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
   Openings openings_;
   LegacyChannels legacy_;
+  // What providers that are away have to hear. The oldest are forgotten first: who does not hear of
+  // it holds its end until the resume timeout.
+  static constexpr size_t kMaxUntoldCuts = 1'024;
+  struct UntoldCut {
+    uint64_t session_id;
+    uint64_t channel_id;
+    absl::Status why;
+  };
+  std::deque<UntoldCut> untold_cuts_;
   // What ended and is removed in the next turn: it may be what called us.
   std::vector<PendingStream*> done_pending_;
   std::vector<Relay*> done_relays_;

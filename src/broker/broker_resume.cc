@@ -142,7 +142,20 @@ std::optional<ResumeRefusal> Broker::CheckResume(const OpenChannel& open,
 void Broker::TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t channel_id,
                      const absl::Status& why) {
   Session* const session = registry_.Find(provider);
-  if (session != nullptr && session->id() == session_id) session->TellCut(channel_id, why);
+  if (session == nullptr) {
+    untold_cuts_.push_back({session_id, channel_id, why});
+    if (untold_cuts_.size() > kMaxUntoldCuts) untold_cuts_.pop_front();
+  } else if (session->id() == session_id) {
+    session->TellCut(channel_id, why);
+  }
+}
+
+void Broker::TellUntoldCuts(Session& session) {
+  std::erase_if(untold_cuts_, [&session](const UntoldCut& cut) {
+    if (cut.session_id != session.id()) return false;
+    session.TellCut(cut.channel_id, cut.why);
+    return true;
+  });
 }
 
 void Broker::OfferResume(Relay& relay, Session& session) {

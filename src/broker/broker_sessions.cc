@@ -38,6 +38,7 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
     if (replaced != nullptr) TakeOver(std::move(replaced), added);
     trail_.Registered(added);
   }
+  TellUntoldCuts(added);
   OfferWaiting(added);
   return absl::OkStatus();
 }

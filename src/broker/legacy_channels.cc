@@ -42,9 +42,19 @@ void LegacyChannels::ForgetOldestOf(const std::string& consumer) {
   if (oldest != channels_.end()) Forget(oldest->last.channel_id);
 }
 
+namespace {
+
+// Whatever token stands for one today.
+bool IsSamePrincipal(const std::optional<Principal>& a, const std::optional<Principal>& b) {
+  if (!a || !b) return !a && !b;
+  return a->id == b->id && a->key == b->key;
+}
+
+}  // namespace
+
 bool IsSameChannel(const OpenChannel& open, uint64_t session_id, const ResumeChannel& resume,
                    const std::optional<Principal>& who) {
-  return open.principal == who && open.consumer == resume.consumer &&
+  return IsSamePrincipal(open.principal, who) && open.consumer == resume.consumer &&
          open.provider == resume.provider && session_id == resume.session_id;
 }
 

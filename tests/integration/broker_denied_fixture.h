@@ -54,6 +54,10 @@ struct DeniedFixture {
   // --- clients ---
 
   std::shared_ptr<grpc::Channel> ChannelAs(const Shown& shown) const {
+    return ChannelTo(broker, shown);
+  }
+  // The same at another broker of the realm.
+  std::shared_ptr<grpc::Channel> ChannelTo(const TestBroker& at, const Shown& shown) const {
     grpc::SslCredentialsOptions options;
     options.pem_root_certs = realm.pki().authority().Pem();
     options.pem_private_key = shown.key;
@@ -61,7 +65,7 @@ struct DeniedFixture {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetSslTargetNameOverride(rpc::kBrokerName);
-    return grpc::CreateCustomChannel(broker.address(), grpc::SslCredentials(options), arguments);
+    return grpc::CreateCustomChannel(at.address(), grpc::SslCredentials(options), arguments);
   }
   std::shared_ptr<grpc::Channel> ChannelAs(Role role, const std::string& name) const {
     return ChannelAs(Shown::Of(realm.Issue(role, name)));

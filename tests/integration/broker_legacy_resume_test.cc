@@ -39,6 +39,30 @@ TEST_CASE_METHOD(ResumeFixture, "Broker resumes a legacy consumer's channel with
   }
 }
 
+TEST_CASE_METHOD(ResumeFixture, "Broker resumes channels of the older protocol too",
+                 "[broker][resume]") {
+  RawClient<V1Alpha2> older(broker->address());
+  ResumingProvider edge(providers, kLegacy);
+  auto call = older.Open("edge-1", kLegacy);
+  auto accept = edge.Accept(edge.Offer().channel_id());
+  const auto opened = call.Next().open_response();
+  call.Cancel();
+  CHECK(accept.End().error_code() == StatusCode::UNAVAILABLE);
+  REQUIRE(broker->WaitForChannels(0));
+
+  V1Alpha2::ConnectRequest request;
+  auto& resume = *request.mutable_resume_request();
+  resume.set_project(kProject);
+  resume.set_name("a-consumer");
+  resume.set_provider_name("edge-1");
+  resume.set_session_id(opened.session_id());
+  resume.set_channel_id(opened.channel_id());
+  auto again = older.Connect();
+  again.Send(request);
+  auto accept_again = edge.AcceptResume(edge.ResumeOffer().channel_id(), 0, /*last=*/3);
+  CHECK(again.Next().resume_response().last_message_id() == 3);
+}
+
 TEST_CASE_METHOD(ResumeFixture, "Broker tells a capable provider how long a legacy consumer waits",
                  "[broker][resume]") {
   ResumingProvider edge(providers);

@@ -69,6 +69,29 @@ TEST_CASE_METHOD(LostFixture, "Broker resumes for the key that has opened", "[de
   CHECK(events[0].key == KeyOf(alice_identity));
 }
 
+TEST_CASE_METHOD(LostFixture, "Broker with the same keys takes up what another one has begun",
+                 "[denied][resume]") {
+  TestBroker other(base.realm);
+  Client edge_there(base.ChannelTo(other, Shown::Of(edge_identity)));
+  Client alice_there(base.ChannelTo(other, Shown::Of(alice_identity)));
+  std::optional<ResumingProvider> there;
+  std::optional<Client::ConnectCall> again;
+  SECTION("when the provider comes first") {
+    there.emplace(edge_there, provider->listening);
+    again.emplace(Resume(alice_there, 2));
+  }
+  SECTION("when the consumer comes first") {
+    again.emplace(Resume(alice_there, 2));
+    REQUIRE(other.WaitForChannels(1));
+    there.emplace(edge_there, provider->listening);
+  }
+  CHECK(there->session() == held.session);
+  auto accept = there->AcceptResume(there->ResumeOffer().channel_id(), 2);
+  const auto resumed = again->Next().resume_response();
+  CHECK(resumed.channel_id() == held.channel);
+  CHECK(resumed.provider_key() == KeyOf(edge_identity));
+}
+
 TEST_CASE_METHOD(LostFixture, "Broker lets nobody use a ticket that was stolen",
                  "[denied][resume]") {
   const bool same_name = GENERATE(true, false);
@@ -107,6 +130,23 @@ TEST_CASE_METHOD(LostFixture, "Broker resumes nothing that the policy does not a
                  "[denied][resume]") {
   broker.Run([&](broker::Broker&) { base.realm.records.denied = true; });
   CheckCut(culvert::v1::ERROR_CODE_DENIED);
+}
+
+TEST_CASE_METHOD(LostFixture, "Broker tells a provider that was away what was denied meanwhile",
+                 "[denied][resume]") {
+  const auto earlier = provider->listening;
+  provider->listen.Cancel();
+  REQUIRE(broker.WaitForSessions(0));
+  broker.Run([&](broker::Broker&) { base.realm.records.denied = true; });
+  auto again = Resume(alice, 2);
+  CHECK(Refused(again).status.error_code() == StatusCode::PERMISSION_DENIED);
+  for (int i = 0; i < 2; ++i) {
+    ResumingProvider back(edge, earlier);
+    REQUIRE(back.session() == earlier.session_id());
+    // Once.
+    if (i == 0) CHECK(back.Cut().channel_id() == held.channel);
+    CHECK(back.HeardNothing());
+  }
 }
 
 TEST_CASE_METHOD(LostFixture, "Broker ends what waits or runs when the policy changes",

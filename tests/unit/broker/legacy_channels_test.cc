@@ -92,6 +92,11 @@ TEST_CASE_METHOD(LegacyFixture, "Channel of a principal is nobody's of the same 
   resume.session_id = 1;
   CHECK(IsSameChannel(open, 1, resume, open.principal));
   CHECK_FALSE(IsSameChannel(open, 1, resume, std::nullopt));
+  // A JWT is another one each time.
+  open.principal->key.clear();
+  open.principal->token = BearerToken{"an issuer", "a key", WallTime()};
+  const BearerToken newer{"an issuer", "a key", WallTime() + seconds(1)};
+  CHECK(IsSameChannel(open, 1, resume, Principal{open.principal->id, "", newer}));
   CHECK_FALSE(IsSameChannel(open, 1, resume, Principal{open.principal->id, "another key"}));
 }
 
