@@ -175,7 +175,8 @@ TEST_CASE_METHOD(AttachFixture, "Broker that ends says so to who is attached, an
                  "[attach]") {
   Transport& attached = AttachAs("a-consumer");
   broker.Drain([] {}, std::chrono::seconds(30));
-  Transport& late = AttachAs("a-consumer", 8);
+  Transport& late = others.emplace_back();
+  Add(Method::kAttach, late);
   broker.EndAll();
   for (const Transport* transport : {&attached, &late}) {
     REQUIRE(transport->finished);

@@ -22,6 +22,11 @@ TEST_CASE_METHOD(DrainFixture, "Draining broker lets an opening under way be acc
   Drain();
   CHECK_FALSE(consumer.finished);
   Accept(provider, session, Offered(listen));
+  // The answers, and then that the broker drains.
+  for (Transport* transport : {&consumer, &provider}) {
+    REQUIRE(transport->writing.size() == 2);
+    transport->writing.pop_back();
+  }
   CHECK(Last<V1::ConnectResponse>(consumer).has_open_response());
   CHECK(Last<V1::AcceptResponse>(provider).has_accepted());
   Turn();
