@@ -20,8 +20,8 @@ from networked import NetworkedTest, chosen_faults, report_resumes, setting
 FAULTS = setting("FAULTS", 10)
 LONGEST = setting("LONGEST", 3.0)  # seconds that a fault lasts
 SIZE = setting("MIB", 48) * MIB  # each way
-KILLS = setting("KILLS", 3)
-LOSSES = setting("LOSSES", 120)
+KILLS = setting("KILLS", 2)
+LOSSES = setting("LOSSES", 80)
 
 # From the end of a fault until what was under way is at the other end. It is not the time of a
 # recovery, which bench/recovery.py measures, but what a test gives a busy machine.
