@@ -218,7 +218,7 @@ class Trials:
                     if first is None:
                         trial = self._next()
                         break
-                    time.sleep(1)  # the tunnel is in order before the next one
+                    time.sleep(3)  # a path that is lost right after it came is not tried at once
                     ticker.forget()
                     trial = self._next()
 
@@ -281,7 +281,7 @@ def drain(options):
                   f"{rank(round_pauses, 0.5) * 1000:.0f} to {rank(round_pauses, 1) * 1000:.0f} ms",
                   file=sys.stderr, flush=True)
             pauses += round_pauses
-            time.sleep(1)
+            time.sleep(3)
         lost = sum(ticker.ended is not None for ticker in tunnel.tickers)
     figures = " | ".join(f"{rank(pauses, share) * 1000:,.0f}" for share in (0.5, 0.99, 1))
     return ["| | connections | lost | p50 ms | p99 ms | longest ms |", "|---|---|---|---|---|---|",

@@ -17,7 +17,7 @@ environment:
                          descriptors used up (all)
   CULVERT_CHAOS_MIB      how much is transferred each way (1024)
   CULVERT_CHAOS_KILLS    how often the broker is killed under pgbench (10)
-  CULVERT_CHAOS_LOSSES   how often paths are lost (1000)
+  CULVERT_CHAOS_LOSSES   how many paths are lost, twenty at a time (1000)
   CULVERT_BIN_DIR        where the programs are (build/release/bin)"
 
 case ${1:-} in

@@ -13,6 +13,7 @@ from harness import (AGENT, MIB, PATIENCE, RESETS, SystemTest, Task, dial, echo_
                      round_trip)
 
 PROGRAMS = ("broker", "agent", "forwarder")
+NO_RESUME = ("--resume-timeout", "0")
 BLOCK = payload(256 * 1024)
 
 
@@ -48,7 +49,11 @@ class Reader:
 
 
 class Killed(SystemTest):
-    """Each case with each of the three programs."""
+    """Each case with each of the three programs, by ends that do not wait for a lost path: that
+    they do is tested in chaos_test."""
+
+    def hasty_tunnel(self, target):
+        return self.tunnel(target, agent=NO_RESUME, forwarder=NO_RESUME)
 
     def each_program(self, case):
         for name in PROGRAMS:
@@ -67,7 +72,7 @@ class Killed(SystemTest):
         def case(name):
             reader = Reader()
             server = self.serve(reader)
-            tunnel = self.tunnel(server.port)
+            tunnel = self.hasty_tunnel(server.port)
             client = Task(write_for_ever, self.enterContext(dial(tunnel.port)))
             reader.wait(self)
             self.both_ends(tunnel, name, client, server)
@@ -78,7 +83,7 @@ class Killed(SystemTest):
         def case(name):
             reader = Reader()
             server = self.serve(write_for_ever)
-            tunnel = self.tunnel(server.port)
+            tunnel = self.hasty_tunnel(server.port)
             client = Task(reader, self.enterContext(dial(tunnel.port)))
             reader.wait(self)
             self.both_ends(tunnel, name, client, server)
@@ -94,7 +99,7 @@ class Killed(SystemTest):
                 return write_for_ever(stream)
 
             server = self.serve(handler)
-            tunnel = self.tunnel(server.port)
+            tunnel = self.hasty_tunnel(server.port)
             stream = self.enterContext(dial(tunnel.port))
             stream.sendall(b"request")
             stream.shutdown(socket.SHUT_WR)
@@ -113,7 +118,7 @@ class Killed(SystemTest):
                 return reader(stream)
 
             server = self.serve(handler)
-            tunnel = self.tunnel(server.port)
+            tunnel = self.hasty_tunnel(server.port)
             stream = self.enterContext(dial(tunnel.port))
             self.assertEqual(b"", read_all(stream))
             client = Task(write_for_ever, stream)
@@ -132,7 +137,7 @@ class Killed(SystemTest):
                 return how_it_ends(stream)
 
             server = self.serve(handler)
-            tunnel = self.tunnel(server.port)
+            tunnel = self.hasty_tunnel(server.port)
             stream = self.enterContext(dial(tunnel.port))
             round_trip(stream)
             ready.wait(PATIENCE)
@@ -152,7 +157,7 @@ class Killed(SystemTest):
                 return is_broken_soon(stream) and how_it_ends(stream)
 
             server = self.serve(handler)
-            tunnel = self.tunnel(server.port)
+            tunnel = self.hasty_tunnel(server.port)
             stream = self.enterContext(dial(tunnel.port))
             round_trip(stream)
             stream.sendall(BLOCK)
@@ -271,7 +276,8 @@ class ComesBack(SystemTest):
     def test_connect_whose_broker_is_killed_fails(self):
         server = self.serve(lambda stream: (stream.sendall(b"partial"), how_it_ends(stream))[1])
         tunnel = self.tunnel(server.port)
-        client = self.start_piped(self.connect_command(tunnel.broker, f"{AGENT}:{server.port}"))
+        client = self.start_piped(self.connect_command(tunnel.broker, *NO_RESUME,
+                                                       f"{AGENT}:{server.port}"))
         self.assertEqual(b"partial", client.stdout.read(7))
         tunnel.broker.kill()
         out, err = client.communicate(timeout=PATIENCE)
