@@ -45,6 +45,11 @@ class Consumer {
   // replaces `done`. Thread-safe.
   void Drain(absl::AnyInvocable<void() &&> done);
 
+  // Resets every channel, at both ends (kShutdown): what to do before the destructor, after which
+  // the other ends would have to find out by themselves. `done` as with Drain, but after 500 ms at
+  // the latest. Nothing may be opened any more. Thread-safe.
+  void Abort(absl::AnyInvocable<void() &&> done);
+
   // The channels that are open. Waits for the loop thread; may be called on it.
   std::vector<ChannelStatus> Channels() const;
 

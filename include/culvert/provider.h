@@ -84,6 +84,11 @@ class Provider {
   // from now on is reset. Thread-safe.
   void Retire(absl::AnyInvocable<void() &&> done);
 
+  // Drain that resets every channel, at both ends (kShutdown): what to do before the destructor,
+  // after which the other ends would have to find out by themselves. `done` runs after 500 ms at
+  // the latest. Thread-safe.
+  void Abort(absl::AnyInvocable<void() &&> done);
+
   // The channels that are open. Waits for the loop thread; may be called on it.
   std::vector<ChannelStatus> Channels() const;
   // The registration's; 0 while there is none. Likewise.

@@ -55,7 +55,7 @@ class Agent {
         succession_(client.core().loop(), [this] { HandleHandedOver(); }),
         provider_(client, ProviderOptions()),
         signals_(client.core().loop(), config_.common.grace,
-                 {[this] { Drain(); }, [this] { Finish(); }, [this] { Reload(); },
+                 {[this] { Drain(); }, [this] { Abort(); }, [this] { Reload(); },
                   [this] { HandOver(); }}) {
     if (allow_->rules().empty()) {
       CULVERT_LOG(kWarning,
@@ -154,6 +154,11 @@ class Agent {
     state_ = State::kDraining;
     config::NotifyStopping();
     provider_.Drain([this] { Finish(); });
+  }
+
+  // What is still open is reset, and not left to wait for a path that will not come.
+  void Abort() {
+    provider_.Abort([this] { Finish(); });
   }
 
   void Finish() {

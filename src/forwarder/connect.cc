@@ -58,9 +58,10 @@ class StdioCall {
   }
 
  private:
-  enum class State { kOpen, kDraining, kDone };
+  enum class State { kOpen, kDraining, kAborting, kDone };
 
   void HandleEnd(const ChannelReport& report) {
+    if (state_ == State::kAborting) return;
     if (report.status.ok()) {
       // What was sent is to arrive: the call is over when its last message is out.
       state_ = State::kDraining;
@@ -84,8 +85,12 @@ class StdioCall {
   }
 
   void Interrupt(const char* line) {
-    // When it drains, both directions have ended in order already.
-    Finish(state_ == State::kDraining ? CallEnd{} : CallEnd{kExitTunnelFailed, line});
+    if (state_ == State::kDraining) {
+      Finish({});  // both directions have ended in order already
+    } else if (state_ == State::kOpen) {
+      state_ = State::kAborting;
+      consumer_.Abort([this, line] { Finish({kExitTunnelFailed, line}); });
+    }
   }
 
   void Finish(CallEnd end) {

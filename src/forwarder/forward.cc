@@ -64,7 +64,7 @@ class Forwarder {
   absl::Status Start() {
     // Before the first ready line: who reads it may send a signal at once.
     signals_.emplace(loop_, config_.common.grace,
-                     net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
+                     net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Abort(); },
                                                   [this] { Reload(); }, [this] { HandOver(); }});
     succession_.emplace(loop_, [this] { HandleHandedOver(); });
     for (const config::ForwardSpec& spec : config_.forwards) {
@@ -179,6 +179,11 @@ class Forwarder {
     config::NotifyStopping();
     forwards_.clear();
     consumer_.Drain([this] { Finish(); });
+  }
+
+  // What is still open is reset, and not left to wait for a path that will not come.
+  void Abort() {
+    consumer_.Abort([this] { Finish(); });
   }
 
   void Finish() {

@@ -26,6 +26,9 @@ namespace culvert {
 
 class ClientCore {
  public:
+  // How long a program that ends waits until the other ends know.
+  static constexpr Duration kAbortTime = std::chrono::milliseconds(500);
+
   // Without an identity everything is plain and on loopback.
   ClientCore(const ClientOptions& options, const std::vector<std::string>& broker_addresses,
              const std::optional<crypto::Identity>& identity);

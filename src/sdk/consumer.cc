@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "culvert/error_code.h"
 #include "net/deferred.h"
+#include "net/timer.h"
 #include "sdk/client_core.h"
 #include "sdk/consumer_call.h"
 
@@ -17,6 +19,7 @@ class Consumer::Impl final : private ConsumerCall::Owner {
   explicit Impl(ClientCore& core)
       : core_(core),
         remove_done_(core.loop(), [this] { RemoveDone(); }),
+        abort_timer_(core.loop()),
         cut_noted_(core.loop(), [this] { CutNoted(); }) {}
 
   ~Impl() {
@@ -37,6 +40,16 @@ class Consumer::Impl final : private ConsumerCall::Owner {
   void Drain(absl::AnyInvocable<void() &&> done) {
     on_drained_ = std::move(done);
     remove_done_.Schedule();
+  }
+
+  void Abort(absl::AnyInvocable<void() &&> done) {
+    Drain(std::move(done));
+    for (const auto& [call, owned] : calls_) call->StopWaiting();
+    const absl::Status why = ErrorStatus(ErrorCode::kShutdown, "program is ending");
+    for (const auto& [call, owned] : calls_) call->Abort(why);
+    abort_timer_.Start(ClientCore::kAbortTime, [this] {
+      if (on_drained_) std::exchange(on_drained_, nullptr)();
+    });
   }
 
   std::vector<ChannelStatus> Channels() const {
@@ -89,6 +102,7 @@ class Consumer::Impl final : private ConsumerCall::Owner {
   std::unordered_map<ConsumerCall*, std::unique_ptr<ConsumerCall>> calls_;
   std::vector<ConsumerCall*> done_;  // to remove in the next turn
   net::Deferred remove_done_;
+  net::Timer abort_timer_;
   std::unordered_map<uint64_t, absl::Status> cuts_;  // by channel, to be looked for
   net::Deferred cut_noted_;
   std::optional<Attachment::User> attached_;  // while there are calls
@@ -116,6 +130,10 @@ std::vector<ChannelStatus> Consumer::Channels() const {
   std::vector<ChannelStatus> channels;
   client_.Run([this, &channels] { channels = impl_->Channels(); });
   return channels;
+}
+
+void Consumer::Abort(absl::AnyInvocable<void() &&> done) {
+  client_.Run([this, &done] { impl_->Abort(std::move(done)); });
 }
 
 void Consumer::Drain(absl::AnyInvocable<void() &&> done) {

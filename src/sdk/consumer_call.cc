@@ -90,6 +90,14 @@ void ConsumerCall::OnEndpointStop(absl::Status why) {
   }
 }
 
+void ConsumerCall::Abort(const absl::Status& why) {
+  if (driver_ != nullptr && outlet_ == nullptr) {
+    driver_->OnEndpointStop(why);
+  } else {
+    OnEndpointStop(why);
+  }
+}
+
 void ConsumerCall::TryOpen() {
   own_window_ = std::min(tunnel::ReceiveWindow::kInitialWindow, core_.budget().ShareOfNext());
   pb::ConnectRequest request;

@@ -39,6 +39,8 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   ~ConsumerCall();
 
   void Start();
+  // Resets the channel, or gives up opening it.
+  void Abort(const absl::Status& why);
   // If its turn to open has not come, it will not.
   void StopWaiting() {
     if (place_) place_->StopWaiting();

@@ -30,6 +30,10 @@ void Provider::Drain(absl::AnyInvocable<void() &&> done) {
   client_.Run([this, &done] { impl_->session().Drain(std::move(done)); });
 }
 
+void Provider::Abort(absl::AnyInvocable<void() &&> done) {
+  client_.Run([this, &done] { impl_->session().Abort(std::move(done)); });
+}
+
 void Provider::Retire(absl::AnyInvocable<void() &&> done) {
   client_.Run([this, &done] { impl_->session().Retire(std::move(done)); });
 }

@@ -175,6 +175,11 @@ void ProviderChannel::Cut(const absl::Status& why) {
   CutIfStarting(why);
 }
 
+void ProviderChannel::Abort(const absl::Status& why) {
+  if (driver_ != nullptr) driver_->OnEndpointStop(why);
+  CutIfStarting(why);
+}
+
 // Also the second half of a refusal: one that cannot be sent has ended the session, and this with
 // it.
 void ProviderChannel::CutIfStarting(const absl::Status& why) {

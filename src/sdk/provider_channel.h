@@ -60,6 +60,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void Refuse(const absl::Status& why);
   // The broker has ended the channel for good, open or not: nobody needs to be told.
   void Cut(const absl::Status& why);
+  // Ends the channel here, and tells the consumer.
+  void Abort(const absl::Status& why);
   // The consumer has another path for a channel that is_accepted(). Refused, or taken up.
   void Resume(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume,
               const Link& link);

@@ -79,6 +79,10 @@ void ProviderChannels::Cut(const culvert::v1::Notice::Cut& cut) {
   }
 }
 
+void ProviderChannels::AbortAll(const absl::Status& why) {
+  for (const auto& [id, channel] : channels_) channel->Abort(why);
+}
+
 void ProviderChannels::CutStarting(const absl::Status& why) {
   for (const auto& [id, channel] : channels_) channel->CutIfStarting(why);
 }

@@ -45,6 +45,8 @@ class ProviderChannels final : private ProviderChannel::Owner {
                   const ProviderChannel::Link& link);
   // Who asked for the channel went away, or may not have it any more.
   void Cut(const culvert::v1::Notice::Cut& cut);
+  // Every one of them is reset, the other ends are told.
+  void AbortAll(const absl::Status& why);
   // The broker has taken back what was offered.
   void CutStarting(const absl::Status& why);
   // From now on offers are refused with `why`, as is what is being started.

@@ -59,6 +59,7 @@ ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
       options_(std::move(options)),
       incarnation_(crypto::RandomUint64()),
       timer_(core.loop()),
+      abort_timer_(core.loop()),
       channels_(core, options_, static_cast<ProviderChannels::Owner&>(*this)),
       new_key_(core, [this] { RegisterAgain(); }),
       connectivity_(core.connectivity(), {.on_try_now = [this] { TryNow(); },
@@ -260,6 +261,14 @@ void ProviderSession::OnChannelsChanged() {
 void ProviderSession::Retire(absl::AnyInvocable<void() &&> done) {
   Forget();
   Drain(std::move(done));
+}
+
+void ProviderSession::Abort(absl::AnyInvocable<void() &&> done) {
+  Drain(std::move(done));
+  channels_.AbortAll(ErrorStatus(ErrorCode::kShutdown, "the program is ending"));
+  abort_timer_.Start(ClientCore::kAbortTime, [this] {
+    if (on_drained_) std::exchange(on_drained_, nullptr)();
+  });
 }
 
 void ProviderSession::Drain(absl::AnyInvocable<void() &&> done) {

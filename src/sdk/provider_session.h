@@ -50,6 +50,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
 
   // Likewise, when another process has the session: channels that lose their path are reset.
   void Retire(absl::AnyInvocable<void() &&> done);
+  void Abort(absl::AnyInvocable<void() &&> done);
 
   // Of the channels that are open.
   std::vector<ChannelStatus> Channels() const { return channels_.Status(); }
@@ -104,6 +105,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   std::optional<Connectivity::ControlPing> ping_;  // while it listens
   Duration taken_over_wait_ = kTakenOverWait;
   net::Timer timer_;  // kConnecting: its limit; kListening, kLeaving: the move; else the next try
+  net::Timer abort_timer_;
   absl::InsecureBitGen random_;
   ProviderChannels channels_;
   absl::AnyInvocable<void() &&> on_drained_;
