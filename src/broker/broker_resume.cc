@@ -94,9 +94,6 @@ absl::Status Broker::Refuse(PendingStream& pending, const ResumeChannel& resume,
 absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume, OpenChannel open,
                             Resumption resumption) {
   SetAsked(open, pending.asked());
-  if (const Duration wait = admission_.TakeResume(loop_.Now()); wait > Duration::zero()) {
-    return Refuse(pending, resume, TryLater(ErrorCode::kBusy, "too many resumes at once", wait));
-  }
   Relay* const older = openings_.FindChannel(resumption.channel_id);
   if (const std::optional<ResumeRefusal> refusal = CheckResume(open, resumption)) {
     if (older != nullptr) older->Cut(refusal->status);
@@ -104,10 +101,14 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
     legacy_.Forget(resumption.channel_id);
     return Refuse(pending, resume, *refusal);
   }
+  if (older != nullptr && older->attempt() >= resumption.attempt) {
+    return Refuse(pending, resume, {Superseded(), ErrorCode::kAlreadyExists});
+  }
+  // What is refused anyway takes nothing away from the others.
+  if (const Duration wait = admission_.TakeResume(loop_.Now()); wait > Duration::zero()) {
+    return Refuse(pending, resume, TryLater(ErrorCode::kBusy, "too many resumes at once", wait));
+  }
   if (older != nullptr) {
-    if (older->attempt() >= resumption.attempt) {
-      return Refuse(pending, resume, {Superseded(), ErrorCode::kAlreadyExists});
-    }
     // Of a legacy consumer ABORTED would say at the provider that it left for good.
     const bool capable = tunnel::IsCapable(older->open().capabilities);
     older->Cut(capable ? Superseded() : ErrorStatus(ErrorCode::kPathLost, "path lost"));
@@ -145,6 +146,8 @@ void Broker::TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t 
                      const absl::Status& why) {
   Session* const session = registry_.Find(provider);
   if (session == nullptr) {
+    std::erase_if(untold_cuts_,
+                  [channel_id](const UntoldCut& cut) { return cut.channel_id == channel_id; });
     untold_cuts_.push_back({session_id, channel_id, why});
     if (untold_cuts_.size() > kMaxUntoldCuts) untold_cuts_.pop_front();
   } else if (session->id() == session_id) {

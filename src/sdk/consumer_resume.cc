@@ -191,6 +191,7 @@ void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_aft
     core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(broker_), MonotonicNow());
   }
   ++broker_;
+  not_before_ = MonotonicNow() + std::min(retry_after, kMostRetryAfter);
   const Duration wait = std::max(core_.connectivity().RetryWait(MonotonicNow() - lost_at_),
                                  std::min(retry_after, kMostRetryAfter));
   CULVERT_LOG(kDebug, "[channel {:x}] attempt {} failed, the next in {:.2f} s: {}",
@@ -226,7 +227,8 @@ void ConsumerResume::GiveUp(ErrorCode code, const std::string& message) {
 // --- what the network, and the broker, say meanwhile ---
 
 void ConsumerResume::TryNow() {
-  if (!place_ || (stream_ != nullptr && MonotonicNow() - tried_at_ < kYoungTry)) return;
+  const MonotonicTime now = MonotonicNow();
+  if (!place_ || now < not_before_ || (stream_ != nullptr && now - tried_at_ < kYoungTry)) return;
   Try();
 }
 

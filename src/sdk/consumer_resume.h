@@ -82,6 +82,7 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   MonotonicTime path_since_;
   MonotonicTime lost_at_{};
   MonotonicTime tried_at_{};
+  MonotonicTime not_before_{};  // as the broker asked
   absl::Status last_failure_;
   std::optional<OpenError> error_;       // of the try under way
   std::unique_ptr<rpc::Stream> stream_;  // of the try under way

@@ -139,7 +139,7 @@ void ProviderSession::OnMessage(Bytes message) {
 
 ProviderChannel::Link ProviderSession::link() {
   return {core_.brokers().ForAttempt(attempt_), attempt_ % core_.brokers().size(),
-          registration_->id};
+          registration_ ? registration_->id : 0};
 }
 
 void ProviderSession::HandleListening(const pb::ListenResponse::Listening& listening) {

@@ -22,22 +22,24 @@ absl::Status KilledChannelTable::Load(WallTime now) {
   return database_.Write<absl::Status>("load killed channels", [&]() -> absl::Status {
     PurgeIn(database_, now);
     SQLite::Statement row = database_.Prepare("SELECT channel_id FROM killed_channels");
-    channels_.clear();
+    std::unordered_set<uint64_t> channels;
     while (row.executeStep()) {
-      channels_.insert(static_cast<uint64_t>(row.getColumn(0).getInt64()));
+      channels.insert(static_cast<uint64_t>(row.getColumn(0).getInt64()));
     }
+    channels_ = std::move(channels);
     return absl::OkStatus();
   });
 }
 
 absl::Status KilledChannelTable::Add(uint64_t channel_id, WallTime now) {
   channels_.insert(channel_id);
-  CULVERT_RETURN_IF_ERROR(database_.Write<absl::Status>("kill channel", [&]() -> absl::Status {
+  // Without reading them again: what could not be written earlier is to count until the end.
+  return database_.Write<absl::Status>("kill channel", [&]() -> absl::Status {
+    PurgeIn(database_, now);
     database_.Execute("INSERT OR REPLACE INTO killed_channels (channel_id, killed) VALUES (?, ?)",
                       ColumnOf(channel_id), ToUnixMillis(now));
     return absl::OkStatus();
-  }));
-  return Load(now);
+  });
 }
 
 }  // namespace culvert::store

@@ -9,11 +9,12 @@ absl::Status TicketKeyTable::Load() {
   return database_.Read<absl::Status>("load ticket keys", [&]() -> absl::Status {
     SQLite::Statement row =
         database_.Prepare("SELECT id, key, created, seals FROM ticket_keys ORDER BY created, id");
-    keys_.clear();
+    std::vector<TicketKey> keys;
     while (row.executeStep()) {
-      keys_.push_back({row.getColumn(0).getInt64(), crypto::FromBase32(TextAt(row, 1)).value_or(""),
-                       TimeAt(row, 2), row.getColumn(3).getInt64()});
+      keys.push_back({row.getColumn(0).getInt64(), crypto::FromBase32(TextAt(row, 1)).value_or(""),
+                      TimeAt(row, 2), row.getColumn(3).getInt64()});
     }
+    keys_ = std::move(keys);
     return absl::OkStatus();
   });
 }
