@@ -6,6 +6,10 @@
 namespace culvert::broker {
 
 void LegacyChannels::Keep(OpenChannel open, Resumption last, MonotonicTime now) {
+  // Its last resume may have been lost with an attempt that the provider has answered already.
+  if (const auto known = by_id_.find(last.channel_id); known != by_id_.end()) {
+    last.attempt = std::max(last.attempt, known->second->last.attempt);
+  }
   Forget(last.channel_id);
   const std::string consumer = ConsumerOf(open);
   if (const auto found = per_consumer_.find(consumer);

@@ -71,9 +71,11 @@ def start_broker(test):
 
 
 def start_agent(test, broker, *allow):
+    """One that waits for a lost path no longer than a test does."""
     arguments = [word for rule in allow for word in ("--allow", rule)]
     agent = Program(
-        "culvert-agent", "run", "--broker", broker, "--name", "edge-1", "--insecure", *arguments
+        "culvert-agent", "run", "--broker", broker, "--name", "edge-1", "--insecure",
+        "--resume-timeout", "1s", *arguments
     )
     test.addCleanup(agent.stop)
     agent.wait_for("registered as")
