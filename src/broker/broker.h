@@ -159,6 +159,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // What `session` was offered and has not accepted goes to whoever is in its place, or waits for
   // it.
   void TakeBackOffers(const Session& session);
+  // The provider of the session is at `endpoint` now. What still runs over another connection of
+  // its may be dead for long before TCP knows; if it is not, that costs a resume.
+  void LeaveOtherPaths(const Session& session, const std::string& endpoint);
   // The earlier session that `open` goes on with, or another id.
   uint64_t SessionIdFor(const OpenSession& open);
   bool MayGoOnWith(const EarlierSession& earlier, const OpenSession& open);

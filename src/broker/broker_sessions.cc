@@ -20,6 +20,7 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, open.provider));
   open.principal = std::move(who);
   const uint64_t id = SessionIdFor(open);
+  const std::string endpoint = pending.info().endpoint();
   auto session = std::make_unique<Session>(loop_, id, std::move(open), pending.info().peer,
                                            pending.TakeStream(), times_.session, *this);
   Session& added = *session;
@@ -38,9 +39,14 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
     if (replaced != nullptr) TakeOver(std::move(replaced), added);
     trail_.Registered(added);
   }
+  if (resumed) LeaveOtherPaths(added, endpoint);
   TellUntoldCuts(added);
   OfferWaiting(added);
   return absl::OkStatus();
+}
+
+void Broker::LeaveOtherPaths(const Session& session, const std::string& endpoint) {
+  for (Relay* relay : openings_.AcceptedBy(session.id())) relay->KeepOver(endpoint);
 }
 
 void Broker::TakeOver(std::unique_ptr<Session> replaced, const Session& by) {
@@ -103,7 +109,7 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   }
   openings_.SetOpen(*relay);
   legacy_.Forget(relay->id());
-  relay->Accept(accept, who, pending.TakeStream());
+  relay->Accept(accept, who, pending.info().endpoint(), pending.TakeStream());
   if (draining_) relay->Notify(drain_notices_.Now());
   if (relay->resume()) {
     trail_.Resumed(*relay);

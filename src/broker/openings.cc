@@ -40,11 +40,15 @@ void Openings::AddOffered(Relay& relay, uint64_t session_id, uint64_t channel_id
   by_channel_.emplace(channel_id, &relay);
 }
 
-void Openings::SetOpen(Relay& relay) { EraseFrom(offered_, relay.session_id(), relay); }
+void Openings::SetOpen(Relay& relay) {
+  EraseFrom(offered_, relay.session_id(), relay);
+  accepted_[relay.session_id()].insert(&relay);
+}
 
 void Openings::Forget(Relay& relay) {
   EraseFrom(waiting_, relay.open().provider, relay);
   EraseFrom(offered_, relay.session_id(), relay);
+  EraseFrom(accepted_, relay.session_id(), relay);
   if (FindChannel(relay.id()) == &relay) by_channel_.erase(relay.id());
 }
 
@@ -59,6 +63,10 @@ std::vector<Relay*> Openings::WaitingFor(const ProviderKey& provider) const {
 
 std::vector<Relay*> Openings::OfferedTo(uint64_t session_id) const {
   return ListOf(offered_, session_id);
+}
+
+std::vector<Relay*> Openings::AcceptedBy(uint64_t session_id) const {
+  return ListOf(accepted_, session_id);
 }
 
 Relay* Openings::FindChannel(uint64_t channel_id) const {

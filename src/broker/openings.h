@@ -1,5 +1,5 @@
-// Where the openings are found: by the provider that they wait for, by the session that they were
-// offered to, by the id of their channel.
+// Where the relays are found: by the provider that they wait for, by the session that they were
+// offered to or accepted by, by the id of their channel.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class Openings {
   void AddWaiting(Relay& relay);
   // To be called before the relay knows of it (Relay::OfferedTo).
   void AddOffered(Relay& relay, uint64_t session_id, uint64_t channel_id);
-  // The relay was accepted: from now on only its channel id counts.
+  // The relay was accepted.
   void SetOpen(Relay& relay);
   void Forget(Relay& relay);
   // Whether the relay's provider has an offer that it has not answered.
@@ -31,12 +31,14 @@ class Openings {
 
   std::vector<Relay*> WaitingFor(const ProviderKey& provider) const;
   std::vector<Relay*> OfferedTo(uint64_t session_id) const;
+  std::vector<Relay*> AcceptedBy(uint64_t session_id) const;
   // Offered or open, or a resume; null if there is none.
   Relay* FindChannel(uint64_t channel_id) const;
 
  private:
   std::map<ProviderKey, std::unordered_set<Relay*>> waiting_;
   std::unordered_map<uint64_t, std::unordered_set<Relay*>> offered_;
+  std::unordered_map<uint64_t, std::unordered_set<Relay*>> accepted_;
   std::unordered_map<uint64_t, Relay*> by_channel_;
 };
 

@@ -88,6 +88,11 @@ void Relay::Cut(const absl::Status& status) {
   End(status, status, status);
 }
 
+void Relay::KeepOver(const std::string& endpoint) {
+  const bool accepted = state_ == State::kRelaying || state_ == State::kEnding;
+  if (accepted && accepted_from_ != endpoint) HandleLost(provider_);
+}
+
 void Relay::HandleMessage(Half& from, const Bytes& message) {
   absl::StatusOr<rpc::Envelope> envelope = rpc::ParseEnvelope(from.in, message);
   if (envelope.ok() && envelope->kind == Kind::kControl) {

@@ -102,9 +102,13 @@ class Relay {
   // The provider was asked under `channel_id`: it may accept for `limit`, until the opening's time
   // is over.
   void OfferedTo(uint64_t session_id, uint64_t channel_id, Duration limit);
-  // The provider accepted: `who` it is, none under --insecure. The channel is open.
-  void Accept(const AcceptChannel& accept, std::optional<Principal> who,
+  // The provider accepted: `who` it is, none under --insecure, over the connection of `endpoint`.
+  // The channel is open.
+  void Accept(const AcceptChannel& accept, std::optional<Principal> who, std::string endpoint,
               std::unique_ptr<rpc::Stream> provider);
+  // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
+  // ends are to resume.
+  void KeepOver(const std::string& endpoint);
   // Who accepted; of a resume that is not accepted yet, who did at first.
   const std::optional<Principal>& provider() const { return accepted_by_; }
   // The opening failed, by the provider's word or ours: the consumer hears it as a
@@ -173,6 +177,7 @@ class Relay {
   uint32_t resume_timeout_s_ = 0;
   culvert::v1::EndToEnd end_to_end_ = culvert::v1::END_TO_END_UNSPECIFIED;
   std::optional<Principal> accepted_by_;
+  std::string accepted_from_;  // the other end of the provider's connection
   int redraws_ = 0;
   absl::Status said_error_;  // what the first Error that was passed on says
   Outcome outcome_;

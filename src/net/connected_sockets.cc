@@ -39,6 +39,7 @@ std::optional<TcpProgress> ProgressOf(int fd, uint64_t cookie, MonotonicTime now
   progress.last_ack = now - std::chrono::milliseconds(info.tcpi_last_ack_recv);
   progress.last_data = now - std::chrono::milliseconds(info.tcpi_last_data_recv);
   progress.unacknowledged = info.tcpi_unacked > 0;
+  progress.stalled = info.tcpi_unacked > 0 && info.tcpi_retransmits >= TcpProgress::kStalledAfter;
   progress.outstanding = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
   progress.round_trip = std::chrono::microseconds(info.tcpi_rtt);
   return progress;

@@ -12,6 +12,9 @@ namespace culvert::net {
 
 // What the kernel knows of one connection.
 struct TcpProgress {
+  // After 1.4 s where a round trip is short: the kernel waits twice as long each time.
+  static constexpr unsigned kStalledAfter = 3;
+
   uint64_t cookie = 0;  // tells sockets apart, also when a descriptor is used again
   Address local;
   // When something came from the peer last: an acknowledgement of ours, data of its own.
@@ -22,6 +25,8 @@ struct TcpProgress {
   // Something of ours was sent and is not acknowledged. False while the peer has no room: then it
   // is alive.
   bool unacknowledged = false;
+  // That was sent kStalledAfter times more, and nothing of it was acknowledged, whatever else came.
+  bool stalled = false;
   Duration round_trip{};  // smoothed; 0 if not known
 };
 

@@ -106,6 +106,7 @@ LinkHealth::Evidence BrokerLink::Look(MonotonicTime now) {
     // More than one while streams are left of a connection with an older certificate.
     if (!evidence.tcp) evidence.tcp.emplace(LinkHealth::Tcp{.last_ack = one.last_ack});
     evidence.tcp->unacknowledged |= one.unacknowledged;
+    evidence.tcp->stalled |= one.stalled;
     evidence.tcp->outstanding |= one.outstanding;
     evidence.tcp->last_ack = std::min(evidence.tcp->last_ack, one.last_ack);
     evidence.tcp->last_data = std::max(evidence.tcp->last_data, one.last_data);
@@ -147,7 +148,7 @@ bool BrokerLink::HasLostItsAddress() {
 void BrokerLink::HandleProbe(const BrokerProbe::Success& success) {
   switch (connection_.state()) {
     case State::kReady:
-      health_.OnProbeConnected(success.begun, success.took);
+      health_.OnProbeConnected(success.begun, success.took, success.was_away);
       Check();
       break;
     case State::kConnecting:

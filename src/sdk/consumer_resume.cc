@@ -81,10 +81,16 @@ void ConsumerResume::OnPathLost(const absl::Status& why) {
   const bool steady = attempt_ == 1 || lost_at_ - path_since_ >= kSteadyTime;
   if (steady) {
     unsteady_.Reset();
+    unsteady_paths_ = 0;
     Try();
   } else {
-    TryAfter(unsteady_.Next());
+    TryAfter(UnsteadyWait());
   }
+}
+
+Duration ConsumerResume::UnsteadyWait() {
+  const Duration wait = unsteady_.Next();
+  return ++unsteady_paths_ > kManyUnsteady ? 10 * wait : wait;
 }
 
 void ConsumerResume::TryAfter(Duration wait) {

@@ -28,6 +28,10 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   static constexpr Duration kAnswerTime = std::chrono::seconds(20);
   // A path that carried the channel for less than this is not replaced at once.
   static constexpr Duration kSteadyTime = std::chrono::seconds(2);
+  // But within this, as networks that come back do so by fits and starts; after kManyUnsteady of
+  // them in a row only after ten times as long.
+  static constexpr Duration kMaxUnsteadyWait = std::chrono::milliseconds(500);
+  static constexpr size_t kManyUnsteady = 16;
 
   // `opened` by broker number `broker` of the list. `driver` outlives this.
   ConsumerResume(ClientCore& core, std::string provider,
@@ -52,6 +56,7 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   bool can_resume() const { return timeout_ > Duration::zero() && !ticket_.empty(); }
   void Try();
   void TryAfter(Duration wait);
+  Duration UnsteadyWait();
   void TryNow();
   void HandleDead(size_t broker, const std::string& why);
   void HandleResumed(const ntt::proxies::v1::ConnectResponse::ResumeResponse& resumed);
@@ -89,7 +94,8 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   net::Timer timer_;                     // the end of the try under way, or the next one
   net::Timer deadline_;                  // of the resume as a whole
   net::Timer move_;                      // away from a broker that is about to stop
-  Backoff unsteady_;
+  Backoff unsteady_{Backoff::Options{.max = kMaxUnsteadyWait}};
+  size_t unsteady_paths_ = 0;                      // in a row
   std::optional<SuspendedChannels::Place> place_;  // while there is no path
   Connectivity::Subscription connectivity_;
 };

@@ -32,10 +32,11 @@ void LinkHealth::Reset(MonotonicTime now) {
   }
 }
 
-void LinkHealth::OnProbeConnected(MonotonicTime begun, Duration took) {
+void LinkHealth::OnProbeConnected(MonotonicTime begun, Duration took, bool was_away) {
   if (state_ != State::kSuspected || begun < asked_at_) return;
   const MonotonicTime now = begun + took;
   if (!probed_at_) probed_at_ = now;
+  outage_over_ |= was_away && took <= kQuick;
   const MonotonicTime verdict = now + std::clamp(2 * took, kSettleTime, kMaxSettleTime);
   verdict_at_ = verdict_at_ ? std::min(*verdict_at_, verdict) : verdict;
 }
@@ -43,7 +44,8 @@ void LinkHealth::OnProbeConnected(MonotonicTime begun, Duration took) {
 LinkHealth::Action LinkHealth::Check(const Evidence& evidence, MonotonicTime now) {
   NoteWakeUp(now);
   FollowTcp(evidence);
-  if (state_ != State::kTrusted && evidence.heard > heard_then_) Trust(evidence);
+  const bool answered = evidence.heard > heard_then_ && !IsStalled(evidence);
+  if (state_ != State::kTrusted && answered) Trust(evidence);
   Action action = Action::kNone;
   if (state_ == State::kTrusted) action = CheckTrusted(evidence, now);
   if (state_ == State::kPinged) CheckPinged(evidence, now);
@@ -101,6 +103,7 @@ void LinkHealth::Trust(const Evidence& evidence) {
 void LinkHealth::Suspect(MonotonicTime now, bool unanswered) {
   state_ = State::kSuspected;
   asked_at_ = now;
+  outage_over_ = false;
   unanswered_ = unanswered;
 }
 
@@ -115,7 +118,7 @@ bool LinkHealth::IsPingDue(const Evidence& evidence, MonotonicTime now) const {
 
 LinkHealth::Action LinkHealth::CheckTrusted(const Evidence& evidence, MonotonicTime now) {
   const Duration round_trips = evidence.tcp ? kRoundTrips * evidence.tcp->round_trip : Duration{};
-  if (StuckFor(now) >= std::max(kAckTime, round_trips)) {
+  if (IsStalled(evidence) || StuckFor(now) >= std::max(kAckTime, round_trips)) {
     heard_then_ = evidence.heard;
     Suspect(now, /*unanswered=*/false);
     return Action::kNone;
@@ -141,11 +144,7 @@ void LinkHealth::CheckPinged(const Evidence& evidence, MonotonicTime now) {
 
 LinkHealth::Action LinkHealth::CheckSuspected(const Evidence& evidence, MonotonicTime now) {
   if (!verdict_at_ || now < *verdict_at_) return Action::kNone;
-  // On a slow line the answer may wait behind what else there is to send, or to receive.
-  const bool progress =
-      evidence.tcp && (evidence.tcp->last_data > *probed_at_ ||
-                       (evidence.tcp->outstanding && evidence.tcp->last_ack > *probed_at_));
-  if (progress) {
+  if (HasMoved(evidence)) {
     probed_at_ = now;
     verdict_at_ = now + kSettleTime;
     return Action::kNone;
@@ -156,6 +155,13 @@ LinkHealth::Action LinkHealth::CheckSuspected(const Evidence& evidence, Monotoni
   }
   return GiveUp(fmt::format("silent for {:.1f} s, and takes new connections",
                             ToSeconds(now - QuietSince(evidence))));
+}
+
+// On a slow line the answer may wait behind what else there is to send, or to receive.
+bool LinkHealth::HasMoved(const Evidence& evidence) const {
+  if (!evidence.tcp || evidence.tcp->stalled) return false;
+  if (evidence.tcp->last_data > *probed_at_) return true;
+  return !outage_over_ && evidence.tcp->outstanding && evidence.tcp->last_ack > *probed_at_;
 }
 
 LinkHealth::Action LinkHealth::GiveUp(std::string why) {

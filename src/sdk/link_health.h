@@ -12,7 +12,9 @@ namespace culvert {
 
 // Pure: it is told what was seen, and says what to do. The connection counts as dead when, after
 // something of ours was not answered, the broker has taken a new TCP connection and for a while
-// still nothing came over the old one; or after 20 s of silence.
+// still nothing came over the old one; or after 20 s of silence. After an outage each direction
+// waits for its sender's next retransmission, up to as long as the outage was: what has come back
+// one way only is given up too.
 //
 // A broker that is slow is not taken for one that cannot be reached: its kernel acknowledges what
 // it has not read. So what is not acknowledged counts after a second, an answer that does not come
@@ -29,6 +31,7 @@ class LinkHealth {
   // What the kernel says of the connection.
   struct Tcp {
     bool unacknowledged = false;
+    bool stalled = false;  // sent again and again, and still not acknowledged
     bool outstanding = false;
     MonotonicTime last_ack{};
     MonotonicTime last_data{};
@@ -54,6 +57,8 @@ class LinkHealth {
   // From the broker's taking a new connection to the end of the old one.
   static constexpr Duration kSettleTime = std::chrono::milliseconds(300);
   static constexpr Duration kMaxSettleTime = std::chrono::seconds(1);
+  // A network that takes a new connection as fast as this has no queue that an answer waits in.
+  static constexpr Duration kQuick = std::chrono::milliseconds(200);
   static constexpr Duration kCheckWhileOutstanding = std::chrono::milliseconds(250);
   static constexpr Duration kCheckWhileWaiting = std::chrono::milliseconds(100);
 
@@ -65,8 +70,9 @@ class LinkHealth {
   }
   // There is reason to ask at once.
   void PingSoon() { urgent_ = true; }
-  // A connection of its own to the broker was begun at `begun` and took `took`.
-  void OnProbeConnected(MonotonicTime begun, Duration took);
+  // A connection of its own to the broker was begun at `begun` and took `took`; `was_away`: those
+  // before it did not come about.
+  void OnProbeConnected(MonotonicTime begun, Duration took, bool was_away = false);
   Action Check(const Evidence& evidence, MonotonicTime now);
   // When to Check again at the latest; none: after the next NoteWrite.
   std::optional<MonotonicTime> next_check() const { return next_check_; }
@@ -78,12 +84,14 @@ class LinkHealth {
   void NoteWakeUp(MonotonicTime now);
   void FollowTcp(const Evidence& evidence);
   std::optional<Duration> StuckFor(MonotonicTime now) const;
+  static bool IsStalled(const Evidence& evidence) { return evidence.tcp && evidence.tcp->stalled; }
   void Trust(const Evidence& evidence);
   void Suspect(MonotonicTime now, bool unanswered);
   bool IsPingDue(const Evidence& evidence, MonotonicTime now) const;
   Action CheckTrusted(const Evidence& evidence, MonotonicTime now);
   void CheckPinged(const Evidence& evidence, MonotonicTime now);
   Action CheckSuspected(const Evidence& evidence, MonotonicTime now);
+  bool HasMoved(const Evidence& evidence) const;
   Action GiveUp(std::string why);
   void PlanNext(const Evidence& evidence, MonotonicTime now);
   MonotonicTime QuietSince(const Evidence& evidence) const;
@@ -100,6 +108,7 @@ class LinkHealth {
   bool unanswered_ = false;                  // suspected although the kernel got rid of it all
   std::optional<MonotonicTime> probed_at_;   // when the broker took a new connection
   std::optional<MonotonicTime> verdict_at_;  // what did not come by then does not come
+  bool outage_over_ = false;                 // then the broker could not be reached before
   Duration answer_time_ = kAnswerTime;
   std::optional<MonotonicTime> given_up_unanswered_;
   std::optional<MonotonicTime> next_check_;

@@ -98,6 +98,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void PostStarted(const absl::Status& status);
   void Accept();
   void LeaveStarting(State to);
+  // Whether that path is there, on its way, or older than one that is.
+  bool HasAnswered(uint32_t attempt) const;
   bool RefusesResume(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume);
   void NoteSuspended(const absl::Status& why);
   void SendResumeAccept(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume,

@@ -62,8 +62,7 @@ std::optional<tunnel::Tombstones::Tombstone> ProviderChannel::tombstone() const 
 
 void ProviderChannel::Resume(const pb::ListenResponse::ResumeChannelResponse& resume,
                              const Link& link) {
-  const uint32_t known = std::max(accept_attempt_, driver_->channel().attempt());
-  if (resume.attempt() <= known || RefusesResume(resume)) return;
+  if (HasAnswered(resume.attempt()) || RefusesResume(resume)) return;
   // From here on nothing more is received on the old path: what is stated as the last id stays it.
   accept_attempt_ = resume.attempt();
   accept_.reset();
@@ -73,6 +72,14 @@ void ProviderChannel::Resume(const pb::ListenResponse::ResumeChannelResponse& re
   driver_->Suspend(superseded);
   if (driver_->channel().state() != tunnel::Channel::State::kEnded) NoteSuspended(superseded);
   if (!RefusesResume(resume)) SendResumeAccept(resume, link.connection);
+}
+
+// An Accept may be lost with the connection that it was sent over: then the broker offers the same
+// attempt again.
+bool ProviderChannel::HasAnswered(uint32_t attempt) const {
+  const uint32_t joined = driver_->channel().attempt();
+  return attempt <= joined || attempt < accept_attempt_ ||
+         (attempt == accept_attempt_ && accept_.has_value());
 }
 
 // The broker has authenticated who asks; that it is the one who opened the channel is checked here

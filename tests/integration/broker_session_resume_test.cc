@@ -148,6 +148,63 @@ TEST_CASE_METHOD(ResumeFixture, "Broker registers a process anew that opens anot
   CHECK(first.listen.End().error_code() == StatusCode::ABORTED);
 }
 
+TEST_CASE_METHOD(ResumeFixture,
+                 "Broker ends the paths of a session over other connections than its new one",
+                 "[broker][resume]") {
+  Open();
+  const auto earlier = provider->listening;
+  SECTION("while it takes the older stream for alive") {}
+  SECTION("when the older stream has ended, but the paths have not") {
+    provider->listen.Cancel();
+    REQUIRE(broker->WaitForSessions(0));
+  }
+  Client elsewhere(broker->address());
+  ResumingProvider back(elsewhere, earlier);
+  REQUIRE(back.session() == earlier.session_id());
+  for (const grpc::Status& status : {consumer->End(), accepted->End()}) {
+    CHECK(status.error_code() == StatusCode::UNAVAILABLE);
+    CHECK(status.error_message() == "path lost");
+  }
+  auto again = Resume(2);
+  auto accept = back.AcceptResume(back.ResumeOffer().channel_id(), 2);
+  CHECK(again.Next().has_resume_response());
+  again.Send(DataMessage<V1::ConnectRequest>(1, "over the new one"));
+  REQUIRE(accept.Next().has_accepted());
+  CHECK(accept.Next().data().bytes() == "over the new one");
+
+  // That one stays when only the Listen stream comes again.
+  ResumingProvider third(elsewhere, back.listening);
+  REQUIRE(third.session() == earlier.session_id());
+  again.Send(DataMessage<V1::ConnectRequest>(2, " still"));
+  CHECK(accept.Next().data().bytes() == " still");
+}
+
+TEST_CASE_METHOD(ResumeFixture, "Broker lets the paths of other sessions alone when one moves",
+                 "[broker][resume]") {
+  Open();
+  Client elsewhere(broker->address());
+  RawProvider<V1> other(elsewhere, "edge-2", kCapable);
+  auto opening = consumers.Open("edge-2", kCapable);
+  auto accept = other.Accept(other.Offer().channel_id());
+  REQUIRE(opening.Next().has_open_response());
+  REQUIRE(accept.Next().has_accepted());
+  ResumingProvider back(elsewhere, provider->listening);
+  CHECK(consumer->End().error_message() == "path lost");
+  opening.Send(DataMessage<V1::ConnectRequest>(1, "untouched"));
+  CHECK(accept.Next().data().bytes() == "untouched");
+}
+
+TEST_CASE_METHOD(ResumeFixture,
+                 "Broker lets the paths of a session run that is taken over from elsewhere",
+                 "[broker][resume]") {
+  Open();
+  Client elsewhere(broker->address());
+  ResumingProvider other(elsewhere, provider->listening, kCapable, kIncarnation + 1);
+  REQUIRE(other.session() != provider->session());
+  consumer->Send(DataMessage<V1::ConnectRequest>(1, "still here"));
+  CHECK(accepted->Next().data().bytes() == "still here");
+}
+
 struct RenewingFixture : ResumeFixture {
   RenewingFixture()
       : ResumeFixture({.start_wait = Duration::zero(),

@@ -60,6 +60,51 @@ TEST_CASE("Provider ignores a resume of an attempt that is not higher", "[resume
   CHECK(at.probe->WaitForBytes("in on"));
 }
 
+TEST_CASE("Provider answers an attempt again whose Accept was lost", "[resume]") {
+  ProviderWithChannel at;
+  at.accept->End(kLost);
+  at.listen->Send(Resume(kChannel, 2, 1));
+  auto lost = at.broker->NextAccept();
+  const V1::AcceptRequest first = lost->Next();
+  SECTION("together with the registration") {
+    lost->End(kLost);
+    at.listen->End(kLost);
+    at.ListenAgain(kSession);
+  }
+  SECTION("alone") {
+    lost->End({grpc::StatusCode::NOT_FOUND, "nobody waits"});
+    // So that it has been read.
+    at.listen->Send(Resume(kChannel, 1, 1));
+    at.Open(kChannel + 1);
+  }
+  V1::AcceptRequest request;
+  auto accept = at.ResumeChannel(2, 1, &request);
+  CHECK(request.SerializeAsString() == first.SerializeAsString());
+
+  // Once it has the path it does not.
+  accept->Send(DataMessage<V1::AcceptResponse>(2, " on"));
+  CHECK(at.probe->WaitForBytes("in on"));
+  at.listen->Send(Resume(kChannel, 2, 1));
+  at.Open(kChannel + 2);
+  CHECK_FALSE(at.broker->HasAccept());
+  accept->Send(DataMessage<V1::AcceptResponse>(3, " and on"));
+  CHECK(at.probe->WaitForBytes("in on and on"));
+}
+
+TEST_CASE("Provider does not answer an attempt again whose Accept is under way", "[resume]") {
+  ProviderWithChannel at;
+  at.accept->End(kLost);
+  at.listen->Send(Resume(kChannel, 2, 1));
+  auto accept = at.broker->NextAccept();
+  accept->Next();
+  at.listen->Send(Resume(kChannel, 2, 1));
+  at.Open(kChannel + 1);
+  CHECK_FALSE(at.broker->HasAccept());
+  accept->Send(Accepted());
+  accept->Send(DataMessage<V1::AcceptResponse>(2, " on"));
+  CHECK(at.probe->WaitForBytes("in on"));
+}
+
 TEST_CASE("Provider does not resume a channel for another consumer", "[resume]") {
   ProviderWithChannel at;
   auto resume = Resume(kChannel, 2, 1);

@@ -47,6 +47,25 @@ TEST_CASE("Consumer carries every byte whatever message its path is cut at", "[s
   }
 }
 
+TEST_CASE("Consumer does not wait long when a few paths in a row were short",
+          "[sdk][resume][slow]") {
+  PlayedProvider played;
+  played.messages_of = [](uint32_t attempt) { return attempt <= 8 ? 3 : -1; };
+  std::vector<MonotonicTime> tries;
+  played.refuse = [&](Stream&, const ResumeRequest&) -> std::optional<grpc::Status> {
+    tries.push_back(MonotonicNow());
+    return std::nullopt;
+  };
+  PlayedBroker broker(Serving(played));
+  TestConsumer consumer(broker.address());
+  auto outlet = consumer.Connect("echo");
+  outlet->Say(Pattern(50000));
+  REQUIRE(outlet->WaitForBytes(Pattern(50000)));
+  REQUIRE(tries.size() == 8);
+  CHECK(tries[7] - tries[6] >= std::chrono::milliseconds(250));
+  CHECK(tries[7] - tries[6] < std::chrono::milliseconds(1500));
+}
+
 TEST_CASE("Consumer presents what its channel was opened with", "[sdk][resume]") {
   PlayedProvider played;
   played.messages_of = [](uint32_t attempt) { return attempt <= 2 ? 3 : -1; };

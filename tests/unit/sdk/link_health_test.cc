@@ -152,6 +152,44 @@ TEST_CASE("LinkHealth does not give up a slow line that moves", "[link_health]")
   CHECK(link.health.state() == State::kSuspected);
 }
 
+TEST_CASE("LinkHealth gives up what has come back one way only", "[link_health]") {
+  Link link;
+  link.SendInVain();
+  link.Pass(1300ms);
+  REQUIRE(link.health.state() == State::kSuspected);
+  const bool up = GENERATE(true, false);
+  link.evidence.tcp->stalled = !up;
+  link.health.OnProbeConnected(link.now, 5ms, /*was_away=*/true);
+  // Acknowledgements come, and the broker waits with what it sends again, or the other way round.
+  Action action = Action::kNone;
+  for (int i = 0; i < 5 && action == Action::kNone; ++i) {
+    if (up) {
+      link.evidence.tcp->last_ack = link.now;
+    } else {
+      link.Hear();
+    }
+    action = link.Pass(100ms);
+  }
+  CHECK(action == Action::kGiveUp);
+}
+
+TEST_CASE("LinkHealth suspects what is sent again in vain, although messages come",
+          "[link_health]") {
+  Link link;
+  link.SendInVain();
+  link.evidence.tcp->stalled = true;
+  for (int i = 0; i < 5; ++i) {
+    link.Hear();
+    REQUIRE(link.Pass(100ms) == Action::kNone);
+  }
+  CHECK(link.health.state() == State::kSuspected);
+  link.health.OnProbeConnected(link.now, 5ms);
+  link.evidence.tcp->stalled = GENERATE(true, false);
+  link.Hear();
+  const bool given_up = link.Pass(500ms) == Action::kGiveUp;
+  CHECK(given_up == link.evidence.tcp->stalled);
+}
+
 TEST_CASE("LinkHealth respects long round trips", "[link_health]") {
   Link link;
   link.evidence.tcp->round_trip = 800ms;
