@@ -1,6 +1,7 @@
 // The consumer's control stream: culvert.v1.Control.Attach.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -84,6 +85,7 @@ class Attachment final : private rpc::Stream::Delegate {
   void SendPing();
   void HandleAttached();
   void HandleNotice(const culvert::v1::Notice& notice);
+  void HandleDrain();
   void SetState(State to);
 
   void OnMessage(Bytes message) override;
@@ -97,8 +99,9 @@ class Attachment final : private rpc::Stream::Delegate {
   const uint64_t incarnation_;
   std::list<User*> users_;
   State state_ = State::kOff;
-  size_t preferred_ = 0;  // broker of the last Use
-  size_t broker_ = 0;     // where stream_ leads
+  size_t preferred_ = 0;     // broker of the last Use
+  size_t broker_ = 0;        // where stream_ leads
+  uint64_t connection_ = 0;  // its generation, of stream_
   std::unique_ptr<rpc::Stream> stream_;
   std::optional<Connectivity::ControlPing> ping_;  // while attached
   std::optional<MonotonicTime> away_since_;

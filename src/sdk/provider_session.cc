@@ -81,7 +81,10 @@ void ProviderSession::Connect() {
   SetState(State::kConnecting);
   ping_.reset();
   connecting_since_ = core_.loop().Now();
-  stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kListen);
+  rpc::Connection& connection = core_.brokers().ForAttempt(attempt_);
+  connection_ = connection.generation();
+  next_ = attempt_ + 1;
+  stream_ = connection.Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
   stream_->Write(Opening());
   stream_->Read();
@@ -189,18 +192,20 @@ void ProviderSession::Forget() {
 void ProviderSession::WaitAndConnect(const absl::Status& why) {
   const Duration wait = WaitAfter(why);
   SetState(absl::IsAborted(why) ? State::kTakenOver : State::kWaiting);
-  ++attempt_;
+  attempt_ = next_;
   timer_.Start(wait, [this] { Connect(); });
   if (options_.on_state) options_.on_state(why, wait);
 }
 
 Duration ProviderSession::WaitAfter(const absl::Status& why) {
   const MonotonicTime now = core_.loop().Now();
-  const bool was_stable = is_listening() && now - listening_since_ >= kStableTime;
-  if (was_stable || !away_since_) away_since_ = now;
+  const Duration lasted = is_listening() ? now - listening_since_ : Duration::zero();
+  const bool was_stable = lasted >= kStableTime;
+  const bool was_moved = state_ == State::kLeaving && lasted >= kWorthyTime;
+  if (was_stable || was_moved || !away_since_) away_since_ = now;
   if (!absl::IsAborted(why)) {
     if (was_stable) taken_over_wait_ = kTakenOverWait;
-    return core_.connectivity().RetryWait(now - *away_since_);
+    return core_.connectivity().RetryWaitAfter(attempt_, now - *away_since_);
   }
   return std::exchange(taken_over_wait_,
                        std::min(taken_over_wait_ * 2, Duration(kTakenOverMaxWait)));
@@ -213,14 +218,17 @@ void ProviderSession::HandleNotice(const culvert::v1::Notice& notice) {
   if (notice.has_drain() && state_ == State::kListening) HandleStopping(notice.drain());
 }
 
-// All agents of a broker hear it at the same time: they go one after another.
+// All agents of a broker hear it at the same time: they go to another one after another, and from
+// the only one at once.
 void ProviderSession::HandleStopping(const culvert::v1::Notice::Drain& drain) {
   if (timer_.is_set()) return;  // said before
   const Duration time =
       std::min(Duration(std::chrono::milliseconds(drain.deadline_ms())), Duration(kMaxStopTime));
   const Duration wait(
       absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, 0, time.count() / 4));
-  timer_.Start(wait, [this, time] { BeginLeaving(time / 4); });
+  next_ = core_.brokers().NextOf(attempt_, drain.brokers());
+  const bool others = core_.brokers().size() > 1;
+  timer_.Start(others ? wait : Duration::zero(), [this, time] { BeginLeaving(time / 4); });
 }
 
 // Services that are being started may still be accepted here, and nowhere else.
@@ -231,6 +239,7 @@ void ProviderSession::BeginLeaving(Duration limit) {
 }
 
 void ProviderSession::Move() {
+  core_.connectivity().Leave(attempt_, connection_);
   Lose(absl::UnavailableError(
       fmt::format("broker {} stops", core_.brokers().AddressForAttempt(attempt_))));
 }
