@@ -195,6 +195,7 @@ void Attachment::HandleDrain() {
   if (state_ != State::kAttached || brokers_.size() > 1) return;
   connectivity_.Leave(broker_, connection_);
   Lose(absl::UnavailableError("the broker is about to stop"));
+  timer_.Start(kDrainedWait, [this] { Connect(); });
 }
 
 void Attachment::SetState(State to) {

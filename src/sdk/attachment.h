@@ -44,6 +44,8 @@ class Attachment final : private rpc::Stream::Delegate {
   // not before kShortestWait.
   static constexpr Duration kUnservedWait = std::chrono::minutes(10);
   static constexpr Duration kShortestWait = std::chrono::seconds(10);
+  // A broker that has stopped is tried again after this, or when it can be reached again.
+  static constexpr Duration kDrainedWait = std::chrono::seconds(1);
   // A broker that is overloaded can have openings wait, but not for ever.
   static constexpr Duration kMaxHold = std::chrono::minutes(1);
 

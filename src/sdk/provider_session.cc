@@ -61,15 +61,10 @@ ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
       timer_(core.loop()),
       channels_(core, options_, static_cast<ProviderChannels::Owner&>(*this)),
       new_key_(core, [this] { RegisterAgain(); }),
-      connectivity_(core.connectivity(), {.on_try_now = [this] { TryNow(); },
-                                          .on_dead =
-                                              [this](size_t broker, const std::string& why) {
-                                                channels_.SuspendAt(broker, why);
-                                                const bool ours =
-                                                    attempt_ % core_.brokers().size() == broker;
-                                                if (stream_ != nullptr && ours)
-                                                  Lose(absl::UnavailableError(why));
-                                              }}) {
+      connectivity_(
+          core.connectivity(),
+          {.on_try_now = [this] { TryNow(); },
+           .on_dead = [this](size_t dead, const std::string& why) { HandleDead(dead, why); }}) {
   Connect();
 }
 
@@ -121,6 +116,11 @@ void ProviderSession::TryNow() {
   if (state_ == State::kWaiting || stuck) Connect();
 }
 
+void ProviderSession::HandleDead(size_t dead, const std::string& why) {
+  channels_.SuspendAt(dead, why);
+  if (stream_ != nullptr && broker() == dead) Lose(absl::UnavailableError(why));
+}
+
 void ProviderSession::OnMessage(Bytes message) {
   pb::ListenResponse response;
   if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
@@ -140,8 +140,7 @@ void ProviderSession::OnMessage(Bytes message) {
 }
 
 ProviderChannel::Link ProviderSession::link() {
-  return {core_.brokers().ForAttempt(attempt_), attempt_ % core_.brokers().size(),
-          registration_->id};
+  return {core_.brokers().ForAttempt(attempt_), broker(), registration_->id};
 }
 
 void ProviderSession::HandleListening(const pb::ListenResponse::Listening& listening) {
@@ -151,9 +150,9 @@ void ProviderSession::HandleListening(const pb::ListenResponse::Listening& liste
   timer_.Cancel();
   registration_ = Registration{listening.session_id(), listening.session_ticket()};
   listening_since_ = core_.loop().Now();
-  core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), listening_since_);
+  core_.broker_use().NoteReached(address(), listening_since_);
   SetState(State::kListening);
-  ping_.emplace(core_.connectivity(), attempt_ % core_.brokers().size(), [this] { SendPing(); });
+  ping_.emplace(core_.connectivity(), broker(), [this] { SendPing(); });
   channels_.SetSession(listening.session_id());
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
 }
@@ -166,13 +165,12 @@ void ProviderSession::SendPing() {
 }
 
 void ProviderSession::OnEnd(absl::Status status) {
-  Lose(status.ok() ? status
-                   : ExplainStreamEnd(status, core_.brokers().AddressForAttempt(attempt_)));
+  Lose(status.ok() ? status : ExplainStreamEnd(status, address()));
 }
 
 void ProviderSession::Lose(const absl::Status& why) {
   ping_.reset();
-  core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
+  core_.broker_use().NoteLost(address(), core_.loop().Now());
   stream_.reset();
   timer_.Cancel();
   channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
@@ -240,8 +238,7 @@ void ProviderSession::BeginLeaving(Duration limit) {
 
 void ProviderSession::Move() {
   core_.connectivity().Leave(attempt_, connection_);
-  Lose(absl::UnavailableError(
-      fmt::format("broker {} stops", core_.brokers().AddressForAttempt(attempt_))));
+  Lose(absl::UnavailableError(fmt::format("broker {} stops", address())));
 }
 
 // --- channels ---

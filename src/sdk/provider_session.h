@@ -71,6 +71,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   rpc::Frame Opening() const;
   void RegisterAgain();
   void TryNow();
+  void HandleDead(size_t dead, const std::string& why);
   void Lose(const absl::Status& why);
   void Forget();
   void WaitAndConnect(const absl::Status& why);
@@ -90,6 +91,9 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) override;
   void OnChannelsChanged() override;
   void FollowDrain();
+  // Of the attempt: its number in the list, and its address.
+  size_t broker() const { return attempt_ % core_.brokers().size(); }
+  const std::string& address() const { return core_.brokers().AddressForAttempt(attempt_); }
   bool is_listening() const { return state_ == State::kListening || state_ == State::kLeaving; }
   void SetState(State to);
 

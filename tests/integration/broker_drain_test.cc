@@ -147,8 +147,9 @@ TEST_CASE_METHOD(DrainFixture, "Draining broker tells all of its ends at once, a
   }
   const auto told = [this] {
     size_t count = 0;
-    for (const Transport& session : others)
+    for (const Transport& session : others) {
       if (!session.writing.empty()) ++count;
+    }
     return count;
   };
   const MonotonicTime began = loop.Now();
