@@ -8,9 +8,7 @@ namespace culvert::broker {
 
 void DrainNotices::Start(std::vector<Tell> whom, Duration grace) {
   whom_ = std::move(whom);
-  began_ = loop_.Now();
-  deadline_ = began_ + grace;
-  spread_ = grace / 4;
+  deadline_ = loop_.Now() + grace;
   timer_.Start(Duration::zero(), [this] { TellSome(); });
 }
 
@@ -24,14 +22,10 @@ culvert::v1::Notice DrainNotices::Now() const {
 }
 
 void DrainNotices::TellSome() {
-  const Duration gone = loop_.Now() - began_;
-  // What is due by the next step.
-  const double share =
-      spread_ <= kStep ? 1 : std::min(1.0, ToSeconds(gone + kStep) / ToSeconds(spread_));
-  const auto due = static_cast<size_t>(share * static_cast<double>(whom_.size()) + 0.5);
+  const size_t due = std::min(told_ + kAtOnce, whom_.size());
   const culvert::v1::Notice notice = Now();
-  while (told_ < std::min(due, whom_.size())) std::move(whom_[told_++])(notice);
-  if (told_ < whom_.size()) timer_.Start(kStep, [this] { TellSome(); });
+  while (told_ < due) std::move(whom_[told_++])(notice);
+  if (told_ < whom_.size()) timer_.Start(Duration::zero(), [this] { TellSome(); });
 }
 
 }  // namespace culvert::broker

@@ -12,12 +12,13 @@
 
 namespace culvert::broker {
 
-// Ends that hear of it go elsewhere: spread over a quarter of the grace, so that they do not arrive
-// there, or come back, together. Confined to the loop; destroy = tell nobody any more.
+// All at once: the broker names no others, so that who knows but this one leaves at once and comes
+// back to what takes its place; who knows others spreads its move itself. Confined to the loop;
+// destroy = tell nobody any more.
 class DrainNotices {
  public:
-  // Between two of the lots that they are told in.
-  static constexpr Duration kStep = std::chrono::milliseconds(50);
+  // In one turn of the loop.
+  static constexpr size_t kAtOnce = 256;
 
   // Tells one of them; whoever is not there any more is not told.
   using Tell = absl::AnyInvocable<void(const culvert::v1::Notice&) &&>;
@@ -36,9 +37,7 @@ class DrainNotices {
   net::Timer timer_;
   std::vector<Tell> whom_;
   size_t told_ = 0;
-  MonotonicTime began_;
   MonotonicTime deadline_;
-  Duration spread_ = {};
 };
 
 }  // namespace culvert::broker

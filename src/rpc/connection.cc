@@ -79,6 +79,7 @@ void Connection::Reconnect(const std::string& address) {
   traffic_ = std::make_shared<Traffic>();
   traffic_->on_write = on_write_;
   since_ = loop_.Now();
+  ++generation_;
   Connect(address.empty() ? address_ : address);
 }
 

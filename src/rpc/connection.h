@@ -1,6 +1,7 @@
 // A client's connection to a broker.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -69,6 +70,8 @@ class Connection {
   const Traffic& traffic() const { return *traffic_; }
   // When the connection was made anew last, or came to be.
   MonotonicTime since() const { return since_; }
+  // Another one after each Reconnect.
+  uint64_t generation() const { return generation_; }
   // Runs whenever a stream starts or writes; see Traffic::on_write.
   void SetOnWrite(std::function<void()> on_write);
 
@@ -81,6 +84,7 @@ class Connection {
   std::function<void()> on_write_;
   std::shared_ptr<Traffic> traffic_;
   MonotonicTime since_{};
+  uint64_t generation_ = 0;
   std::shared_ptr<grpc::Channel> channel_;
 };
 

@@ -87,7 +87,9 @@ void Attachment::Use(size_t broker) {
 void Attachment::Connect() {
   SetState(State::kConnecting);
   broker_ = preferred_;
-  stream_ = brokers_.ForAttempt(broker_).Start(rpc::Method::kAttach);
+  rpc::Connection& connection = brokers_.ForAttempt(broker_);
+  connection_ = connection.generation();
+  stream_ = connection.Start(rpc::Method::kAttach);
   stream_->SetDelegate(this);
   pb::AttachRequest request;
   pb::AttachRequest::Hello& hello = *request.mutable_hello();
@@ -139,7 +141,8 @@ void Attachment::Lose(const absl::Status& why) {
   if (!away_since_) away_since_ = now;
   SetState(State::kWaiting);
   const bool reachable = !absl::IsUnavailable(why) && !absl::IsCancelled(why);
-  const Duration wait = reachable ? kUnservedWait : connectivity_.RetryWait(now - *away_since_);
+  const Duration wait =
+      reachable ? kUnservedWait : connectivity_.RetryWaitAfter(broker_, now - *away_since_);
   not_before_ = reachable ? now + kShortestWait : now;
   // A broker that does not serve it is as good as any.
   if (!absl::IsUnimplemented(why)) {
@@ -172,6 +175,7 @@ void Attachment::HandleNotice(const pb::Notice& notice) {
     tell([&](const User::Callbacks& user) {
       if (user.on_drain) user.on_drain(broker_, notice.drain());
     });
+    HandleDrain();
   } else if (notice.has_cut()) {
     const absl::Status why = ErrorStatus(
         ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())), notice.cut().message());
@@ -184,6 +188,14 @@ void Attachment::HandleNotice(const pb::Notice& notice) {
   } else if (notice.has_renew()) {
     process_.renew();
   }
+}
+
+// Where there are others the stream follows the channels (Use) when the broker ends it.
+void Attachment::HandleDrain() {
+  if (state_ != State::kAttached || brokers_.size() > 1) return;
+  connectivity_.Leave(broker_, connection_);
+  Lose(absl::UnavailableError("the broker is about to stop"));
+  timer_.Start(kDrainedWait, [this] { Connect(); });
 }
 
 void Attachment::SetState(State to) {

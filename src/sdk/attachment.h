@@ -1,6 +1,7 @@
 // The consumer's control stream: culvert.v1.Control.Attach.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -43,6 +44,8 @@ class Attachment final : private rpc::Stream::Delegate {
   // not before kShortestWait.
   static constexpr Duration kUnservedWait = std::chrono::minutes(10);
   static constexpr Duration kShortestWait = std::chrono::seconds(10);
+  // A broker that has stopped is tried again after this, or when it can be reached again.
+  static constexpr Duration kDrainedWait = std::chrono::seconds(1);
   // A broker that is overloaded can have openings wait, but not for ever.
   static constexpr Duration kMaxHold = std::chrono::minutes(1);
 
@@ -84,6 +87,7 @@ class Attachment final : private rpc::Stream::Delegate {
   void SendPing();
   void HandleAttached();
   void HandleNotice(const culvert::v1::Notice& notice);
+  void HandleDrain();
   void SetState(State to);
 
   void OnMessage(Bytes message) override;
@@ -97,8 +101,9 @@ class Attachment final : private rpc::Stream::Delegate {
   const uint64_t incarnation_;
   std::list<User*> users_;
   State state_ = State::kOff;
-  size_t preferred_ = 0;  // broker of the last Use
-  size_t broker_ = 0;     // where stream_ leads
+  size_t preferred_ = 0;     // broker of the last Use
+  size_t broker_ = 0;        // where stream_ leads
+  uint64_t connection_ = 0;  // its generation, of stream_
   std::unique_ptr<rpc::Stream> stream_;
   std::optional<Connectivity::ControlPing> ping_;  // while attached
   std::optional<MonotonicTime> away_since_;

@@ -45,6 +45,10 @@ void BrokerLink::Suspect() {
   CheckBy(loop_.Now());
 }
 
+void BrokerLink::Leave(uint64_t generation) {
+  if (generation == connection_.generation()) Renew({});
+}
+
 // --- when to look ---
 
 // Runs with every message: only notes that there is something to look at.

@@ -1,6 +1,7 @@
 // Watches the connection to one broker, and the way to it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <optional>
@@ -43,8 +44,11 @@ class BrokerLink {
   // Somebody waits for a broker: it is probed.
   void SetWaiting(bool waiting);
   void HandleNetworkChange();
+  bool is_connected() const { return connection_.state() == rpc::Connection::State::kReady; }
   // Something that should have been answered was not.
   void Suspect();
+  // What starts from now on uses another connection than this one; nothing if that is so already.
+  void Leave(uint64_t generation);
   // `send` must stay until it is removed.
   void AddPing(const SendPing* send);
   void RemovePing(const SendPing* send) { pings_.remove(send); }

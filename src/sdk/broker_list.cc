@@ -56,4 +56,14 @@ BrokerList::BrokerList(net::EventLoop& loop, const std::vector<std::string>& add
   }
 }
 
+size_t BrokerList::NextOf(size_t attempt,
+                          const google::protobuf::RepeatedPtrField<std::string>& named) const {
+  for (const std::string& address : named) {
+    for (size_t next = attempt + 1; next < attempt + size(); ++next) {
+      if (AddressForAttempt(next) == address) return next;
+    }
+  }
+  return attempt + 1;
+}
+
 }  // namespace culvert

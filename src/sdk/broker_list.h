@@ -1,6 +1,8 @@
 // The brokers that a program may use, and which one is next.
 #pragma once
 
+#include <google/protobuf/repeated_field.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +36,9 @@ class BrokerList {
   void SetCredentials(const rpc::Credentials& credentials) {
     for (const auto& connection : connections_) connection->SetCredentials(credentials);
   }
+  // The next attempt from one at a broker that stops, which names others, the best first: one of
+  // the list, whatever it names.
+  size_t NextOf(size_t attempt, const google::protobuf::RepeatedPtrField<std::string>& named) const;
   const std::string& AddressForAttempt(size_t attempt) const {
     return addresses_[attempt % addresses_.size()];
   }

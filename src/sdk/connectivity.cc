@@ -10,6 +10,8 @@ namespace {
 
 constexpr Duration kMinWait = std::chrono::milliseconds(50);
 constexpr Duration kMaxWait = std::chrono::seconds(5);
+// 100 ms with the shortest of RetryWait.
+constexpr Duration kUnwanted = std::chrono::milliseconds(75);
 
 }  // namespace
 
@@ -106,6 +108,11 @@ Duration Connectivity::RetryWait(Duration away) {
   const Duration cap = std::clamp(away / 40, kMinWait, kMaxWait);
   return Duration(
       absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, cap.count() / 2, cap.count()));
+}
+
+Duration Connectivity::RetryWaitAfter(size_t broker, Duration away) {
+  const bool reached = links_[broker % links_.size()]->is_connected();
+  return RetryWait(away) + (reached ? kUnwanted : Duration::zero());
 }
 
 }  // namespace culvert

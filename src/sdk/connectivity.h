@@ -2,6 +2,7 @@
 // connections that are no use any more.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -70,9 +71,17 @@ class Connectivity final : private BrokerLink::Owner {
   // Something was sent by way of this broker and not confirmed in time: it is asked at once. Cheap.
   void Suspect(size_t broker) { links_[broker % links_.size()]->Suspect(); }
 
+  // The broker at the other end of this connection (rpc::Connection::generation) is about to stop:
+  // what starts from now on is for the one in its place. What runs over it goes on.
+  void Leave(size_t broker, uint64_t generation) {
+    links_[broker % links_.size()]->Leave(generation);
+  }
+
   // How long to wait before the next try of something that was lost `away` ago: jittered, from 50
   // ms to 5 s, about a fortieth of that time, so that what comes back is found soon after.
   Duration RetryWait(Duration away);
+  // After a try at this broker that failed. One that can be reached does not want us: not as fast.
+  Duration RetryWaitAfter(size_t broker, Duration away);
 
  private:
   struct Event {

@@ -38,6 +38,7 @@ ConsumerResume::ConsumerResume(ClientCore& core, std::string provider,
       ticket_(opened.ticket()),
       attempt_(1),
       path_broker_(broker),
+      connection_(core.brokers().ForAttempt(broker).generation()),
       broker_(broker),
       path_since_(MonotonicNow()),
       timer_(core.loop()),
@@ -111,7 +112,9 @@ void ConsumerResume::Try() {
   resume.set_ticket(ticket_);
   resume.set_attempt(++attempt_);
   resume.set_window(driver_.channel().window());
-  stream_ = core_.brokers().ForAttempt(broker_).Start(rpc::Method::kConnect);
+  rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
+  connection_ = connection.generation();
+  stream_ = connection.Start(rpc::Method::kConnect);
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
   stream_->Read();
@@ -196,10 +199,11 @@ void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_aft
   if (why == absl::UnavailableError(why.message())) {
     core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(broker_), MonotonicNow());
   }
+  const Duration wait =
+      std::max(core_.connectivity().RetryWaitAfter(broker_, MonotonicNow() - lost_at_),
+               std::min(retry_after, kMostRetryAfter));
   ++broker_;
   not_before_ = MonotonicNow() + std::min(retry_after, kMostRetryAfter);
-  const Duration wait = std::max(core_.connectivity().RetryWait(MonotonicNow() - lost_at_),
-                                 std::min(retry_after, kMostRetryAfter));
   CULVERT_LOG(kDebug, "[channel {:x}] attempt {} failed, the next in {:.2f} s: {}",
               driver_.channel().id(), attempt_, ToSeconds(wait), Printable(MessageOf(why)));
   TryAfter(wait);
@@ -260,19 +264,26 @@ void ConsumerResume::HandleNotice(const culvert::v1::Notice& notice) {
     Cut(ErrorStatus(ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())),
                     notice.cut().message()));
   } else if (notice.has_drain() && !place_) {
-    Move(std::chrono::milliseconds(notice.drain().deadline_ms()) / 2);
+    HandleDrain(notice.drain());
   }
 }
 
-// At a time of its own, so that not all channels come at once. A legacy provider does better to
-// stay until the broker goes.
-void ConsumerResume::Move(Duration within) {
+// To another broker at a time of its own, so that not all channels come there at once. If there is
+// none, at once: the sooner all have left, the sooner there is another one in this one's place. A
+// legacy provider does better to stay until the broker goes.
+void ConsumerResume::HandleDrain(const culvert::v1::Notice::Drain& drain) {
   if (!can_resume() || driver_.channel().legacy() || move_.is_set()) return;
+  const bool others = core_.brokers().size() > 1;
+  const Duration within = std::chrono::milliseconds(drain.deadline_ms()) / 2;
   const Duration wait(absl::Uniform<Duration::rep>(absl::InsecureBitGen(), 0, within.count() + 1));
-  move_.Start(wait, [this] {
-    ++broker_;
-    driver_.Suspend(absl::UnavailableError("the broker is about to stop"));
-  });
+  move_.Start(others ? wait : Duration::zero(),
+              [this, next = core_.brokers().NextOf(path_broker_, drain.brokers())] { Move(next); });
+}
+
+void ConsumerResume::Move(size_t next) {
+  core_.connectivity().Leave(path_broker_, connection_);
+  broker_ = next;
+  driver_.Suspend(absl::UnavailableError("the broker is about to stop"));
 }
 
 }  // namespace culvert

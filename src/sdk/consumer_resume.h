@@ -1,6 +1,7 @@
 // How a consumer's channel comes to another path when one is lost (docs/protocol.md, "Resume").
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,7 +64,8 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   void HandleRefusal(const absl::Status& status);
   void HandleFailedTry(const absl::Status& why, Duration retry_after);
   void HandleNotice(const culvert::v1::Notice& notice);
-  void Move(Duration within);
+  void HandleDrain(const culvert::v1::Notice::Drain& drain);
+  void Move(size_t next);
   void StopTrying();
   void GiveUp(ErrorCode code, const std::string& message);
   absl::Status FailureOf(const absl::Status& status) const;
@@ -80,10 +82,11 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   const Duration timeout_;  // zero: the two ends have not agreed to resume
   ChannelDriver& driver_;
   std::string ticket_;
-  uint32_t attempt_;    // of the path, or the last try
-  size_t path_broker_;  // that carries the path, or did
-  size_t broker_;       // to try
-  size_t refused_ = 0;  // brokers in a row that will not have it
+  uint32_t attempt_;     // of the path, or the last try
+  size_t path_broker_;   // that carries the path, or did
+  uint64_t connection_;  // its generation, of the path or the last try
+  size_t broker_;        // to try
+  size_t refused_ = 0;   // brokers in a row that will not have it
   MonotonicTime path_since_;
   MonotonicTime lost_at_{};
   MonotonicTime tried_at_{};

@@ -62,15 +62,10 @@ ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
       abort_timer_(core.loop()),
       channels_(core, options_, static_cast<ProviderChannels::Owner&>(*this)),
       new_key_(core, [this] { RegisterAgain(); }),
-      connectivity_(core.connectivity(), {.on_try_now = [this] { TryNow(); },
-                                          .on_dead =
-                                              [this](size_t broker, const std::string& why) {
-                                                channels_.SuspendAt(broker, why);
-                                                const bool ours =
-                                                    attempt_ % core_.brokers().size() == broker;
-                                                if (stream_ != nullptr && ours)
-                                                  Lose(absl::UnavailableError(why));
-                                              }}) {
+      connectivity_(
+          core.connectivity(),
+          {.on_try_now = [this] { TryNow(); },
+           .on_dead = [this](size_t dead, const std::string& why) { HandleDead(dead, why); }}) {
   Connect();
 }
 
@@ -82,7 +77,10 @@ void ProviderSession::Connect() {
   SetState(State::kConnecting);
   ping_.reset();
   connecting_since_ = core_.loop().Now();
-  stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kListen);
+  rpc::Connection& connection = core_.brokers().ForAttempt(attempt_);
+  connection_ = connection.generation();
+  next_ = attempt_ + 1;
+  stream_ = connection.Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
   stream_->Write(Opening());
   stream_->Read();
@@ -119,6 +117,11 @@ void ProviderSession::TryNow() {
   if (state_ == State::kWaiting || stuck) Connect();
 }
 
+void ProviderSession::HandleDead(size_t dead, const std::string& why) {
+  channels_.SuspendAt(dead, why);
+  if (stream_ != nullptr && broker() == dead) Lose(absl::UnavailableError(why));
+}
+
 void ProviderSession::OnMessage(Bytes message) {
   pb::ListenResponse response;
   if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
@@ -138,8 +141,7 @@ void ProviderSession::OnMessage(Bytes message) {
 }
 
 ProviderChannel::Link ProviderSession::link() {
-  return {core_.brokers().ForAttempt(attempt_), attempt_ % core_.brokers().size(),
-          registration_ ? registration_->id : 0};
+  return {core_.brokers().ForAttempt(attempt_), broker(), registration_ ? registration_->id : 0};
 }
 
 void ProviderSession::HandleListening(const pb::ListenResponse::Listening& listening) {
@@ -149,9 +151,9 @@ void ProviderSession::HandleListening(const pb::ListenResponse::Listening& liste
   timer_.Cancel();
   registration_ = Registration{listening.session_id(), listening.session_ticket()};
   listening_since_ = core_.loop().Now();
-  core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), listening_since_);
+  core_.broker_use().NoteReached(address(), listening_since_);
   SetState(State::kListening);
-  ping_.emplace(core_.connectivity(), attempt_ % core_.brokers().size(), [this] { SendPing(); });
+  ping_.emplace(core_.connectivity(), broker(), [this] { SendPing(); });
   channels_.SetSession(listening.session_id());
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
 }
@@ -164,13 +166,12 @@ void ProviderSession::SendPing() {
 }
 
 void ProviderSession::OnEnd(absl::Status status) {
-  Lose(status.ok() ? status
-                   : ExplainStreamEnd(status, core_.brokers().AddressForAttempt(attempt_)));
+  Lose(status.ok() ? status : ExplainStreamEnd(status, address()));
 }
 
 void ProviderSession::Lose(const absl::Status& why) {
   ping_.reset();
-  core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
+  core_.broker_use().NoteLost(address(), core_.loop().Now());
   stream_.reset();
   timer_.Cancel();
   channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
@@ -190,18 +191,20 @@ void ProviderSession::Forget() {
 void ProviderSession::WaitAndConnect(const absl::Status& why) {
   const Duration wait = WaitAfter(why);
   SetState(absl::IsAborted(why) ? State::kTakenOver : State::kWaiting);
-  ++attempt_;
+  attempt_ = next_;
   timer_.Start(wait, [this] { Connect(); });
   if (options_.on_state) options_.on_state(why, wait);
 }
 
 Duration ProviderSession::WaitAfter(const absl::Status& why) {
   const MonotonicTime now = core_.loop().Now();
-  const bool was_stable = is_listening() && now - listening_since_ >= kStableTime;
-  if (was_stable || !away_since_) away_since_ = now;
+  const Duration lasted = is_listening() ? now - listening_since_ : Duration::zero();
+  const bool was_stable = lasted >= kStableTime;
+  const bool was_moved = state_ == State::kLeaving && lasted >= kWorthyTime;
+  if (was_stable || was_moved || !away_since_) away_since_ = now;
   if (!absl::IsAborted(why)) {
     if (was_stable) taken_over_wait_ = kTakenOverWait;
-    return core_.connectivity().RetryWait(now - *away_since_);
+    return core_.connectivity().RetryWaitAfter(attempt_, now - *away_since_);
   }
   return std::exchange(taken_over_wait_,
                        std::min(taken_over_wait_ * 2, Duration(kTakenOverMaxWait)));
@@ -214,14 +217,17 @@ void ProviderSession::HandleNotice(const culvert::v1::Notice& notice) {
   if (notice.has_drain() && state_ == State::kListening) HandleStopping(notice.drain());
 }
 
-// All agents of a broker hear it at the same time: they go one after another.
+// All agents of a broker hear it at the same time: they go to another one after another, and from
+// the only one at once.
 void ProviderSession::HandleStopping(const culvert::v1::Notice::Drain& drain) {
   if (timer_.is_set()) return;  // said before
   const Duration time =
       std::min(Duration(std::chrono::milliseconds(drain.deadline_ms())), Duration(kMaxStopTime));
   const Duration wait(
       absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, 0, time.count() / 4));
-  timer_.Start(wait, [this, time] { BeginLeaving(time / 4); });
+  next_ = core_.brokers().NextOf(attempt_, drain.brokers());
+  const bool others = core_.brokers().size() > 1;
+  timer_.Start(others ? wait : Duration::zero(), [this, time] { BeginLeaving(time / 4); });
 }
 
 // Services that are being started may still be accepted here, and nowhere else.
@@ -232,8 +238,8 @@ void ProviderSession::BeginLeaving(Duration limit) {
 }
 
 void ProviderSession::Move() {
-  Lose(absl::UnavailableError(
-      fmt::format("broker {} stops", core_.brokers().AddressForAttempt(attempt_))));
+  core_.connectivity().Leave(attempt_, connection_);
+  Lose(absl::UnavailableError(fmt::format("broker {} stops", address())));
 }
 
 // --- channels ---

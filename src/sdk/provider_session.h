@@ -1,6 +1,7 @@
 // A provider's registration with one broker at a time: the Listen stream, and taking it up again.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,8 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   static constexpr Duration kTakenOverMaxWait = std::chrono::minutes(10);
   // A registration that lasted this long was a success: the next loss is tried again soon.
   static constexpr Duration kStableTime = std::chrono::seconds(10);
+  // Nor is it a failure that a broker stops that took the registration this long before.
+  static constexpr Duration kWorthyTime = std::chrono::seconds(1);
   // A try that is older than this is begun anew when there is news of the network.
   static constexpr Duration kFreshTry = std::chrono::seconds(1);
   // Refusals that the broker has not read yet; more end the stream.
@@ -69,6 +72,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   rpc::Frame Opening() const;
   void RegisterAgain();
   void TryNow();
+  void HandleDead(size_t dead, const std::string& why);
   void Lose(const absl::Status& why);
   void Forget();
   void WaitAndConnect(const absl::Status& why);
@@ -88,6 +92,9 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) override;
   void OnChannelsChanged() override;
   void FollowDrain();
+  // Of the attempt: its number in the list, and its address.
+  size_t broker() const { return attempt_ % core_.brokers().size(); }
+  const std::string& address() const { return core_.brokers().AddressForAttempt(attempt_); }
   bool is_listening() const { return state_ == State::kListening || state_ == State::kLeaving; }
   void SetState(State to);
 
@@ -97,6 +104,8 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   State state_ = State::kWaiting;
   Purpose purpose_ = Purpose::kServing;
   size_t attempt_ = 0;
+  uint64_t connection_ = 0;                   // its generation, of stream_
+  size_t next_ = 0;                           // the attempt after a broker that stops
   std::optional<Registration> registration_;  // to take up again; none: another one is made
   MonotonicTime connecting_since_{};
   MonotonicTime listening_since_{};

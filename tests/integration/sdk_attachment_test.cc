@@ -114,6 +114,23 @@ TEST_CASE("Attachment passes notices on", "[attachment]") {
   CHECK(attached.drain_ms == 1500);
 }
 
+TEST_CASE("Attachment leaves the only broker at once when it is about to stop", "[attachment]") {
+  std::atomic<int> streams = 0;
+  PlayedControl broker([&](AttachStream& stream) {
+    PlayedControl::Greet(stream);
+    if (++streams == 1) {
+      culvert::v1::Notice notice;
+      notice.mutable_drain()->set_deadline_ms(3'600'000);
+      PlayedControl::Tell(stream, notice);
+    }
+    PlayedControl::AnswerPings(stream);
+    return grpc::Status::OK;
+  });
+  Attached attached({broker.address()});
+  attached.Use();
+  CHECK(attached.Until([&] { return streams == 2 && attached.Is(Attachment::State::kAttached); }));
+}
+
 TEST_CASE("Attachment comes back after its stream was lost", "[attachment]") {
   std::atomic<int> streams = 0;
   PlayedControl broker([&](AttachStream& stream) {

@@ -62,6 +62,21 @@ TEST_CASE("Provider takes its session up at the next broker of its list", "[resu
   CHECK(second.NextListen()->Next().resume_request().session_ticket() == "a ticket");
 }
 
+TEST_CASE("Provider leaves the only broker at once when it is about to stop", "[resume]") {
+  ScriptedBroker broker;
+  TestProvider sdk(InsecureOptions({broker.address()}, "edge-1"));
+  auto listen = broker.NextListen();
+  listen->Next();
+  listen->Send(Listening(kSession, "a ticket"));
+  REQUIRE(sdk.WaitForRegistrations(1));
+  V1::ListenResponse notice;
+  notice.mutable_notice()->mutable_drain()->set_deadline_ms(3'600'000);
+  notice.mutable_notice()->mutable_drain()->add_brokers("192.0.2.1:7400");
+  listen->Send(notice);
+  CHECK(listen->WaitForEnd());
+  CHECK(broker.NextListen()->Next().resume_request().session_ticket() == "a ticket");
+}
+
 TEST_CASE("Provider resets what waits for a path when its session is lost", "[resume]") {
   ProviderWithChannel at;
   auto live = at.Open(kChannel + 1);

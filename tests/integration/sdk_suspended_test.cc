@@ -83,6 +83,76 @@ TEST_CASE("Consumer moves away from a broker that is about to stop", "[sdk][resu
   CHECK(played.Resumes().size() == 1);
 }
 
+TEST_CASE("Consumer leaves the only broker at once when it is about to stop", "[sdk][resume]") {
+  PlayedProvider played;
+  // Whoever is named by it and is not in the list is a stranger.
+  std::atomic<int> strangers = 0;
+  PlayedBroker stranger(PlayedBroker::Connect([&](Stream&) {
+    ++strangers;
+    return grpc::Status::OK;
+  }));
+  played.notice.emplace().mutable_drain()->set_deadline_ms(3'600'000);
+  if (GENERATE(false, true)) played.notice->mutable_drain()->add_brokers(stranger.address());
+  PlayedBroker broker(Serving(played));
+  TestConsumer consumer(broker.address());
+  auto outlet = consumer.Connect("echo");
+  outlet->Say(Pattern(3000));
+  REQUIRE(Eventually([&] { return played.Resumes().size() == 1; }));
+  outlet->Say("and on");
+  CHECK(outlet->WaitForBytes(Pattern(3000) + "and on"));
+  CHECK(strangers == 0);
+  consumer.client->Run([&] {
+    CHECK(consumer.client->core().brokers().ForAttempt(0).generation() == 2);  // once
+  });
+}
+
+TEST_CASE("Consumer does not hurry a broker that stops and can be reached", "[sdk][resume]") {
+  PlayedProvider played;
+  played.notice.emplace().mutable_drain()->set_deadline_ms(60'000);
+  std::vector<MonotonicTime> tries;
+  played.refuse = [&](Stream&, const ResumeRequest&) -> std::optional<grpc::Status> {
+    tries.push_back(MonotonicNow());
+    if (tries.size() > 4) return std::nullopt;
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broker is shutting down");
+  };
+  PlayedBroker broker(Serving(played));
+  TestConsumer consumer(broker.address());
+  auto outlet = consumer.Connect("echo");
+  outlet->Say("and on");
+  CHECK(outlet->WaitForBytes("and on"));
+  REQUIRE(played.Resumes().size() == 5);
+  // A moment less for what the answers took.
+  for (size_t i = 1; i < tries.size(); ++i) CHECK(tries[i] - tries[i - 1] >= 95ms);
+}
+
+TEST_CASE("Consumer moves to the broker of its list that is named first", "[sdk][resume]") {
+  PlayedProvider played;
+  std::atomic<int> elsewhere = 0;
+  std::atomic<int> resumes_at_third = 0;
+  const PlayedBroker::Connect wrong([&](Stream&) {
+    ++elsewhere;
+    return grpc::Status::OK;
+  });
+  PlayedBroker stranger(wrong);
+  PlayedBroker second(wrong);
+  PlayedBroker third(PlayedBroker::Connect([&](Stream& stream) {
+    ++resumes_at_third;
+    return played.Serve(stream);
+  }));
+  PlayedBroker first(Serving(played));
+  auto& drain = *played.notice.emplace().mutable_drain();
+  drain.set_deadline_ms(200);
+  for (const PlayedBroker* broker : {&stranger, &first, &third, &second}) {
+    drain.add_brokers(broker->address());
+  }
+  TestConsumer consumer({first.address(), second.address(), third.address()});
+  auto outlet = consumer.Connect("echo");
+  outlet->Say("and on");
+  REQUIRE(Eventually([&] { return resumes_at_third == 1; }));
+  CHECK(outlet->WaitForBytes("and on"));
+  CHECK(elsewhere == 0);
+}
+
 TEST_CASE("Consumer that drains waits for channels without a path", "[sdk][resume]") {
   PlayedProvider played;
   const Cut cut(4, played);
