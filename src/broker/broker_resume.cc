@@ -94,6 +94,7 @@ absl::Status Broker::Refuse(PendingStream& pending, const ResumeChannel& resume,
 absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume, OpenChannel open,
                             Resumption resumption) {
   SetAsked(open, pending.asked());
+  departures_.Back(resumption.channel_id);
   if (const Duration wait = admission_.TakeResume(loop_.Now()); wait > Duration::zero()) {
     return Refuse(pending, resume, TryLater(ErrorCode::kBusy, "too many resumes at once", wait));
   }
@@ -128,7 +129,7 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
 }
 
 std::optional<ResumeRefusal> Broker::CheckResume(const OpenChannel& open,
-                                                 const Resumption& resumption) const {
+                                                 const Resumption& resumption) {
   absl::Status may;
   if (open.principal) may = access_.gate->MayGoOn(*open.principal);
   if (may.ok() && resumption.provider) may = access_.gate->MayGoOn(*resumption.provider);
@@ -138,6 +139,7 @@ std::optional<ResumeRefusal> Broker::CheckResume(const OpenChannel& open,
   }
   if (open.principal) may = access_.gate->MayConnect(open);
   if (!may.ok()) return Denied(ErrorCode::kDenied, std::string(MessageOf(may)));
+  if (departures_.IsGone(resumption.channel_id, loop_.Now())) return UserGone();
   return std::nullopt;
 }
 
@@ -179,6 +181,10 @@ void Broker::OfferResume(Relay& relay, Session& session) {
 void Broker::HoldResume(Relay& relay) {
   if (draining_) {
     relay.Cut(ShuttingDown());
+    return;
+  }
+  if (departures_.IsGone(relay.session_id(), loop_.Now())) {
+    relay.RefuseResume(AgentGone());
     return;
   }
   absl::StatusOr<SlotCounter::Slot> held = admission_.HoldResume(ConsumerOf(relay.open()));

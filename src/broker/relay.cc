@@ -153,6 +153,7 @@ void Relay::HandlePeerFinished(Half& half) {
   }
   // It left without Close. A legacy peer means a reset by that; one of ours never does it.
   if (OpenedCapable(half)) {
+    lost_ = &half;
     EndLeft(half, PathLost());
     return;
   }
@@ -170,10 +171,12 @@ void Relay::EndLeft(const Half& left, const absl::Status& why) {
 void Relay::HandleLost(Half& half) {
   if (state_ == State::kEnded) return;
   if (state_ == State::kWaiting || state_ == State::kOpening) {
+    lost_ = &half;
     Cut(absl::CancelledError("consumer went away"));
     return;
   }
   const bool orderly = state_ == State::kEnding || (half.said_end && Other(half).said_end);
+  if (!orderly) lost_ = &half;
   End(orderly ? absl::OkStatus() : PathLost(), PathLost(), PathLost());
 }
 

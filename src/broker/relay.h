@@ -94,6 +94,11 @@ class Relay {
   const Outcome& outcome() const { return outcome_; }
   // Once kEnded: what the consumer's half ended with.
   const absl::Status& end_status() const { return end_status_; }
+  // Once kEnded: which half was lost, if it was that.
+  bool consumer_lost() const { return lost_ == &consumer_; }
+  bool provider_lost() const { return lost_ == &provider_; }
+  // StreamInfo::endpoint of the Accept stream, once there is one.
+  const std::string& provider_peer() const { return provider_peer_; }
 
   // The provider is away: waits until OfferedTo, at most `limit`. `held` is given back then.
   void WaitForProvider(Duration limit, SlotCounter::Slot held = {});
@@ -161,6 +166,7 @@ class Relay {
   const OpenChannel open_;
   const std::optional<Resumption> resume_;
   const std::string peer_;
+  std::string provider_peer_;
   Half consumer_;
   Half provider_;
   SlotCounter::Slot opening_;
@@ -177,6 +183,7 @@ class Relay {
   absl::Status said_error_;  // what the first Error that was passed on says
   Outcome outcome_;
   absl::Status end_status_;
+  const Half* lost_ = nullptr;
   const MonotonicTime started_;
   const MonotonicTime opening_deadline_;
 };

@@ -41,6 +41,7 @@ void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who,
   resume_timeout_s_ = resume_ ? resume_->timeout_s : AgreedResumeTime(open_, accept);
   end_to_end_ = resume_ ? open_.end_to_end : accept.end_to_end;
   accepted_by_ = std::move(who);
+  provider_peer_ = accept.endpoint;
   provider_.stream = std::move(provider);
   provider_.stream->SetDelegate(&provider_);
   SetState(State::kRelaying);
