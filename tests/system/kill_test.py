@@ -3,14 +3,15 @@ end in order; that of a broker is waited out; and the tunnel comes back by itsel
 
 import contextlib
 import re
+import signal
 import socket
 import threading
 import time
 import unittest
 
-from harness import (AGENT, MIB, PATIENCE, RESETS, SystemTest, Task, dial, echo_through,
-                     eventually, fate, how_it_ends, is_broken_soon, note, payload, read_all,
-                     round_trip)
+from harness import (AGENT, MIB, PATIENCE, RESETS, Process, SystemTest, Task, dial,
+                     echo_through, eventually, fate, how_it_ends, is_broken_soon, note, payload,
+                     read_all, round_trip)
 
 NO_RESUME = ("--resume-timeout", "0")
 BLOCK = payload(256 * 1024)
@@ -29,6 +30,11 @@ def write_for_ever(stream):
             time.sleep(0.02)
     except RESETS:
         return "reset"
+
+
+def terminate(program):
+    program.signal(signal.SIGTERM)
+    program.wait()
 
 
 class Reader:
@@ -157,12 +163,12 @@ CASES = (Upload, Download, DownloadAfterTheClientEndedItsDirection,
 
 
 class Killed(SystemTest):
-    def begin(self, *hasty, old=0.0):
+    def begin(self, *flags, old=0.0):
         """Connections of all kinds, at a broker that is so old."""
         self.cases = [case(self) for case in CASES]
         began = time.monotonic()
         ports = [case.server.port for case in self.cases]
-        tunnel = self.tunnel(*ports, agent=hasty, forwarder=hasty)
+        tunnel = self.tunnel(*ports, agent=flags, forwarder=flags)
         time.sleep(max(0.0, began + old - time.monotonic()))
         for case, port in zip(self.cases, tunnel.ports):
             case.begin(port)
@@ -176,10 +182,10 @@ class Killed(SystemTest):
         self.assertLess(took, bound)
         return took
 
-    def assert_both_reset(self, program, near, far):
+    def assert_both_reset(self, program, near, far, end=Process.kill):
         """The applications beside the program hear from its kernel, the others from the broker."""
+        end(program)
         began = time.monotonic()
-        program.kill()
         at_once = self.assert_reset(near, began, 2.0)
         later = self.assert_reset(far, began, BOUND)
         note(f"{program.name}: near ends knew after {at_once:.2f} s, far ends after {later:.2f} s")
@@ -194,6 +200,17 @@ class Killed(SystemTest):
         tunnel = self.begin(old=YOUNG + 1)
         self.assert_both_reset(tunnel.agent, lambda case: case.server, lambda case: case.task)
         tunnel.broker.stderr.expect(r" info \[session \w+\] the agent's program is gone$")
+
+    def test_forwarder_that_ends(self):
+        """Its time for what is still open is over."""
+        tunnel = self.begin("--grace", "500ms", old=YOUNG + 1)
+        self.assert_both_reset(tunnel.forwarder, lambda case: case.task, lambda case: case.server,
+                               terminate)
+
+    def test_agent_that_ends(self):
+        tunnel = self.begin("--grace", "500ms", old=YOUNG + 1)
+        self.assert_both_reset(tunnel.agent, lambda case: case.server, lambda case: case.task,
+                               terminate)
 
     def test_broker_that_is_started_again(self):
         tunnel = self.begin()

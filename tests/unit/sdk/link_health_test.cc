@@ -73,7 +73,7 @@ TEST_CASE("LinkHealth pings a second after messages stop, and once", "[link_heal
   link.Pass(200ms);
   CHECK(link.pings == 1);
   link.Hear();
-  link.Pass(5s);
+  link.Pass(4s);
   CHECK(link.pings == 1);
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("LinkHealth gives up a second after what is not acknowledged, once the
     link.Pass(200ms);
     link.Acknowledge();
     link.Hear();
-    CHECK(link.Pass(5s) == Action::kNone);
+    CHECK(link.Pass(4s) == Action::kNone);
     CHECK(link.health.state() == State::kTrusted);
   }
 }
