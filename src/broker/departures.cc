@@ -1,5 +1,7 @@
 #include "broker/departures.h"
 
+#include <algorithm>
+
 namespace culvert::broker {
 namespace {
 
@@ -13,10 +15,18 @@ std::shared_ptr<Departures::Endpoint> Departures::Enter(const std::string& endpo
                                                         MonotonicTime now) {
   ForgetClosed(now);
   std::shared_ptr<Endpoint>& place = endpoints_[endpoint];
-  if (place == nullptr) place.reset(new Endpoint(endpoint, now));
+  if (place == nullptr) place.reset(new Endpoint(*this, endpoint, now));
   ++place->streams_;
   place->heard_ = now;
+  NoteSign(now, now);  // it was begun not long ago
   return place;
+}
+
+void Departures::NoteSign(MonotonicTime lost_before, MonotonicTime now) {
+  for (; signs_ < due_.size() && due_[signs_].lost < lost_before; ++signs_) {
+    Due& due = due_[signs_];
+    due.at = std::max(due.lost + times_.return_time, now + times_.settle);
+  }
 }
 
 void Departures::Leave(const std::shared_ptr<Endpoint>& endpoint, MonotonicTime now) {
@@ -52,7 +62,7 @@ void Departures::Lost(const std::string& endpoint, const Gone& what, MonotonicTi
   if (!std::exchange(at->at_stake_, true) && at->streams_ == 0) CountClosing(now);
   const uint64_t id = what.channel_id != 0 ? what.channel_id : what.session_id;
   waiting_.insert_or_assign(id, Waiting{what, at, now, ++losses_});
-  due_.push_back({now + times_.return_time, id, losses_});
+  due_.push_back({now + times_.return_time, now, id, losses_});
 }
 
 void Departures::CountClosing(MonotonicTime now) {
@@ -80,9 +90,11 @@ std::vector<Departures::Gone> Departures::Judge(MonotonicTime now) {
   if (!due_.empty() && now - due_.front().at > kOverslept) {
     for (Due& due : due_) due.at = now + times_.return_time;
   }
-  while (!due_.empty() && due_.front().at <= now) {
+  for (size_t i = signs_; i < due_.size() && due_[i].at <= now; ++i) due_[i].at = now + kLookAgain;
+  while (signs_ > 0 && due_.front().at <= now) {
     const Due due = due_.front();
     due_.pop_front();
+    --signs_;
     const auto found = waiting_.find(due.id);
     if (found == waiting_.end() || found->second.number != due.number) continue;
     if (HasClosed(found->second)) gone.push_back(found->second.what);
@@ -111,6 +123,7 @@ void Departures::Stop() {
   stopped_ = true;
   waiting_.clear();
   due_.clear();
+  signs_ = 0;
 }
 
 }  // namespace culvert::broker

@@ -27,11 +27,18 @@ class Departures {
     Duration return_time = std::chrono::seconds(5);
     // A connection that was not heard of for so long fell silent, it was not closed.
     Duration fresh = std::chrono::seconds(7);
+    // From the first sign that others reach the broker: if nobody does, it is the broker that is
+    // cut off, and they need not come back all at once.
+    Duration settle = std::chrono::seconds(2);
     // A broker younger than this sees them all come, and maybe go to another one: nobody is gone.
     Duration young = std::chrono::seconds(15);
   };
   // The streams of one connection end within this.
   static constexpr Duration kTogether = std::chrono::seconds(2);
+  // What is read after a loss may have been sent before it.
+  static constexpr Duration kStragglers = std::chrono::milliseconds(200);
+  // How often is looked whether somebody can be heard.
+  static constexpr Duration kLookAgain = std::chrono::milliseconds(500);
   // More endpoints than these that close within return_time: something on the way did it.
   static constexpr size_t kMostAtOnce = 16;
   // For how long, and how many, it is remembered who is gone.
@@ -41,12 +48,17 @@ class Departures {
   // One TCP connection of a client. It counts as closed when it has no stream.
   class Endpoint {
    public:
-    void Heard(MonotonicTime now) { heard_ = now; }
+    void Heard(MonotonicTime now) {
+      heard_ = now;
+      owner_.NoteSign(now - kStragglers, now);
+    }
 
    private:
     friend class Departures;
-    Endpoint(std::string name, MonotonicTime now) : name_(std::move(name)), heard_(now) {}
+    Endpoint(Departures& owner, std::string name, MonotonicTime now)
+        : owner_(owner), name_(std::move(name)), heard_(now) {}
 
+    Departures& owner_;
     const std::string name_;
     size_t streams_ = 0;
     MonotonicTime heard_;
@@ -61,6 +73,8 @@ class Departures {
   };
 
   Departures(const Times& times, MonotonicTime now) : times_(times), born_(now) {}
+  Departures(const Departures&) = delete;
+  Departures& operator=(const Departures&) = delete;
 
   // A stream of the connection "127.0.0.1:4022" has begun, or ended.
   std::shared_ptr<Endpoint> Enter(const std::string& endpoint, MonotonicTime now);
@@ -92,11 +106,13 @@ class Departures {
   };
   struct Due {
     MonotonicTime at;
+    MonotonicTime lost;
     uint64_t id;
     uint64_t number;
   };
 
   void Lost(const std::string& endpoint, const Gone& what, MonotonicTime now);
+  void NoteSign(MonotonicTime lost_before, MonotonicTime now);
   void CountClosing(MonotonicTime now);
   void ForgetClosed(MonotonicTime now);
   bool HasClosed(const Waiting& waiting) const;
@@ -113,6 +129,7 @@ class Departures {
   uint64_t losses_ = 0;
   std::unordered_map<uint64_t, Waiting> waiting_;
   std::deque<Due> due_;  // in order of time
+  size_t signs_ = 0;     // the first so many of them were lost before others were heard
   std::unordered_set<uint64_t> gone_;
   std::deque<std::pair<MonotonicTime, uint64_t>> gone_since_;  // in order of time
 };

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "tests/support/catch.h"
 
@@ -20,6 +22,9 @@ constexpr char kEndpoint[] = "127.0.0.1:4022";
 struct DeparturesFixture {
   MonotonicTime now = MonotonicTime(std::chrono::hours(1));
   std::optional<Departures> departures{std::in_place, Departures::Times{}, now - minutes(1)};
+
+  // Whom the broker hears all the time.
+  std::shared_ptr<Departures::Endpoint> others = departures->Enter("127.0.0.2:1", now);
 
   // A connection with one stream that carried a channel, and maybe others.
   struct Consumer {
@@ -41,6 +46,7 @@ struct DeparturesFixture {
   }
   // Channels whose users are gone `after` that time.
   std::vector<uint64_t> GoneAfter(Duration after) {
+    if (others) others->Heard(now + std::min(after, Duration(milliseconds(201))));
     now += after;
     std::vector<uint64_t> channels;
     for (const Departures::Gone& gone : departures->Judge(now)) channels.push_back(gone.channel_id);
@@ -80,6 +86,7 @@ TEST_CASE_METHOD(DeparturesFixture, "Departures takes an agent with its session 
   const auto listen = departures->Enter(kEndpoint, now);
   departures->Leave(listen, now);
   departures->AgentLost(kEndpoint, kSession, now);
+  others->Heard(now + seconds(1));
   now += seconds(5);
   const auto gone = departures->Judge(now);
   REQUIRE(gone.size() == 1);
@@ -163,6 +170,7 @@ TEST_CASE_METHOD(DeparturesFixture, "Departures judges nobody at a broker that b
                  "[departures]") {
   SECTION("it is young") {
     departures.emplace(Departures::Times{}, now - seconds(14));
+    others = departures->Enter("127.0.0.2:1", now);
     Close(Come());
   }
   SECTION("it drains") {
@@ -186,6 +194,27 @@ TEST_CASE_METHOD(DeparturesFixture, "Departures gives more time when the broker 
     CHECK(GoneAfter(seconds(5)).empty());
   }
   SECTION("and no more than that") { CHECK(GoneAfter(seconds(5)) == Channels{kChannel}); }
+}
+
+TEST_CASE_METHOD(DeparturesFixture, "Departures judges nobody while the broker hears nobody",
+                 "[departures]") {
+  Close(Come());
+  now += milliseconds(100);
+  others->Heard(now);  // sent before
+  const auto heard = std::exchange(others, nullptr);
+  CHECK(GoneAfter(seconds(5)).empty());
+  for (int i = 0; i < 60; ++i) CHECK(GoneAfter(milliseconds(500)).empty());
+  SECTION("then gives them a moment") {
+    heard->Heard(now);
+    CHECK(GoneAfter(milliseconds(1'900)).empty());
+    departures->Back(kChannel);
+    CHECK(GoneAfter(seconds(1)).empty());
+  }
+  SECTION("and no more than that") {
+    SECTION("after a message") { heard->Heard(now); }
+    SECTION("after a new stream") { departures->Enter("127.0.0.1:2", now); }
+    CHECK(GoneAfter(seconds(2)) == Channels{kChannel});
+  }
 }
 
 TEST_CASE_METHOD(DeparturesFixture, "Departures remembers for a while who is gone",
