@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "broker/health.h"
+#include "broker/heard_stream.h"
 #include "culvert/error_code.h"
 
 namespace culvert::broker {
@@ -30,8 +31,10 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       born_(loop.Now()),
       admission_(limits, loop.Now()),
       trail_(loop, access.audit),
+      departures_(times.departures, loop.Now()),
       attachments_(loop),
       drain_notices_(loop),
+      returns_timer_(loop),
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
@@ -58,6 +61,7 @@ void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream>
     admission_.Refuse(info, std::move(stream), opening_slot.status());
     return;
   }
+  stream = std::make_unique<HeardStream>(loop_, departures_, info.endpoint(), std::move(stream));
   auto pending = std::make_unique<PendingStream>(
       loop_, info, std::move(stream), *std::move(opening_slot),
       [this](PendingStream& done, const std::optional<Bytes>& message) {
@@ -224,6 +228,7 @@ void Broker::OnRelayEnded(Relay& relay) {
   if (relay.outcome().opened && ErrorCodeOf(relay.outcome().why) == ErrorCode::kPathLost) {
     RememberLegacy(relay);
   }
+  NoteLost(relay);
   openings_.Forget(relay);
   trail_.Ended(relay);
   done_relays_.push_back(&relay);
@@ -241,6 +246,7 @@ void Broker::Sweep() {
 
 void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
   draining_ = true;
+  departures_.Stop();
   on_idle_ = std::move(on_idle);
   for (auto& [relay, owned] : relays_) {
     // Its provider cannot come here any more. The consumer tries again, elsewhere.
@@ -252,6 +258,7 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
 
 void Broker::EndAll() {
   draining_ = true;
+  departures_.Stop();
   registry_.ForEach(
       [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
   registry_.EndAll(ShuttingDown());

@@ -13,6 +13,7 @@
 #include "broker/admission.h"
 #include "broker/attachments.h"
 #include "broker/audit_trail.h"
+#include "broker/departures.h"
 #include "broker/drain_notices.h"
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
@@ -28,6 +29,7 @@
 #include "broker/tickets.h"
 #include "net/deferred.h"
 #include "net/event_loop.h"
+#include "net/timer.h"
 #include "rpc/server.h"
 
 namespace culvert::broker {
@@ -46,6 +48,7 @@ struct BrokerTimes {
   Duration resume_wait = std::chrono::seconds(15);
   // The provider has this long to answer one.
   Duration resume_answer = std::chrono::seconds(10);
+  Departures::Times departures = {};
 };
 
 // Who decides who may do what; they outlive the Broker. Without them (--insecure) names stand for
@@ -137,8 +140,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // Whoever sent `resume` may ask for this; whether it is granted is decided here.
   absl::Status Resume(PendingStream& pending, const ResumeChannel& resume, OpenChannel open,
                       Resumption resumption);
-  std::optional<ResumeRefusal> CheckResume(const OpenChannel& open,
-                                           const Resumption& resumption) const;
+  std::optional<ResumeRefusal> CheckResume(const OpenChannel& open, const Resumption& resumption);
   void OfferResume(Relay& relay, Session& session);
   void HoldResume(Relay& relay);
   void HandleResumeTimeout(Relay& relay);
@@ -147,6 +149,14 @@ class Broker final : public Session::Owner, public Relay::Owner {
                const absl::Status& why);
   void TellUntoldCuts(Session& session);
   std::string MakeTicket(const Relay& relay) override;
+
+  // Unless there is nothing to come back for.
+  void NoteLost(const Relay& relay);
+  void NoteLost(const Session& session, const absl::Status& why);
+  void AwaitReturns();
+  void HandleUserGone(const Departures::Gone& gone);
+  void HandleAgentGone(uint64_t session_id);
+
   // What may not go on.
   void CutForGood(Relay& relay, const absl::Status& why);
 
@@ -191,9 +201,11 @@ class Broker final : public Session::Owner, public Relay::Owner {
   LogThrottle refusals_log_;
   LogThrottle takeovers_log_;
   LogThrottle sessions_log_{100};  // a fleet may come back at once, a loop of one agent may not
+  Departures departures_;          // outlives the streams
   Registry registry_;
   Attachments attachments_;
   DrainNotices drain_notices_;
+  net::Timer returns_timer_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
   Openings openings_;

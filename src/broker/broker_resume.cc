@@ -94,6 +94,7 @@ absl::Status Broker::Refuse(PendingStream& pending, const ResumeChannel& resume,
 absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume, OpenChannel open,
                             Resumption resumption) {
   SetAsked(open, pending.asked());
+  departures_.Back(resumption.channel_id);
   Relay* const older = openings_.FindChannel(resumption.channel_id);
   if (const std::optional<ResumeRefusal> refusal = CheckResume(open, resumption)) {
     if (older != nullptr) older->Cut(refusal->status);
@@ -129,7 +130,7 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
 }
 
 std::optional<ResumeRefusal> Broker::CheckResume(const OpenChannel& open,
-                                                 const Resumption& resumption) const {
+                                                 const Resumption& resumption) {
   absl::Status may;
   if (open.principal) may = access_.gate->MayGoOn(*open.principal);
   if (may.ok() && resumption.provider) may = access_.gate->MayGoOn(*resumption.provider);
@@ -139,6 +140,7 @@ std::optional<ResumeRefusal> Broker::CheckResume(const OpenChannel& open,
   }
   if (open.principal) may = access_.gate->MayConnect(open);
   if (!may.ok()) return Denied(ErrorCode::kDenied, std::string(MessageOf(may)));
+  if (departures_.IsGone(resumption.channel_id, loop_.Now())) return UserGone();
   return std::nullopt;
 }
 
@@ -182,6 +184,10 @@ void Broker::OfferResume(Relay& relay, Session& session) {
 void Broker::HoldResume(Relay& relay) {
   if (draining_) {
     relay.Cut(ShuttingDown());
+    return;
+  }
+  if (departures_.IsGone(relay.session_id(), loop_.Now())) {
+    relay.RefuseResume(AgentGone());
     return;
   }
   absl::StatusOr<SlotCounter::Slot> held = admission_.HoldResume(ConsumerOf(relay.open()));

@@ -19,12 +19,14 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
   pending.asked().agent = open.provider.name;
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, open.provider));
   open.principal = std::move(who);
+  open.endpoint = pending.info().endpoint();
   const uint64_t id = SessionIdFor(open);
   const std::string endpoint = pending.info().endpoint();
   auto session = std::make_unique<Session>(loop_, id, std::move(open), pending.info().peer,
                                            pending.TakeStream(), times_.session, *this);
   Session& added = *session;
   const bool resumed = added.IsResumed();
+  departures_.Back(id);
   sessions_log_.Log(
       LogLevel::kInfo, loop_.Now(),
       fmt::format("[session {:x}] agent {} {} from {}", added.id(), added.provider().ToString(),
@@ -62,6 +64,7 @@ void Broker::TakeOver(std::unique_ptr<Session> replaced, const Session& by) {
 
 uint64_t Broker::SessionIdFor(const OpenSession& open) {
   if (!open.earlier || !MayGoOnWith(*open.earlier, open)) return crypto::RandomId();
+  if (departures_.IsGone(open.earlier->session_id, loop_.Now())) return crypto::RandomId();
   // Under --insecure tickets can be made up.
   const Session* const other = registry_.FindById(open.earlier->session_id);
   if (other != nullptr && other->provider() != open.provider) return crypto::RandomId();
@@ -87,8 +90,9 @@ std::string Broker::MakeTicket(uint64_t session_id, const OpenSession& opening) 
 
 absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending));
-  CULVERT_ASSIGN_OR_RETURN(const AcceptChannel accept,
+  CULVERT_ASSIGN_OR_RETURN(AcceptChannel accept,
                            ParseAcceptOpening(pending.info().version, message, region_));
+  accept.endpoint = pending.info().endpoint();
   pending.asked().agent = accept.provider.name;
   pending.asked().channel = fmt::format("{:x}", accept.channel_id);
   if (who) CULVERT_RETURN_IF_ERROR(access_.gate->MayProvide(*who, accept.provider));
@@ -109,7 +113,7 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   }
   openings_.SetOpen(*relay);
   legacy_.Forget(relay->id());
-  relay->Accept(accept, who, pending.info().endpoint(), pending.TakeStream());
+  relay->Accept(accept, who, pending.TakeStream());
   if (draining_) relay->Notify(drain_notices_.Now());
   if (relay->resume()) {
     trail_.Resumed(*relay);
@@ -141,6 +145,7 @@ void Broker::OnSessionLost(Session& session, absl::Status why) {
                   why.ok() ? "finished" : MessageOf(why)));
   if (std::unique_ptr<Session> lost = registry_.Remove(session.id(), loop_.Now())) {
     RemoveSession(std::move(lost), why);
+    NoteLost(session, why);
   }
 }
 

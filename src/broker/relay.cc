@@ -90,7 +90,7 @@ void Relay::Cut(const absl::Status& status) {
 
 void Relay::KeepOver(const std::string& endpoint) {
   const bool accepted = state_ == State::kRelaying || state_ == State::kEnding;
-  if (accepted && accepted_from_ != endpoint) HandleLost(provider_);
+  if (accepted && provider_peer_ != endpoint) HandleLost(provider_);
 }
 
 void Relay::HandleMessage(Half& from, const Bytes& message) {
@@ -158,6 +158,7 @@ void Relay::HandlePeerFinished(Half& half) {
   }
   // It left without Close. A legacy peer means a reset by that; one of ours never does it.
   if (OpenedCapable(half)) {
+    lost_ = &half;
     EndLeft(half, PathLost());
     return;
   }
@@ -175,10 +176,12 @@ void Relay::EndLeft(const Half& left, const absl::Status& why) {
 void Relay::HandleLost(Half& half) {
   if (state_ == State::kEnded) return;
   if (state_ == State::kWaiting || state_ == State::kOpening) {
+    lost_ = &half;
     Cut(absl::CancelledError("consumer went away"));
     return;
   }
   const bool orderly = state_ == State::kEnding || (half.said_end && Other(half).said_end);
+  if (!orderly) lost_ = &half;
   End(orderly ? absl::OkStatus() : PathLost(), PathLost(), PathLost());
 }
 

@@ -94,6 +94,11 @@ class Relay {
   const Outcome& outcome() const { return outcome_; }
   // Once kEnded: what the consumer's half ended with.
   const absl::Status& end_status() const { return end_status_; }
+  // Once kEnded: which half was lost, if it was that.
+  bool consumer_lost() const { return lost_ == &consumer_; }
+  bool provider_lost() const { return lost_ == &provider_; }
+  // StreamInfo::endpoint of the Accept stream, once there is one.
+  const std::string& provider_peer() const { return provider_peer_; }
 
   // The provider is away: waits until OfferedTo, at most `limit`. `held` is given back then.
   void WaitForProvider(Duration limit, SlotCounter::Slot held = {});
@@ -102,9 +107,9 @@ class Relay {
   // The provider was asked under `channel_id`: it may accept for `limit`, until the opening's time
   // is over.
   void OfferedTo(uint64_t session_id, uint64_t channel_id, Duration limit);
-  // The provider accepted: `who` it is, none under --insecure, over the connection of `endpoint`.
+  // The provider accepted: `who` it is, none under --insecure.
   // The channel is open.
-  void Accept(const AcceptChannel& accept, std::optional<Principal> who, std::string endpoint,
+  void Accept(const AcceptChannel& accept, std::optional<Principal> who,
               std::unique_ptr<rpc::Stream> provider);
   // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
   // ends are to resume.
@@ -165,6 +170,7 @@ class Relay {
   const OpenChannel open_;
   const std::optional<Resumption> resume_;
   const std::string peer_;
+  std::string provider_peer_;
   Half consumer_;
   Half provider_;
   SlotCounter::Slot opening_;
@@ -177,11 +183,11 @@ class Relay {
   uint32_t resume_timeout_s_ = 0;
   culvert::v1::EndToEnd end_to_end_ = culvert::v1::END_TO_END_UNSPECIFIED;
   std::optional<Principal> accepted_by_;
-  std::string accepted_from_;  // the other end of the provider's connection
   int redraws_ = 0;
   absl::Status said_error_;  // what the first Error that was passed on says
   Outcome outcome_;
   absl::Status end_status_;
+  const Half* lost_ = nullptr;
   const MonotonicTime started_;
   const MonotonicTime opening_deadline_;
 };

@@ -32,7 +32,7 @@ void FillAnswer(const Relay& relay, const AcceptChannel& accept, Answer& answer)
 
 }  // namespace
 
-void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who, std::string endpoint,
+void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who,
                    std::unique_ptr<rpc::Stream> provider) {
   CULVERT_CHECK(state_ == State::kOpening);
   timer_.Cancel();
@@ -41,7 +41,7 @@ void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who, st
   resume_timeout_s_ = resume_ ? resume_->timeout_s : AgreedResumeTime(open_, accept);
   end_to_end_ = resume_ ? open_.end_to_end : accept.end_to_end;
   accepted_by_ = std::move(who);
-  accepted_from_ = std::move(endpoint);
+  provider_peer_ = accept.endpoint;
   provider_.stream = std::move(provider);
   provider_.stream->SetDelegate(&provider_);
   SetState(State::kRelaying);

@@ -65,6 +65,7 @@ struct OpenSession {
   std::vector<std::string> services = {};
   std::optional<EarlierSession> earlier = std::nullopt;
   std::optional<Principal> principal = std::nullopt;  // as in OpenChannel
+  std::string endpoint = {};  // StreamInfo::endpoint of the stream. Not of the message
 };
 
 struct AcceptChannel {
@@ -78,6 +79,7 @@ struct AcceptChannel {
   uint32_t attempt = 0;
   // Of a resume: the last that the provider has received. None for an opening.
   std::optional<uint64_t> resume_after = std::nullopt;
+  std::string endpoint = {};  // as in OpenSession
 };
 
 // The answer to who asked to hear this instead of NOT_FOUND or OUT_OF_RANGE.

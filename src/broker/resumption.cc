@@ -31,6 +31,11 @@ absl::Status StatusWith(absl::StatusCode status_code, tunnel::ErrorCode code,
   return status;
 }
 
+ResumeRefusal OutOfRange(const std::string& words) {
+  const auto code = tunnel::ErrorCode::kOutOfRange;
+  return {StatusWith(absl::StatusCode::kOutOfRange, code, words), code};
+}
+
 }  // namespace
 
 rpc::Frame ResumeRefusal::ToFrame(uint64_t channel_id) const {
@@ -50,10 +55,15 @@ ResumeRefusal Denied(tunnel::ErrorCode code, std::string words) {
   return {StatusWith(absl::StatusCode::kPermissionDenied, code, words), code};
 }
 
-ResumeRefusal ProviderRestarted() {
-  const auto code = tunnel::ErrorCode::kOutOfRange;
-  return {StatusWith(absl::StatusCode::kOutOfRange, code, "provider restarted"), code};
+ResumeRefusal ProviderRestarted() { return OutOfRange("provider restarted"); }
+
+ResumeRefusal AgentGone() {
+  const auto code = tunnel::ErrorCode::kOffline;
+  const std::string words = "the agent's program is gone";
+  return {StatusWith(absl::StatusCode::kNotFound, code, words), code};
 }
+
+ResumeRefusal UserGone() { return OutOfRange("the user's program was taken for gone"); }
 
 ResumeRefusal TryLater(tunnel::ErrorCode code, std::string words, Duration retry_after) {
   return {StatusWith(absl::StatusCode::kUnavailable, code, words), code, retry_after};

@@ -67,6 +67,7 @@ class Session final : private rpc::Stream::Delegate {
   MonotonicTime since() const { return since_; }
   bool capable() const { return tunnel::IsCapable(opening_.capabilities); }
   const std::string& peer() const { return peer_; }
+  const std::string& endpoint() const { return opening_.endpoint; }
   // Whether it goes on with the session that the provider had before.
   bool IsResumed() const { return opening_.earlier && opening_.earlier->session_id == id_; }
 

@@ -19,7 +19,7 @@
 
 namespace culvert {
 
-// Confined to the loop. Outlives its subscriptions. Idle, it costs one ping in 8 s for each
+// Confined to the loop. Outlives its subscriptions. Idle, it costs one ping in 5 s for each
 // connection with a control stream.
 class Connectivity final : private BrokerLink::Owner {
  public:
@@ -56,7 +56,7 @@ class Connectivity final : private BrokerLink::Owner {
   // Any message on any stream counts as heard, so there is nothing to tell about Pong.
   class ControlPing {
    public:
-    // `send` runs when the broker should be asked; after 8 s without any message, 1 s after
+    // `send` runs when the broker should be asked; after 5 s without any message, 1 s after
     // messages stop, and whenever something is suspicious.
     ControlPing(Connectivity& owner, size_t broker, std::function<void()> send);
     ~ControlPing();

@@ -229,8 +229,9 @@ void ConsumerResume::Cut(const absl::Status& why) {
 void ConsumerResume::GiveUp(ErrorCode code, const std::string& message) {
   StopTrying();
   // A channel that was never open is opened again: nothing of the user's was in it.
-  const bool fresh = driver_.is_securing() &&
-                     (code == ErrorCode::kOutOfRange || code == ErrorCode::kUnknownChannel);
+  const bool fresh =
+      driver_.is_securing() && (code == ErrorCode::kOutOfRange ||
+                                code == ErrorCode::kUnknownChannel || code == ErrorCode::kOffline);
   driver_.GiveUp(fresh ? ErrorCode::kPathLost : code, message);
 }
 

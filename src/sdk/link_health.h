@@ -45,7 +45,7 @@ class LinkHealth {
   };
 
   // docs/protocol.md, "Liveness".
-  static constexpr Duration kPingAfter = std::chrono::seconds(8);
+  static constexpr Duration kPingAfter = std::chrono::seconds(5);
   static constexpr Duration kSilence = std::chrono::seconds(20);
   // Where messages came and stop: in the middle of a transfer, or at its end.
   static constexpr Duration kPingAfterTraffic = std::chrono::seconds(1);

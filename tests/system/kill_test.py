@@ -1,171 +1,240 @@
-"""kill -9 of each program: applications see a reset, never an end in order, and the tunnel comes
-back by itself."""
+"""kill -9 of each program. That of an agent or forwarder is a reset at both applications, never an
+end in order; that of a broker is waited out; and the tunnel comes back by itself."""
 
 import contextlib
 import re
+import signal
 import socket
 import threading
 import time
 import unittest
 
-from harness import (AGENT, MIB, PATIENCE, RESETS, SystemTest, Task, dial, echo_through,
-                     eventually, fate, how_it_ends, is_broken_soon, note, payload, read_all,
-                     round_trip)
+from harness import (AGENT, MIB, PATIENCE, RESETS, Process, SystemTest, Task, dial,
+                     echo_through, eventually, fate, how_it_ends, is_broken_soon, note, payload,
+                     read_all, round_trip)
 
-PROGRAMS = ("broker", "agent", "forwarder")
 NO_RESUME = ("--resume-timeout", "0")
 BLOCK = payload(256 * 1024)
+# The broker takes nobody for gone while it is younger, and waits so long for who has left.
+YOUNG = 15.0
+RETURN_TIME = 5.0
+# Until the far end knows.
+BOUND = 8.0
 
 
 def write_for_ever(stream):
-    """Until it fails: "reset", however the kernel calls it."""
+    """Until it fails: "reset", however the kernel calls it. Leaves the machine time for others."""
     try:
         while True:
             stream.sendall(BLOCK)
+            time.sleep(0.02)
     except RESETS:
         return "reset"
 
 
-class Reader:
-    """Reads to the end and tells when `enough` bytes were there."""
+def terminate(program):
+    program.signal(signal.SIGTERM)
+    program.wait()
 
-    def __init__(self, enough=4 * MIB):
-        self._enough = enough
-        self.under_way = threading.Event()
+
+class Reader:
+    """Reads to the end and tells how many bytes were there."""
+
+    def __init__(self):
+        self._count = 0
 
     def __call__(self, stream):
-        count = 0
         try:
             while part := stream.recv(len(BLOCK)):
-                count += len(part)
-                if count >= self._enough:
-                    self.under_way.set()
+                self._count += len(part)
         except RESETS:
             return "reset"
-        return f"end in order after {count} bytes"
+        return f"end in order after {self._count} bytes"
 
-    def wait(self, test):
-        test.assertTrue(self.under_way.wait(PATIENCE), "the transfer did not get going")
+    def wait(self, test, more=2 * MIB):
+        enough = self._count + more
+        test.assertTrue(eventually(lambda: self._count >= enough), "the transfer does not go on")
+
+
+class Case:
+    """One connection: `handler` runs beside the agent, `client` at the forwarder."""
+
+    def __init__(self, test):
+        self.test = test
+        self.server = test.serve(self.handler)
+
+    def begin(self, port):
+        self.stream = self.test.enterContext(dial(port))
+        self.prepare()
+        self.task = Task(self.client, self.stream)
+        self.goes_on()
+
+    def prepare(self):
+        pass
+
+
+class Upload(Case):
+    def __init__(self, test):
+        self.reader = Reader()
+        super().__init__(test)
+
+    def handler(self, stream):
+        return self.reader(stream)
+
+    def client(self, stream):
+        return write_for_ever(stream)
+
+    def goes_on(self):
+        self.reader.wait(self.test)
+
+
+class Download(Upload):
+    def handler(self, stream):
+        return write_for_ever(stream)
+
+    def client(self, stream):
+        return self.reader(stream)
+
+
+class DownloadAfterTheClientEndedItsDirection(Download):
+    def prepare(self):
+        self.stream.sendall(b"request")
+        self.stream.shutdown(socket.SHUT_WR)
+
+    def handler(self, stream):
+        self.test.assertEqual(b"request", read_all(stream))
+        return write_for_ever(stream)
+
+
+class UploadAfterTheServerEndedItsDirection(Upload):
+    def prepare(self):
+        self.test.assertEqual(b"", read_all(self.stream))
+
+    def handler(self, stream):
+        stream.shutdown(socket.SHUT_WR)
+        return self.reader(stream)
+
+
+class Idle(Case):
+    """Nothing is on its way."""
+
+    def handler(self, stream):
+        try:
+            while data := stream.recv(1):
+                stream.sendall(data)
+        except RESETS:
+            return "reset"
+        return "eof"
+
+    def client(self, stream):
+        """Waits for the end without reading, so that others can."""
+        return is_broken_soon(stream) and how_it_ends(stream)
+
+    def goes_on(self):
+        round_trip(self.stream)
+
+
+class Stalled(Case):
+    """Neither end reads: both are told all the same."""
+
+    def __init__(self, test):
+        self.ready = threading.Event()
+        super().__init__(test)
+
+    def prepare(self):
+        round_trip(self.stream)
+        self.stream.sendall(BLOCK)
+
+    def handler(self, stream):
+        stream.sendall(stream.recv(1))
+        stream.sendall(BLOCK)
+        self.ready.set()
+        return is_broken_soon(stream) and how_it_ends(stream)
+
+    def client(self, stream):
+        return is_broken_soon(stream) and how_it_ends(stream)
+
+    def goes_on(self):
+        self.ready.wait(PATIENCE)
+
+
+CASES = (Upload, Download, DownloadAfterTheClientEndedItsDirection,
+         UploadAfterTheServerEndedItsDirection, Idle, Stalled)
 
 
 class Killed(SystemTest):
-    """Each case with each of the three programs, by ends that do not wait for a lost path: that
-    they do is tested in chaos_test."""
-
-    def hasty_tunnel(self, target):
-        return self.tunnel(target, agent=NO_RESUME, forwarder=NO_RESUME)
-
-    def each_program(self, case):
-        for name in PROGRAMS:
-            with self.subTest(killed=name):
-                case(name)
-
-    def both_ends(self, tunnel, name, client, server):
-        """Kills the program; how the two applications hear of it."""
+    def begin(self, *flags, old=0.0):
+        """Connections of all kinds, at a broker that is so old."""
+        self.cases = [case(self) for case in CASES]
         began = time.monotonic()
-        tunnel.programs[name].kill()
-        outcome = client.result(), server.result()
-        note(f"{name}: both ends knew after {(time.monotonic() - began) * 1000:.0f} ms")
-        self.assertEqual(("reset", "reset"), outcome)
+        ports = [case.server.port for case in self.cases]
+        tunnel = self.tunnel(*ports, agent=flags, forwarder=flags)
+        time.sleep(max(0.0, began + old - time.monotonic()))
+        for case, port in zip(self.cases, tunnel.ports):
+            case.begin(port)
+        return tunnel
 
-    def test_upload(self):
-        def case(name):
-            reader = Reader()
-            server = self.serve(reader)
-            tunnel = self.hasty_tunnel(server.port)
-            client = Task(write_for_ever, self.enterContext(dial(tunnel.port)))
-            reader.wait(self)
-            self.both_ends(tunnel, name, client, server)
+    def assert_reset(self, ends, began, bound):
+        for case in self.cases:
+            with self.subTest(case=type(case).__name__):
+                self.assertEqual("reset", ends(case).result())
+        took = time.monotonic() - began
+        self.assertLess(took, bound)
+        return took
 
-        self.each_program(case)
+    def assert_both_reset(self, program, near, far, end=Process.kill):
+        """The applications beside the program hear from its kernel, the others from the broker."""
+        end(program)
+        began = time.monotonic()
+        at_once = self.assert_reset(near, began, 2.0)
+        later = self.assert_reset(far, began, BOUND)
+        note(f"{program.name}: near ends knew after {at_once:.2f} s, far ends after {later:.2f} s")
+        self.assertGreater(later, RETURN_TIME - 0.5)
 
-    def test_download(self):
-        def case(name):
-            reader = Reader()
-            server = self.serve(write_for_ever)
-            tunnel = self.hasty_tunnel(server.port)
-            client = Task(reader, self.enterContext(dial(tunnel.port)))
-            reader.wait(self)
-            self.both_ends(tunnel, name, client, server)
+    def test_forwarder(self):
+        tunnel = self.begin(old=YOUNG + 1)
+        self.assert_both_reset(tunnel.forwarder, lambda case: case.task, lambda case: case.server)
+        tunnel.broker.stderr.expect(r" info \[channel \w+\] the user's program is gone$")
 
-        self.each_program(case)
+    def test_agent(self):
+        tunnel = self.begin(old=YOUNG + 1)
+        self.assert_both_reset(tunnel.agent, lambda case: case.server, lambda case: case.task)
+        tunnel.broker.stderr.expect(r" info \[session \w+\] the agent's program is gone$")
 
-    def test_download_after_the_client_ended_its_direction(self):
-        def case(name):
-            reader = Reader()
+    def test_forwarder_that_ends(self):
+        """Its time for what is still open is over."""
+        tunnel = self.begin("--grace", "500ms", old=YOUNG + 1)
+        self.assert_both_reset(tunnel.forwarder, lambda case: case.task, lambda case: case.server,
+                               terminate)
 
-            def handler(stream):
-                self.assertEqual(b"request", read_all(stream))
-                return write_for_ever(stream)
+    def test_agent_that_ends(self):
+        tunnel = self.begin("--grace", "500ms", old=YOUNG + 1)
+        self.assert_both_reset(tunnel.agent, lambda case: case.server, lambda case: case.task,
+                               terminate)
 
-            server = self.serve(handler)
-            tunnel = self.hasty_tunnel(server.port)
-            stream = self.enterContext(dial(tunnel.port))
-            stream.sendall(b"request")
-            stream.shutdown(socket.SHUT_WR)
-            client = Task(reader, stream)
-            reader.wait(self)
-            self.both_ends(tunnel, name, client, server)
+    def test_broker_that_is_started_again(self):
+        tunnel = self.begin()
+        tunnel.broker.kill()
+        for end in (tunnel.agent, tunnel.forwarder):
+            end.stderr.expect("path lost, resuming")
+        self.broker(listen=tunnel.broker.address)
+        began = time.monotonic()
+        for case in self.cases:
+            with self.subTest(case=type(case).__name__):
+                case.goes_on()
+        note(f"all went on {time.monotonic() - began:.2f} s after the broker's start")
+        self.assertEqual(0, tunnel.forwarder.stderr.count("ended after"))
+        self.assertEqual(0, tunnel.agent.stderr.count("ended after"))
 
-        self.each_program(case)
-
-    def test_upload_after_the_server_ended_its_direction(self):
-        def case(name):
-            reader = Reader()
-
-            def handler(stream):
-                stream.shutdown(socket.SHUT_WR)
-                return reader(stream)
-
-            server = self.serve(handler)
-            tunnel = self.hasty_tunnel(server.port)
-            stream = self.enterContext(dial(tunnel.port))
-            self.assertEqual(b"", read_all(stream))
-            client = Task(write_for_ever, stream)
-            reader.wait(self)
-            self.both_ends(tunnel, name, client, server)
-
-        self.each_program(case)
-
-    def test_idle_connection(self):
-        def case(name):
-            ready = threading.Event()
-
-            def handler(stream):
-                stream.sendall(stream.recv(1))
-                ready.set()
-                return how_it_ends(stream)
-
-            server = self.serve(handler)
-            tunnel = self.hasty_tunnel(server.port)
-            stream = self.enterContext(dial(tunnel.port))
-            round_trip(stream)
-            ready.wait(PATIENCE)
-            self.both_ends(tunnel, name, Task(how_it_ends, stream), server)
-
-        self.each_program(case)
-
-    def test_readers_that_are_stalled(self):
-        """Neither end reads: both are told all the same."""
-        def case(name):
-            ready = threading.Event()
-
-            def handler(stream):
-                stream.sendall(stream.recv(1))
-                stream.sendall(BLOCK)
-                ready.set()
-                return is_broken_soon(stream) and how_it_ends(stream)
-
-            server = self.serve(handler)
-            tunnel = self.hasty_tunnel(server.port)
-            stream = self.enterContext(dial(tunnel.port))
-            round_trip(stream)
-            stream.sendall(BLOCK)
-            ready.wait(PATIENCE)
-            client = Task(lambda: is_broken_soon(stream) and how_it_ends(stream))
-            self.both_ends(tunnel, name, client, server)
-
-        self.each_program(case)
+    def test_any_by_ends_that_do_not_wait(self):
+        for name in ("broker", "agent", "forwarder"):
+            with self.subTest(killed=name):
+                tunnel = self.begin(*NO_RESUME)
+                began = time.monotonic()
+                tunnel.programs[name].kill()
+                self.assert_reset(lambda case: case.task, began, BOUND)
+                took = self.assert_reset(lambda case: case.server, began, BOUND)
+                note(f"{name}: both ends knew after {took * 1000:.0f} ms")
 
 
 class ComesBack(SystemTest):

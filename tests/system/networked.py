@@ -214,7 +214,8 @@ class Faults:
     def _descriptors_used_up(self):
         """Just when new connections are needed."""
         name = self._random.choice(("broker", "agent", "forwarder"))
-        seconds = min(self._seconds(), 10)
+        # The broker takes who closed and is away for more than 5 s for gone.
+        seconds = min(self._seconds(), 10 if name == "broker" else 3)
 
         def fault():
             program = self._test.program(name)
