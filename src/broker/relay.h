@@ -107,8 +107,7 @@ class Relay {
   // The provider was asked under `channel_id`: it may accept for `limit`, until the opening's time
   // is over.
   void OfferedTo(uint64_t session_id, uint64_t channel_id, Duration limit);
-  // The provider accepted: `who` it is, none under --insecure.
-  // The channel is open.
+  // The provider accepted: `who` it is, none under --insecure. The channel is open.
   void Accept(const AcceptChannel& accept, std::optional<Principal> who,
               std::unique_ptr<rpc::Stream> provider);
   // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
