@@ -91,10 +91,12 @@ bool EventLoop::RunUntil(const std::function<bool()>& done, Duration limit) {
   thread_ = std::this_thread::get_id();
   const MonotonicTime end = MonotonicNow() + limit;
   Timer tick(*this);
+  // What `done` looks at may change without an event of this loop. A turn begins with the timers
+  // and then waits for the next one: this must be set again by then.
+  const std::function<void()> arm = [&tick, &arm] { tick.Start(kRunUntilTick, [&arm] { arm(); }); };
+  arm();
   while (!done()) {
     if (MonotonicNow() >= end) return false;
-    // What `done` looks at may change without an event of this loop.
-    if (!tick.is_set()) tick.Start(kRunUntilTick, [] {});
     uv_run(uv_.get(), UV_RUN_ONCE);
   }
   return true;
