@@ -10,13 +10,11 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
-#include "ntt/proxies/v1/broker.pb.h"
 #include "tunnel/message.h"
 
 namespace culvert::broker {
 namespace {
 
-namespace pb = ntt::proxies::v1;
 using rpc::EnvelopeType;
 using rpc::Kind;
 

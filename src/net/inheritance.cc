@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "net/hand_over.h"
@@ -48,7 +49,8 @@ absl::StatusOr<std::string> OwnPath(const std::string& name) {
     if (IsOwnFile(name)) return Absolute(name);
   } else if (const char* const path = getenv("PATH"); path != nullptr) {
     for (const std::string& folder : std::vector<std::string>(absl::StrSplit(path, ':'))) {
-      if (IsOwnFile(folder + "/" + name)) return Absolute(folder + "/" + name);
+      const std::string file = absl::StrCat(folder, "/", name);
+      if (IsOwnFile(file)) return Absolute(file);
     }
   }
   std::array<char, 4096> target{};

@@ -58,7 +58,7 @@ class NetworkWatch::State {
     if (!fd.ok()) return fd.status();
     fd_ = *std::move(fd);
     poll_.emplace(loop_, [this](unsigned) { HandleReady(); });
-    if (const absl::Status opened = poll_->Open(fd_.get()); !opened.ok()) return opened;
+    CULVERT_RETURN_IF_ERROR(poll_->Open(fd_.get()));
     poll_->Watch(FdPoll::kReadable);
     return absl::OkStatus();
   }

@@ -119,7 +119,10 @@ void ProviderSession::TryNow() {
 
 void ProviderSession::HandleDead(size_t dead, const std::string& why) {
   channels_.SuspendAt(dead, why);
-  if (stream_ != nullptr && broker() == dead) Lose(absl::UnavailableError(why));
+  if (stream_ == nullptr || broker() != dead) return;
+  // It was there until now, and a verdict takes a while: nobody is hurried by the next try.
+  if (is_listening()) away_since_.reset();
+  Lose(absl::UnavailableError(why));
 }
 
 void ProviderSession::OnMessage(Bytes message) {
