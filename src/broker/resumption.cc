@@ -51,7 +51,7 @@ rpc::Frame ResumeRefusal::ToFrame(uint64_t channel_id) const {
   return rpc::FrameOf(response);
 }
 
-ResumeRefusal Denied(tunnel::ErrorCode code, std::string words) {
+ResumeRefusal Denied(tunnel::ErrorCode code, const std::string& words) {
   return {StatusWith(absl::StatusCode::kPermissionDenied, code, words), code};
 }
 
@@ -65,7 +65,7 @@ ResumeRefusal AgentGone() {
 
 ResumeRefusal UserGone() { return OutOfRange("the user's program was taken for gone"); }
 
-ResumeRefusal TryLater(tunnel::ErrorCode code, std::string words, Duration retry_after) {
+ResumeRefusal TryLater(tunnel::ErrorCode code, const std::string& words, Duration retry_after) {
   return {StatusWith(absl::StatusCode::kUnavailable, code, words), code, retry_after};
 }
 

@@ -41,14 +41,14 @@ struct ResumeRefusal {
 };
 
 // The words for people, and for good.
-ResumeRefusal Denied(tunnel::ErrorCode code, std::string words);
+ResumeRefusal Denied(tunnel::ErrorCode code, const std::string& words);
 ResumeRefusal ProviderRestarted();
 // They did not come back when their connection was closed: docs/adr/0011. An agent may have gone to
 // another broker: a consumer that knows of one asks there.
 ResumeRefusal AgentGone();
 ResumeRefusal UserGone();
 // For now.
-ResumeRefusal TryLater(tunnel::ErrorCode code, std::string words, Duration retry_after);
+ResumeRefusal TryLater(tunnel::ErrorCode code, const std::string& words, Duration retry_after);
 // The provider's own word: for good unless it is BUSY.
 ResumeRefusal RefusedByProvider(tunnel::ErrorCode code, std::string words,
                                 uint64_t last_message_id);

@@ -37,7 +37,8 @@ Json MillisOrNull(const std::optional<Duration>& duration) {
 Json ChannelJson(const ChannelStatus& channel) {
   Json round_trip;
   if (channel.round_trip) {
-    round_trip = static_cast<double>(channel.round_trip->count() / 1000) / 1000;
+    const int64_t micros = channel.round_trip->count() / 1'000;
+    round_trip = static_cast<double>(micros) / 1'000.0;
   }
   return {{"id", fmt::format("{:x}", channel.channel_id)},
           {"peer", channel.peer},
