@@ -1,23 +1,14 @@
 #include "broker/connection_table.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <limits>
 #include <optional>
 
+#include "net/connected_sockets.h"
+
 namespace culvert::broker {
-namespace {
-
-std::optional<uint64_t> CookieOf(int fd) {
-  uint64_t cookie = 0;
-  socklen_t size = sizeof(cookie);
-  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
-  return cookie;
-}
-
-}  // namespace
 
 void ConnectionTable::SetLimits(uint64_t per_address, uint64_t limit) {
   limit_per_address_ = per_address;
@@ -25,7 +16,7 @@ void ConnectionTable::SetLimits(uint64_t per_address, uint64_t limit) {
 }
 
 absl::Status ConnectionTable::Admit(const std::string& address, int fd, MonotonicTime now) {
-  const std::optional<uint64_t> cookie = CookieOf(fd);
+  const std::optional<uint64_t> cookie = net::SocketCookie(fd);
   if (!cookie) return absl::UnavailableError("connection is gone");
   if (total_ >= limit_ || by_address_.size() >= sweep_all_at_) SweepAll(now);
   if (total_ >= limit_) {
@@ -50,8 +41,8 @@ bool ConnectionTable::IsDue(std::optional<MonotonicTime>& last_sweep, MonotonicT
 }
 
 void ConnectionTable::Sweep(std::vector<Entry>& entries) {
-  total_ -=
-      std::erase_if(entries, [](const Entry& entry) { return CookieOf(entry.fd) != entry.cookie; });
+  total_ -= std::erase_if(
+      entries, [](const Entry& entry) { return net::SocketCookie(entry.fd) != entry.cookie; });
 }
 
 void ConnectionTable::SweepAll(MonotonicTime now) {

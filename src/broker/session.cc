@@ -98,7 +98,7 @@ absl::Status Session::OfferResume(const Resumption& resume, const OpenChannel& o
 
 absl::Status Session::WriteOffer(rpc::Frame frame) {
   if (stream_ == nullptr) return absl::UnavailableError("agent is going away");
-  if (!HasRoomFor(frame)) {
+  if (!HasRoomFor(frame, kMaxUnreadBytes)) {
     return absl::ResourceExhaustedError("agent does not keep up with openings");
   }
   Write(std::move(frame));
@@ -123,12 +123,12 @@ void Session::Notify(const culvert::v1::Notice& notice) {
   pb::ListenResponse response;
   *response.mutable_notice() = notice;
   rpc::Frame frame = rpc::FrameOf(response);
-  if (HasRoomFor(frame)) Write(std::move(frame));
+  if (HasRoomFor(frame, kMaxUnreadNotices)) Write(std::move(frame));
 }
 
-bool Session::HasRoomFor(const rpc::Frame& frame) {
+bool Session::HasRoomFor(const rpc::Frame& frame, size_t limit) {
   CountTaken();
-  return unread_bytes_ + frame.head.size() <= kMaxUnreadBytes;
+  return unread_bytes_ + frame.head.size() <= limit;
 }
 
 void Session::Write(rpc::Frame frame) {

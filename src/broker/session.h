@@ -54,6 +54,9 @@ class Session final : private rpc::Stream::Delegate {
 
   // What may wait for the provider to read it.
   static constexpr size_t kMaxUnreadBytes = size_t{256} * 1024;
+  // More than this keeps notices back: a consumer that is refused again and again makes them, and
+  // others' offers are to have room. Who misses one hears it from the channel's resume.
+  static constexpr size_t kMaxUnreadNotices = kMaxUnreadBytes / 2;
 
   Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
           std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner);
@@ -95,7 +98,7 @@ class Session final : private rpc::Stream::Delegate {
   void WriteListening();
   absl::Status WriteOffer(rpc::Frame frame);
   void Write(rpc::Frame frame);
-  bool HasRoomFor(const rpc::Frame& frame);
+  bool HasRoomFor(const rpc::Frame& frame, size_t limit);
   void CountTaken();
   void WatchReading();
   void Lose(const absl::Status& why);

@@ -17,13 +17,6 @@
 namespace culvert::net {
 namespace {
 
-std::optional<uint64_t> CookieOf(int fd) {
-  uint64_t cookie = 0;
-  socklen_t size = sizeof(cookie);
-  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
-  return cookie;
-}
-
 std::optional<TcpProgress> ProgressOf(int fd, uint64_t cookie, MonotonicTime now) {
   tcp_info info{};
   socklen_t size = sizeof(info);
@@ -65,7 +58,7 @@ void ConnectedSockets::Scan(const std::vector<Address>& peers) {
     if (*end != '\0') continue;  // "." and ".."
     const int fd = static_cast<int>(number);
     if (!LeadsTo(fd, peers)) continue;
-    const std::optional<uint64_t> cookie = CookieOf(fd);
+    const std::optional<uint64_t> cookie = SocketCookie(fd);
     if (!cookie) continue;
     if (std::find(ignored_.begin(), ignored_.end(), *cookie) == ignored_.end()) {
       known_.push_back({fd, *cookie});
@@ -76,10 +69,17 @@ void ConnectedSockets::Scan(const std::vector<Address>& peers) {
   ignored_ = std::move(still_ignored);
 }
 
+std::optional<uint64_t> SocketCookie(int fd) {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
+  return cookie;
+}
+
 std::vector<TcpProgress> ConnectedSockets::Look(const std::vector<Address>& peers,
                                                 MonotonicTime now) {
   const bool changed = known_.empty() || std::any_of(known_.begin(), known_.end(), [](Known known) {
-                         return CookieOf(known.fd) != known.cookie;
+                         return SocketCookie(known.fd) != known.cookie;
                        });
   if (changed && now - scanned_ >= kScanInterval) {
     scanned_ = now;
@@ -87,7 +87,7 @@ std::vector<TcpProgress> ConnectedSockets::Look(const std::vector<Address>& peer
   }
   std::vector<TcpProgress> found;
   for (const Known& known : known_) {
-    if (CookieOf(known.fd) != known.cookie || !LeadsTo(known.fd, peers)) continue;
+    if (SocketCookie(known.fd) != known.cookie || !LeadsTo(known.fd, peers)) continue;
     if (auto progress = ProgressOf(known.fd, known.cookie, now)) found.push_back(*progress);
   }
   return found;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -10,12 +11,15 @@
 
 namespace culvert::net {
 
+// SO_COOKIE: tells sockets apart, also when a descriptor is used again. None for what is no socket.
+std::optional<uint64_t> SocketCookie(int fd);
+
 // What the kernel knows of one connection.
 struct TcpProgress {
   // After 1.4 s where a round trip is short: the kernel waits twice as long each time.
   static constexpr unsigned kStalledAfter = 3;
 
-  uint64_t cookie = 0;  // tells sockets apart, also when a descriptor is used again
+  uint64_t cookie = 0;  // SocketCookie
   Address local;
   // When something came from the peer last: an acknowledgement of ours, data of its own.
   MonotonicTime last_ack{};
