@@ -133,6 +133,17 @@ def network_cut(lane, side, seconds):
     return time.monotonic()
 
 
+def one_way(direction):
+    """Packets are lost one way only."""
+    def lose(lane, side, seconds):
+        lane.links[side].cut(direction)
+        time.sleep(seconds)
+        lane.links[side].mend(direction)
+        return time.monotonic()
+
+    return lose
+
+
 def link_down(lane, side, seconds):
     """The interface of the forwarder's or the agent's machine goes down, and up again."""
     lane.links[side].down()
@@ -170,8 +181,9 @@ def accepting(lane, moments):
     moments.append(time.monotonic())
 
 
-KINDS = {"network cut": network_cut, "link down": link_down, "new address": new_address,
-         "broker killed": broker_killed}
+KINDS = {"network cut": network_cut, "nothing to the broker": one_way("a2b"),
+         "nothing from the broker": one_way("b2a"), "link down": link_down,
+         "new address": new_address, "broker killed": broker_killed}
 
 
 def away(source, longest):
