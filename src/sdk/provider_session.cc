@@ -44,10 +44,15 @@ void SetOpening(ClientCore& core, const Provider::Options& options, uint64_t inc
   for (const auto& [name, factory] : options.services) request.add_services(name);
 }
 
+// What gRPC makes of an answer that is HTTP's and none of gRPC: a proxy's, that is set up wrongly.
+constexpr std::string_view kAnswerOfHttp = "Received http2 header with status";
+
 // A broker that answers so does not take the session up again, today or ever; it may make another.
-bool RefusesSession(const absl::Status& why) {
+// One that seals tickets has the call: then UNIMPLEMENTED is a proxy's word too.
+bool RefusesSession(const absl::Status& why, const std::string& ticket) {
+  if (MessageOf(why).find(kAnswerOfHttp) != std::string_view::npos) return false;
   return absl::IsPermissionDenied(why) || absl::IsOutOfRange(why) || absl::IsNotFound(why) ||
-         absl::IsInvalidArgument(why) || absl::IsUnimplemented(why);
+         absl::IsInvalidArgument(why) || (absl::IsUnimplemented(why) && ticket.empty());
 }
 
 }  // namespace
@@ -177,7 +182,8 @@ void ProviderSession::Lose(const absl::Status& why) {
   timer_.Cancel();
   channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
   if (state_ == State::kDrained) return;
-  const bool refused = state_ == State::kConnecting && registration_ && RefusesSession(why);
+  const bool refused =
+      state_ == State::kConnecting && registration_ && RefusesSession(why, registration_->ticket);
   if (refused || absl::IsAborted(why)) Forget();
   WaitAndConnect(why.ok() ? absl::UnavailableError("broker ended the registration") : why);
   FollowDrain();
