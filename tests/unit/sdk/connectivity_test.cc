@@ -63,7 +63,7 @@ TEST_CASE("Connectivity tells those who are there, whoever comes and goes meanwh
 }
 
 TEST_CASE("Connectivity has any number of subscriptions come and go", "[connectivity]") {
-  constexpr size_t kMany = 50'000;
+  constexpr size_t kMany = 100'000;
   Told told;
   size_t heard = 0;
   std::vector<std::unique_ptr<Subscription>> all;
