@@ -76,15 +76,19 @@ std::optional<uint64_t> SocketCookie(int fd) {
   return cookie;
 }
 
+void ConnectedSockets::ScanNow(const std::vector<Address>& peers, MonotonicTime now) {
+  Scan(peers);
+  next_scan_ = now + scan_interval_;
+  scan_interval_ =
+      known_.empty() ? std::min(2 * scan_interval_, Duration(kMaxScanInterval)) : kScanInterval;
+}
+
 std::vector<TcpProgress> ConnectedSockets::Look(const std::vector<Address>& peers,
                                                 MonotonicTime now) {
   const bool changed = known_.empty() || std::any_of(known_.begin(), known_.end(), [](Known known) {
                          return SocketCookie(known.fd) != known.cookie;
                        });
-  if (changed && now - scanned_ >= kScanInterval) {
-    scanned_ = now;
-    Scan(peers);
-  }
+  if (changed && now >= next_scan_) ScanNow(peers, now);
   std::vector<TcpProgress> found;
   for (const Known& known : known_) {
     if (SocketCookie(known.fd) != known.cookie || !LeadsTo(known.fd, peers)) continue;
@@ -94,8 +98,9 @@ std::vector<TcpProgress> ConnectedSockets::Look(const std::vector<Address>& peer
 }
 
 void ConnectedSockets::IgnorePresent(const std::vector<Address>& peers, MonotonicTime now) {
-  scanned_ = now;
   Scan(peers);
+  scan_interval_ = kScanInterval;
+  next_scan_ = now + scan_interval_;
   for (const Known& known : known_) ignored_.push_back(known.cookie);
   known_.clear();
 }

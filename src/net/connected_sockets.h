@@ -43,19 +43,26 @@ class ConnectedSockets {
   // What there is now is not counted any more: it belongs to a connection that was given up.
   void IgnorePresent(const std::vector<Address>& peers, MonotonicTime now);
 
-  // Looking at every descriptor is not for every turn.
+  // One has come about: the next Look looks for it, if it knows none.
+  void Expect() { next_scan_ = {}; }
+
+  // Looking at every descriptor is not for every turn: at first this often, and as long as nothing
+  // is found ever more rarely. IgnorePresent begins anew.
   static constexpr Duration kScanInterval = std::chrono::milliseconds(250);
+  static constexpr Duration kMaxScanInterval = std::chrono::seconds(4);
 
  private:
   struct Known {
     int fd;
     uint64_t cookie;
   };
+  void ScanNow(const std::vector<Address>& peers, MonotonicTime now);
   void Scan(const std::vector<Address>& peers);
 
   std::vector<Known> known_;
   std::vector<uint64_t> ignored_;  // cookies of sockets that are still open
-  MonotonicTime scanned_{};
+  MonotonicTime next_scan_{};
+  Duration scan_interval_ = kScanInterval;
 };
 
 // Whether an interface of this machine has that address.

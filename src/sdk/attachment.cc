@@ -29,14 +29,19 @@ std::string_view StateName(Attachment::State state) {
   return "unknown";
 }
 
+bool HasRefused(const absl::Status& why) {
+  return !absl::IsUnavailable(why) && !absl::IsCancelled(why) && !absl::IsDeadlineExceeded(why);
+}
+
 }  // namespace
 
 Attachment::Attachment(net::EventLoop& loop, BrokerList& brokers, Connectivity& connectivity,
-                       const ClientOptions& options, Process process)
+                       const ClientOptions& options, Process process, Duration answer_time)
     : brokers_(brokers),
       connectivity_(connectivity),
       options_(options),
       process_(std::move(process)),
+      answer_time_(answer_time),
       incarnation_(crypto::RandomUint64()),
       loop_(loop),
       timer_(loop),
@@ -100,7 +105,7 @@ void Attachment::Connect() {
   hello.set_incarnation(incarnation_);
   stream_->Write(rpc::FrameOf(request));
   stream_->Read();
-  timer_.Start(kAnswerTime,
+  timer_.Start(answer_time_,
                [this] { Lose(absl::DeadlineExceededError("broker does not answer")); });
 }
 
@@ -140,16 +145,20 @@ void Attachment::Lose(const absl::Status& why) {
   const MonotonicTime now = loop_.Now();
   if (!away_since_) away_since_ = now;
   SetState(State::kWaiting);
-  const bool reachable = !absl::IsUnavailable(why) && !absl::IsCancelled(why);
-  const Duration wait =
-      reachable ? kUnservedWait : connectivity_.RetryWaitAfter(broker_, now - *away_since_);
-  not_before_ = reachable ? now + kShortestWait : now;
+  const Duration wait = WaitAfter(why, now - *away_since_);
+  not_before_ = HasRefused(why) ? now + kShortestWait : now;
   // A broker that does not serve it is as good as any.
   if (!absl::IsUnimplemented(why)) {
     CULVERT_LOG(kDebug, "control stream: next try in {:.2f} s: {}", ToSeconds(wait),
                 Printable(MessageOf(ExplainStreamEnd(why, brokers_.AddressForAttempt(broker_)))));
   }
   timer_.Start(wait, [this] { Connect(); });
+}
+
+Duration Attachment::WaitAfter(const absl::Status& why, Duration away) {
+  if (absl::IsUnimplemented(why)) return kUnservedWait;
+  if (!HasRefused(why)) return connectivity_.RetryWaitAfter(broker_, away);
+  return std::clamp(away / 4, Duration(kShortestWait), Duration(kUnservedWait));
 }
 
 void Attachment::TryNow() {
@@ -173,7 +182,7 @@ void Attachment::HandleNotice(const pb::Notice& notice) {
   };
   if (notice.has_drain()) {
     tell([&](const User::Callbacks& user) {
-      if (user.on_drain) user.on_drain(broker_, notice.drain());
+      if (user.on_drain) user.on_drain(broker_, connection_, notice.drain());
     });
     HandleDrain();
   } else if (notice.has_cut()) {

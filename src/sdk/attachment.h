@@ -40,8 +40,9 @@ class Attachment final : private rpc::Stream::Delegate {
   static constexpr Duration kAnswerTime = std::chrono::seconds(10);
   // From the last user's end to the stream's: a forwarder's connections come and go.
   static constexpr Duration kKeepTime = std::chrono::seconds(30);
-  // A broker that does not serve it, or not to us, is asked again this late, and whatever happens
-  // not before kShortestWait.
+  // A broker that does not serve it is asked again this late; one that does not want us after a
+  // quarter of the time since it had us last, up to that; neither before kShortestWait, whatever
+  // happens. One that is slow, or cannot be reached, is tried like any other.
   static constexpr Duration kUnservedWait = std::chrono::minutes(10);
   static constexpr Duration kShortestWait = std::chrono::seconds(10);
   // A broker that has stopped is tried again after this, or when it can be reached again.
@@ -50,15 +51,18 @@ class Attachment final : private rpc::Stream::Delegate {
   static constexpr Duration kMaxHold = std::chrono::minutes(1);
 
   Attachment(net::EventLoop& loop, BrokerList& brokers, Connectivity& connectivity,
-             const ClientOptions& options, Process process);
+             const ClientOptions& options, Process process, Duration answer_time = kAnswerTime);
   ~Attachment();
 
   // Somebody with channels, or who opens one. Destroy = needs it no more.
   class User {
    public:
     struct Callbacks {
-      // The broker goes away: move, to one of the others that it names or to what is in its place.
-      std::function<void(size_t broker, const culvert::v1::Notice::Drain&)> on_drain;
+      // The broker goes away at the other end of connection `connection` to it
+      // (rpc::Connection::generation): move, to one of the others that it names or to what is in
+      // its place.
+      std::function<void(size_t broker, uint64_t connection, const culvert::v1::Notice::Drain&)>
+          on_drain;
       // The broker has ended this channel for good.
       std::function<void(uint64_t channel_id, const absl::Status& why)> on_cut;
     };
@@ -82,6 +86,7 @@ class Attachment final : private rpc::Stream::Delegate {
   void HandleUsers();
   void Connect();
   void Lose(const absl::Status& why);
+  Duration WaitAfter(const absl::Status& why, Duration away);
   void TryNow();
   void HandleDead(size_t broker);
   void SendPing();
@@ -98,6 +103,7 @@ class Attachment final : private rpc::Stream::Delegate {
   Connectivity& connectivity_;
   const ClientOptions& options_;
   const Process process_;
+  const Duration answer_time_;
   const uint64_t incarnation_;
   std::list<User*> users_;
   State state_ = State::kOff;

@@ -31,7 +31,7 @@ void BrokerLink::SetWaiting(bool waiting) {
 
 void BrokerLink::UpdateProbe() {
   const bool slow =
-      connecting_since_ && MonotonicNow() - *connecting_since_ >= BrokerLink::kConnectTime;
+      connecting_since_ && MonotonicNow() - *connecting_since_ >= ConnectTime(probe_.usual());
   probe_.SetWanted(waiting_ || slow || health_.state() == LinkHealth::State::kSuspected);
 }
 
@@ -43,6 +43,12 @@ void BrokerLink::AddPing(const SendPing* send) {
 void BrokerLink::Suspect() {
   health_.PingSoon();
   CheckBy(loop_.Now());
+}
+
+bool BrokerLink::Ask(uint64_t generation) {
+  if (!is_connected() || generation != connection_.generation() || pings_.empty()) return false;
+  Suspect();
+  return true;
 }
 
 void BrokerLink::Leave(uint64_t generation) {
@@ -68,7 +74,7 @@ void BrokerLink::Check() {
   const MonotonicTime now = MonotonicNow();
   const State state = connection_.state();
   if (state == State::kReady) {
-    connecting_since_.reset();
+    if (std::exchange(connecting_since_, std::nullopt)) sockets_.Expect();
     CheckReady(now);
   } else {
     health_.Reset(now);
@@ -116,6 +122,7 @@ LinkHealth::Evidence BrokerLink::Look(MonotonicTime now) {
     evidence.tcp->last_data = std::max(evidence.tcp->last_data, one.last_data);
     evidence.tcp->round_trip = std::max(evidence.tcp->round_trip, one.round_trip);
   }
+  if (evidence.tcp) probe_.NoteRoundTrip(evidence.tcp->round_trip);
   return evidence;
 }
 
@@ -152,7 +159,7 @@ bool BrokerLink::HasLostItsAddress() {
 void BrokerLink::HandleProbe(const BrokerProbe::Success& success) {
   switch (connection_.state()) {
     case State::kReady:
-      health_.OnProbeConnected(success.begun, success.took, success.was_away);
+      health_.OnProbeConnected({success.begun, success.took, success.was_away, success.usual});
       Check();
       break;
     case State::kConnecting:
@@ -167,27 +174,27 @@ void BrokerLink::HandleProbe(const BrokerProbe::Success& success) {
   if (success.was_away) owner_.OnReachable();
 }
 
-// It began before the broker could be reached, or with an address that does not answer.
 void BrokerLink::HandleProbeWhileConnecting(const BrokerProbe::Success& success) {
-  if (!IsConnectStuck(success)) return;
+  if (!IsConnectStuck(LookAtConnect(success))) return;
   connecting_since_.reset();
   Renew(success.address);
   owner_.OnDead(*this, "it can be reached, but not by the connection that was under way");
   UpdateProbe();
 }
 
-bool BrokerLink::IsConnectStuck(const BrokerProbe::Success& success) {
+ConnectUnderWay BrokerLink::LookAtConnect(const BrokerProbe::Success& success) {
   const MonotonicTime now = MonotonicNow();
-  if (now - connection_.since() < kConnectTime) return false;
-  if (!success.was_away && (!connecting_since_ || now - *connecting_since_ < kConnectTime)) {
-    return false;
+  ConnectUnderWay connect{.age = now - connection_.since(),
+                          .waited = std::nullopt,
+                          .was_away = success.was_away,
+                          .usual = success.usual,
+                          .sockets = {}};
+  if (connecting_since_) connect.waited = now - *connecting_since_;
+  for (const net::TcpProgress& socket : sockets_.Look(probe_.Addresses(), now)) {
+    connect.sockets.push_back(
+        {now - std::max(socket.last_ack, socket.last_data), socket.unacknowledged});
   }
-  const auto sockets = sockets_.Look(probe_.Addresses(), now);
-  return std::none_of(sockets.begin(), sockets.end(), [&](const net::TcpProgress& socket) {
-    // TLS is under way, or the broker has taken the connection and is slow.
-    const bool heard = now - std::max(socket.last_ack, socket.last_data) < kHandshakeQuiet;
-    return heard || (!socket.unacknowledged && !success.was_away);
-  });
+  return connect;
 }
 
 void BrokerLink::Renew(const std::string& address) {

@@ -31,11 +31,6 @@ class BrokerLink {
   };
   using SendPing = std::function<void()>;
 
-  // A connection that has not come about for this long, while the broker takes others, is stuck.
-  static constexpr Duration kConnectTime = std::chrono::milliseconds(300);
-  // A handshake that heard nothing for this long does not hold up another attempt.
-  static constexpr Duration kHandshakeQuiet = std::chrono::seconds(1);
-
   BrokerLink(net::EventLoop& loop, rpc::Connection& connection, Owner& owner);
   ~BrokerLink();
   BrokerLink(const BrokerLink&) = delete;
@@ -47,6 +42,8 @@ class BrokerLink {
   bool is_connected() const { return connection_.state() == rpc::Connection::State::kReady; }
   // Something that should have been answered was not.
   void Suspect();
+  // Likewise, if this is the connection that is watched and its broker can be asked.
+  bool Ask(uint64_t generation);
   // What starts from now on uses another connection than this one; nothing if that is so already.
   void Leave(uint64_t generation);
   // `send` must stay until it is removed.
@@ -61,7 +58,7 @@ class BrokerLink {
   void CheckConnecting(rpc::Connection::State state, MonotonicTime now);
   void HandleProbe(const BrokerProbe::Success& success);
   void HandleProbeWhileConnecting(const BrokerProbe::Success& success);
-  bool IsConnectStuck(const BrokerProbe::Success& success);
+  ConnectUnderWay LookAtConnect(const BrokerProbe::Success& success);
   bool HasLostItsAddress();
   LinkHealth::Evidence Look(MonotonicTime now);
   void Renew(const std::string& address);

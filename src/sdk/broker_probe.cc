@@ -10,9 +10,6 @@ namespace {
 
 // A name that cannot be resolved, or whose addresses do not answer, is asked for again this often.
 constexpr Duration kResolveAgain = std::chrono::seconds(5);
-// A connect that takes longer has been away: no network worth the name needs that for a SYN.
-constexpr Duration kSlow = std::chrono::milliseconds(200);
-
 }  // namespace
 
 BrokerProbe::BrokerProbe(net::EventLoop& loop, const std::string& address,
@@ -76,16 +73,17 @@ void BrokerProbe::Begin() {
 void BrokerProbe::HandleDone(std::list<Attempt>::iterator attempt,
                              absl::StatusOr<std::unique_ptr<net::TcpStream>> result) {
   const MonotonicTime now = MonotonicNow();
-  Success success{attempt->begun, now - attempt->begun, {}, failed_};
-  success.was_away |= success.took > kSlow;
-  success.was_away |= now - attempts_.front().begun > kSlow;
   if (!result.ok()) {
     attempts_.erase(attempt);
     failed_ = true;
     after_success_ = Duration::zero();
     return;
   }
-  success.address = (*result)->PeerName();
+  const Duration took = now - attempt->begun;
+  const bool held_up = now - attempts_.front().begun > times_.limit();
+  const Success success{attempt->begun, took, (*result)->PeerName(), failed_ || held_up,
+                        times_.usual().value_or(took)};
+  times_.Note(took);
   attempts_.erase(attempts_.begin(), std::next(attempt));  // what began before says nothing new
   failed_ = false;
   away_since_ = loop_.Now();

@@ -15,6 +15,7 @@
 #include "net/event_loop.h"
 #include "net/resolver.h"
 #include "net/timer.h"
+#include "sdk/connect_times.h"
 
 namespace culvert {
 
@@ -27,8 +28,9 @@ class BrokerProbe {
     MonotonicTime begun;
     Duration took;
     std::string address;  // "192.0.2.1:7400"
-    // Connects that began earlier failed, or have not come through.
+    // It took longer than usual, or connects that began earlier failed or have not come through.
     bool was_away;
+    Duration usual;  // ConnectTimes; `took` if nothing was known before
   };
 
   static constexpr Duration kInterval = std::chrono::milliseconds(250);
@@ -46,6 +48,10 @@ class BrokerProbe {
   void SetWanted(bool wanted);
   // One connect now, if it is wanted.
   void ProbeNow();
+  // Of a connection to it that is in use.
+  void NoteRoundTrip(Duration round_trip) { times_.NoteRoundTrip(round_trip); }
+  // What a connect usually takes; 0 if not known.
+  Duration usual() const { return times_.usual().value_or(Duration::zero()); }
   // The broker's, as far as they are known; asks for them when there are none, or none answers.
   const std::vector<net::Address>& Addresses();
   bool is_name() const { return is_name_; }
@@ -74,8 +80,9 @@ class BrokerProbe {
   std::optional<net::Resolution> resolution_;
   bool wanted_ = false;
   MonotonicTime away_since_{};
-  bool failed_ = false;          // since the last success
-  Duration after_success_{0};    // the interval, while they succeed
+  bool failed_ = false;        // since the last success
+  Duration after_success_{0};  // the interval, while they succeed
+  ConnectTimes times_;
   std::list<Attempt> attempts_;  // in the order in which they began
   net::Timer timer_;
   absl::InsecureBitGen random_;

@@ -16,7 +16,9 @@ constexpr Duration kUnwanted = std::chrono::milliseconds(75);
 }  // namespace
 
 Connectivity::Connectivity(net::EventLoop& loop, BrokerList& brokers)
-    : tell_(loop, [this] { Tell(); }), network_(loop, [this] { HandleNetworkChange(); }) {
+    : next_to_tell_(subscriptions_.end()),
+      tell_(loop, [this] { Tell(); }),
+      network_(loop, [this] { HandleNetworkChange(); }) {
   for (size_t i = 0; i < brokers.size(); ++i) {
     links_.push_back(std::make_unique<BrokerLink>(loop, brokers.ForAttempt(i),
                                                   static_cast<BrokerLink::Owner&>(*this)));
@@ -28,14 +30,15 @@ Connectivity::~Connectivity() = default;
 // --- who listens ---
 
 Connectivity::Subscription::Subscription(Connectivity& owner, Callbacks callbacks)
-    : owner_(owner), callbacks_(std::move(callbacks)) {
-  owner_.subscriptions_.push_back(this);
-}
+    : owner_(owner),
+      callbacks_(std::move(callbacks)),
+      made_at_(owner.told_),
+      at_(owner.subscriptions_.insert(owner.subscriptions_.end(), this)) {}
 
 Connectivity::Subscription::~Subscription() {
   SetWaiting(false);
-  owner_.subscriptions_.remove(this);
-  owner_.to_tell_.remove(this);
+  if (owner_.next_to_tell_ == at_) ++owner_.next_to_tell_;
+  owner_.subscriptions_.erase(at_);
 }
 
 void Connectivity::Subscription::SetWaiting(bool waiting) {
@@ -83,10 +86,11 @@ void Connectivity::Tell() {
 }
 
 void Connectivity::TellAll(const Event& event) {
-  to_tell_ = subscriptions_;
-  while (!to_tell_.empty()) {
-    const Subscription::Callbacks& callbacks = to_tell_.front()->callbacks_;
-    to_tell_.pop_front();
+  ++told_;
+  next_to_tell_ = subscriptions_.begin();
+  // Those that are made meanwhile, at the end of the list, know already.
+  while (next_to_tell_ != subscriptions_.end() && (*next_to_tell_)->made_at_ < told_) {
+    const Subscription::Callbacks& callbacks = (*next_to_tell_++)->callbacks_;
     // Copies: the callback may destroy the subscription.
     if (event.dead != nullptr) {
       if (const auto on_dead = callbacks.on_dead) on_dead(IndexOf(event.dead), event.why);
@@ -94,6 +98,7 @@ void Connectivity::TellAll(const Event& event) {
       if (const auto on_try_now = callbacks.on_try_now) on_try_now();
     }
   }
+  next_to_tell_ = subscriptions_.end();
 }
 
 size_t Connectivity::IndexOf(const BrokerLink* link) const {

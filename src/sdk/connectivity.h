@@ -49,6 +49,8 @@ class Connectivity final : private BrokerLink::Owner {
     friend class Connectivity;
     Connectivity& owner_;
     const Callbacks callbacks_;
+    const uint64_t made_at_;  // events told before
+    std::list<Subscription*>::iterator at_;
     bool waiting_ = false;
   };
 
@@ -71,6 +73,13 @@ class Connectivity final : private BrokerLink::Owner {
   // Something was sent by way of this broker and not confirmed in time: it is asked at once. Cheap.
   void Suspect(size_t broker) { links_[broker % links_.size()]->Suspect(); }
 
+  // Likewise for something that waits for an answer on connection `generation`: on_dead follows if
+  // the broker is not heard. False, and nothing, if that is not known, because another connection
+  // is in its place or nobody has a stream that answers pings.
+  bool Ask(size_t broker, uint64_t generation) {
+    return links_[broker % links_.size()]->Ask(generation);
+  }
+
   // The broker at the other end of this connection (rpc::Connection::generation) is about to stop:
   // what starts from now on is for the one in its place. What runs over it goes on.
   void Leave(size_t broker, uint64_t generation) {
@@ -83,6 +92,9 @@ class Connectivity final : private BrokerLink::Owner {
   // After a try at this broker that failed. One that can be reached does not want us: not as fast.
   Duration RetryWaitAfter(size_t broker, Duration away);
 
+  // The kernel says so, or whoever knows it otherwise.
+  void HandleNetworkChange();
+
  private:
   struct Event {
     const BrokerLink* dead = nullptr;  // or a try is worth it
@@ -90,16 +102,17 @@ class Connectivity final : private BrokerLink::Owner {
   };
   void OnReachable() override;
   void OnDead(BrokerLink& link, const std::string& why) override;
-  void HandleNetworkChange();
   void UpdateWaiting(bool waiting);
   void Tell();
   void TellAll(const Event& event);
   size_t IndexOf(const BrokerLink* link) const;
 
-  std::list<Subscription*> subscriptions_;
-  std::list<Subscription*> to_tell_;  // of the event that is being told
-  size_t waiting_ = 0;                // subscriptions
-  std::vector<Event> events_;         // to tell in the next turn
+  std::list<Subscription*> subscriptions_;  // the oldest first
+  std::list<Subscription*>::iterator
+      next_to_tell_;           // of the event that is being told; the end: none
+  uint64_t told_ = 0;          // events, with the one that is being told
+  size_t waiting_ = 0;         // subscriptions
+  std::vector<Event> events_;  // to tell in the next turn
   net::Deferred tell_;
   std::vector<std::unique_ptr<BrokerLink>> links_;
   net::NetworkWatch network_;

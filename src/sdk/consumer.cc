@@ -78,7 +78,11 @@ class Consumer::Impl final : private ConsumerCall::Owner {
     attached_.emplace(
         core_.attachment(),
         Attachment::User::Callbacks{
-            .on_drain = nullptr,
+            .on_drain =
+                [this](size_t broker, uint64_t connection,
+                       const culvert::v1::Notice::Drain& drain) {
+                  for (const auto& [call, owned] : calls_) call->Drain(broker, connection, drain);
+                },
             .on_cut = [this](uint64_t id, const absl::Status& why) { NoteCut(id, why); },
         });
   }

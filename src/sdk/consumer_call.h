@@ -52,6 +52,11 @@ class ConsumerCall final : private rpc::Stream::Delegate,
     if (resume_) resume_->Cut(why);
   }
 
+  // A broker is about to stop: ConsumerResume::HandleDrain.
+  void Drain(size_t broker, uint64_t connection, const culvert::v1::Notice::Drain& drain) {
+    if (resume_) resume_->HandleDrain(broker, connection, drain);
+  }
+
   // None unless the channel is open.
   std::optional<ChannelStatus> Status() const;
 

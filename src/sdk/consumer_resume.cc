@@ -18,11 +18,16 @@ namespace pb = ntt::proxies::v1;
 
 // No longer than this at a broker's word.
 constexpr Duration kMostRetryAfter = std::chrono::seconds(60);
-// A try that is younger goes on when another one seems worth it.
-constexpr Duration kYoungTry = std::chrono::seconds(1);
 
 Duration Agreed(Duration own, uint32_t seconds) {
   return std::min<Duration>(own, std::chrono::seconds(seconds));
+}
+
+// One that a newer broker knows is a code all the same.
+ErrorCode CodeOf(const pb::ConnectResponse::ChannelOpenError& error) {
+  const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
+  const bool unknown = code == ErrorCode::kUnspecified && error.code() != 0;
+  return unknown ? ErrorCode::kInternal : code;
 }
 
 }  // namespace
@@ -69,7 +74,7 @@ void ConsumerResume::OnPathLost(const absl::Status& why) {
   }
   lost_at_ = MonotonicNow();
   last_failure_ = why;
-  refused_ = 0;
+  asked_.emplace(core_.brokers().size());
   place_.emplace(core_.suspended(), [this] {
     GiveUp(ErrorCode::kLimit, "memory is needed for channels that have a path");
   });
@@ -169,32 +174,35 @@ absl::Status ConsumerResume::FailureOf(const absl::Status& status) const {
 
 void ConsumerResume::HandleRefusal(const absl::Status& status) {
   const absl::Status why = FailureOf(status);
-  const ErrorCode code =
-      error_ ? ErrorCodeFromNumber(static_cast<uint32_t>(error_->code())) : ErrorCode::kUnspecified;
+  const ErrorCode code = error_ ? CodeOf(*error_) : ErrorCode::kUnspecified;
   const uint64_t last_id = error_ ? error_->last_message_id() : 0;
   const Duration retry_after =
       std::chrono::milliseconds(error_ ? error_->retry_after_ms() : uint32_t{0});
   const ResumeVerdict verdict = JudgeResume(code, status.code());
-  refused_ = verdict == ResumeVerdict::kRefused ? refused_ + 1 : 0;
-  // The broker that made the ticket knows best; where a provider is registered, each knows for
-  // itself only.
-  const bool by_own = broker_index(broker_) == broker_index(path_broker_) &&
-                      status.code() != absl::StatusCode::kNotFound;
   if (verdict == ResumeVerdict::kEnded) {
     StopTrying();
     driver_.OnPeerEnded(code, last_id);
-  } else if (verdict == ResumeVerdict::kFinal || (verdict == ResumeVerdict::kRefused && by_own) ||
-             refused_ >= core_.brokers().size()) {
-    const ErrorCode known = code == ErrorCode::kUnspecified ? ErrorCodeOf(why) : code;
-    GiveUp(known, fmt::format("not resumed: {}", MessageOf(why)));
+  } else if (verdict == ResumeVerdict::kFinal ||
+             (verdict == ResumeVerdict::kRefused && IsRefusedByAll(status.code()))) {
+    GiveUp(code, fmt::format("not resumed: {}", MessageOf(why)));
   } else {
+    if (verdict == ResumeVerdict::kRetry && error_) asked_->NoteAnswered(broker_index(broker_));
     HandleFailedTry(why, retry_after);
   }
+}
+
+// The broker that made the ticket knows best; where a provider is registered, each knows for itself
+// only.
+bool ConsumerResume::IsRefusedByAll(absl::StatusCode status) {
+  asked_->NoteRefused(broker_index(broker_));
+  const bool by_own = broker_index(broker_) == broker_index(path_broker_);
+  return (by_own && status != absl::StatusCode::kNotFound) || !asked_->IsAnyLeft(MonotonicNow());
 }
 
 void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_after) {
   stream_.reset();
   last_failure_ = why;
+  if (!error_) asked_->NoteUnreachable(broker_index(broker_), MonotonicNow());
   // Without a code of the tunnel's it is gRPC's own.
   if (why == absl::UnavailableError(why.message())) {
     core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(broker_), MonotonicNow());
@@ -233,58 +241,6 @@ void ConsumerResume::GiveUp(ErrorCode code, const std::string& message) {
       driver_.is_securing() && (code == ErrorCode::kOutOfRange ||
                                 code == ErrorCode::kUnknownChannel || code == ErrorCode::kOffline);
   driver_.GiveUp(fresh ? ErrorCode::kPathLost : code, message);
-}
-
-// --- what the network, and the broker, say meanwhile ---
-
-void ConsumerResume::TryNow() {
-  const MonotonicTime now = MonotonicNow();
-  if (!place_ || now < not_before_ || (stream_ != nullptr && now - tried_at_ < kYoungTry)) return;
-  Try();
-}
-
-void ConsumerResume::HandleDead(size_t broker, const std::string& why) {
-  if (!place_) {
-    if (broker_index(path_broker_) == broker) driver_.Suspend(absl::UnavailableError(why));
-  } else if (stream_ != nullptr && broker_index(broker_) == broker) {
-    // On a connection of its own the same broker may well answer.
-    stream_.reset();
-    last_failure_ = absl::UnavailableError(why);
-    TryAfter(core_.connectivity().RetryWait(MonotonicNow() - lost_at_));
-  }
-}
-
-void ConsumerResume::OnControlMessage(const Bytes& message) {
-  pb::ConnectResponse response;
-  if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) return;
-  if (response.has_notice()) HandleNotice(response.notice());
-}
-
-void ConsumerResume::HandleNotice(const culvert::v1::Notice& notice) {
-  if (notice.has_cut() && notice.cut().channel_id() == driver_.channel().id()) {
-    Cut(ErrorStatus(ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())),
-                    notice.cut().message()));
-  } else if (notice.has_drain() && !place_) {
-    HandleDrain(notice.drain());
-  }
-}
-
-// To another broker at a time of its own, so that not all channels come there at once. If there is
-// none, at once: the sooner all have left, the sooner there is another one in this one's place. A
-// legacy provider does better to stay until the broker goes.
-void ConsumerResume::HandleDrain(const culvert::v1::Notice::Drain& drain) {
-  if (!can_resume() || driver_.channel().legacy() || move_.is_set()) return;
-  const bool others = core_.brokers().size() > 1;
-  const Duration within = std::chrono::milliseconds(drain.deadline_ms()) / 2;
-  const Duration wait(absl::Uniform<Duration::rep>(absl::InsecureBitGen(), 0, within.count() + 1));
-  move_.Start(others ? wait : Duration::zero(),
-              [this, next = core_.brokers().NextOf(path_broker_, drain.brokers())] { Move(next); });
-}
-
-void ConsumerResume::Move(size_t next) {
-  core_.connectivity().Leave(path_broker_, connection_);
-  broker_ = next;
-  driver_.Suspend(absl::UnavailableError("the broker is about to stop"));
 }
 
 }  // namespace culvert

@@ -12,6 +12,7 @@
 #include "ntt/proxies/v1/broker.pb.h"
 #include "rpc/stream.h"
 #include "rpc/stream_path.h"
+#include "sdk/asked_brokers.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
 #include "sdk/suspended_channels.h"
@@ -19,8 +20,8 @@
 namespace culvert {
 
 // Confined to the loop; lives beside the driver, from the opening on. Knows what a resume has to
-// present, and tries until there is a path, or an answer that is final, or the time is over; then
-// it gives the driver up.
+// present, and tries until there is a path, or an answer that is final, or no broker is left that
+// might have the channel (AskedBrokers), or the time is over; then it gives the driver up.
 class ConsumerResume final : private rpc::Stream::Delegate,
                              private rpc::StreamPath::ControlListener {
  public:
@@ -48,6 +49,9 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   void OnPathLost(const absl::Status& why);
   // The broker has ended the channel for good.
   void Cut(const absl::Status& why);
+  // What runs over connection `connection` (rpc::Connection::generation) to this broker, or over an
+  // earlier one, should move. Said once or more.
+  void HandleDrain(size_t broker, uint64_t connection, const culvert::v1::Notice::Drain& drain);
   // The driver is done: nothing more happens.
   void Stop();
 
@@ -62,6 +66,7 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   void HandleDead(size_t broker, const std::string& why);
   void HandleResumed(const ntt::proxies::v1::ConnectResponse::ResumeResponse& resumed);
   void HandleRefusal(const absl::Status& status);
+  bool IsRefusedByAll(absl::StatusCode status);
   void HandleFailedTry(const absl::Status& why, Duration retry_after);
   void HandleNotice(const culvert::v1::Notice& notice);
   void HandleDrain(const culvert::v1::Notice::Drain& drain);
@@ -82,11 +87,11 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   const Duration timeout_;  // zero: the two ends have not agreed to resume
   ChannelDriver& driver_;
   std::string ticket_;
-  uint32_t attempt_;     // of the path, or the last try
-  size_t path_broker_;   // that carries the path, or did
-  uint64_t connection_;  // its generation, of the path or the last try
-  size_t broker_;        // to try
-  size_t refused_ = 0;   // brokers in a row that will not have it
+  uint32_t attempt_;                   // of the path, or the last try
+  size_t path_broker_;                 // that carries the path, or did
+  uint64_t connection_;                // its generation, of the path or the last try
+  size_t broker_;                      // to try
+  std::optional<AskedBrokers> asked_;  // since the path was lost
   MonotonicTime path_since_;
   MonotonicTime lost_at_{};
   MonotonicTime tried_at_{};

@@ -32,12 +32,15 @@ void LinkHealth::Reset(MonotonicTime now) {
   }
 }
 
-void LinkHealth::OnProbeConnected(MonotonicTime begun, Duration took, bool was_away) {
-  if (state_ != State::kSuspected || begun < asked_at_) return;
-  const MonotonicTime now = begun + took;
+void LinkHealth::OnProbeConnected(const Probe& probe) {
+  if (state_ != State::kSuspected || probe.begun < asked_at_) return;
+  const MonotonicTime now = probe.begun + probe.took;
   if (!probed_at_) probed_at_ = now;
-  outage_over_ |= was_away && took <= kQuick;
-  const MonotonicTime verdict = now + std::clamp(2 * took, kSettleTime, kMaxSettleTime);
+  const Duration not_much_slower = probe.usual * 3 / 2;
+  outage_over_ |= probe.was_away && probe.took <= std::max(Duration(kQuick), not_much_slower);
+  settle_time_ = std::max(Duration(kSettleTime), probe.usual);
+  const Duration most = std::max(Duration(kMaxSettleTime), not_much_slower);
+  const MonotonicTime verdict = now + std::clamp(2 * probe.took, Duration(kSettleTime), most);
   verdict_at_ = verdict_at_ ? std::min(*verdict_at_, verdict) : verdict;
 }
 
@@ -135,7 +138,8 @@ void LinkHealth::CheckPinged(const Evidence& evidence, MonotonicTime now) {
   const Duration waited = now - asked_at_;
   const Duration round_trips = evidence.tcp ? kRoundTrips * evidence.tcp->round_trip : Duration{};
   const Duration ack_time = std::max(kPingAckTime, round_trips);
-  if (waited >= ack_time && StuckFor(now) >= ack_time) {
+  const bool stuck = StuckFor(now) >= std::max(Duration(kAckTime), round_trips);  // from before
+  if (stuck || (waited >= ack_time && StuckFor(now) >= ack_time)) {
     Suspect(now, /*unanswered=*/false);
   } else if (waited >= std::max(answer_time_, round_trips)) {
     Suspect(now, /*unanswered=*/!pending_since_);
@@ -146,7 +150,7 @@ LinkHealth::Action LinkHealth::CheckSuspected(const Evidence& evidence, Monotoni
   if (!verdict_at_ || now < *verdict_at_) return Action::kNone;
   if (HasMoved(evidence)) {
     probed_at_ = now;
-    verdict_at_ = now + kSettleTime;
+    verdict_at_ = now + settle_time_;
     return Action::kNone;
   }
   if (unanswered_) {

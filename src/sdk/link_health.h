@@ -54,10 +54,11 @@ class LinkHealth {
   // Without an acknowledgement: of a ping, sent because nothing came; of anything else.
   static constexpr Duration kPingAckTime = std::chrono::milliseconds(500);
   static constexpr Duration kAckTime = std::chrono::seconds(1);
-  // From the broker's taking a new connection to the end of the old one.
+  // From the broker's taking a new connection to the end of the old one; a round trip at least.
   static constexpr Duration kSettleTime = std::chrono::milliseconds(300);
   static constexpr Duration kMaxSettleTime = std::chrono::seconds(1);
-  // A network that takes a new connection as fast as this has no queue that an answer waits in.
+  // A network that takes a new connection as fast as this, or not much slower than usual, has no
+  // queue that an answer waits in.
   static constexpr Duration kQuick = std::chrono::milliseconds(200);
   static constexpr Duration kCheckWhileOutstanding = std::chrono::milliseconds(250);
   static constexpr Duration kCheckWhileWaiting = std::chrono::milliseconds(100);
@@ -70,9 +71,14 @@ class LinkHealth {
   }
   // There is reason to ask at once.
   void PingSoon() { urgent_ = true; }
-  // A connection of its own to the broker was begun at `begun` and took `took`; `was_away`: those
-  // before it did not come about.
-  void OnProbeConnected(MonotonicTime begun, Duration took, bool was_away = false);
+  // A connection of its own to the broker that came about.
+  struct Probe {
+    MonotonicTime begun{};
+    Duration took{};
+    bool was_away = false;  // those before it did not
+    Duration usual{};       // what a connect takes (ConnectTimes); 0 if not known
+  };
+  void OnProbeConnected(const Probe& probe);
   Action Check(const Evidence& evidence, MonotonicTime now);
   // When to Check again at the latest; none: after the next NoteWrite.
   std::optional<MonotonicTime> next_check() const { return next_check_; }
@@ -108,6 +114,7 @@ class LinkHealth {
   bool unanswered_ = false;                  // suspected although the kernel got rid of it all
   std::optional<MonotonicTime> probed_at_;   // when the broker took a new connection
   std::optional<MonotonicTime> verdict_at_;  // what did not come by then does not come
+  Duration settle_time_ = kSettleTime;       // after something moved
   bool outage_over_ = false;                 // then the broker could not be reached before
   Duration answer_time_ = kAnswerTime;
   std::optional<MonotonicTime> given_up_unanswered_;

@@ -1,7 +1,5 @@
 #include "sdk/provider_session.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -46,10 +44,15 @@ void SetOpening(ClientCore& core, const Provider::Options& options, uint64_t inc
   for (const auto& [name, factory] : options.services) request.add_services(name);
 }
 
+// What gRPC makes of an answer that is HTTP's and none of gRPC: a proxy's, that is set up wrongly.
+constexpr std::string_view kAnswerOfHttp = "Received http2 header with status";
+
 // A broker that answers so does not take the session up again, today or ever; it may make another.
-bool RefusesSession(const absl::Status& why) {
+// One that seals tickets has the call: then UNIMPLEMENTED is a proxy's word too.
+bool RefusesSession(const absl::Status& why, const std::string& ticket) {
+  if (MessageOf(why).find(kAnswerOfHttp) != std::string_view::npos) return false;
   return absl::IsPermissionDenied(why) || absl::IsOutOfRange(why) || absl::IsNotFound(why) ||
-         absl::IsInvalidArgument(why) || absl::IsUnimplemented(why);
+         absl::IsInvalidArgument(why) || (absl::IsUnimplemented(why) && ticket.empty());
 }
 
 }  // namespace
@@ -179,7 +182,8 @@ void ProviderSession::Lose(const absl::Status& why) {
   timer_.Cancel();
   channels_.CutStarting(ErrorStatus(ErrorCode::kPathLost, "the registration was lost"));
   if (state_ == State::kDrained) return;
-  const bool refused = state_ == State::kConnecting && registration_ && RefusesSession(why);
+  const bool refused =
+      state_ == State::kConnecting && registration_ && RefusesSession(why, registration_->ticket);
   if (refused || absl::IsAborted(why)) Forget();
   WaitAndConnect(why.ok() ? absl::UnavailableError("broker ended the registration") : why);
   FollowDrain();
@@ -213,38 +217,6 @@ Duration ProviderSession::WaitAfter(const absl::Status& why) {
                        std::min(taken_over_wait_ * 2, Duration(kTakenOverMaxWait)));
 }
 
-// --- what the broker wants known ---
-
-void ProviderSession::HandleNotice(const culvert::v1::Notice& notice) {
-  if (notice.has_cut()) channels_.Cut(notice.cut());
-  if (notice.has_drain() && state_ == State::kListening) HandleStopping(notice.drain());
-}
-
-// All agents of a broker hear it at the same time: they go to another one after another, and from
-// the only one at once.
-void ProviderSession::HandleStopping(const culvert::v1::Notice::Drain& drain) {
-  if (timer_.is_set()) return;  // said before
-  const Duration time =
-      std::min(Duration(std::chrono::milliseconds(drain.deadline_ms())), Duration(kMaxStopTime));
-  const Duration wait(
-      absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, 0, time.count() / 4));
-  next_ = core_.brokers().NextOf(attempt_, drain.brokers());
-  const bool others = core_.brokers().size() > 1;
-  timer_.Start(others ? wait : Duration::zero(), [this, time] { BeginLeaving(time / 4); });
-}
-
-// Services that are being started may still be accepted here, and nowhere else.
-void ProviderSession::BeginLeaving(Duration limit) {
-  SetState(State::kLeaving);
-  timer_.Start(limit, [this] { Move(); });
-  if (channels_.starting() == 0) Move();
-}
-
-void ProviderSession::Move() {
-  core_.connectivity().Leave(attempt_, connection_);
-  Lose(absl::UnavailableError(fmt::format("broker {} stops", address())));
-}
-
 // --- channels ---
 
 void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) {
@@ -260,46 +232,6 @@ void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, 
   error.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
   error.set_last_message_id(last_id);
   stream_->Write(rpc::FrameOf(request));
-}
-
-void ProviderSession::OnChannelsChanged() {
-  if (state_ == State::kLeaving && channels_.starting() == 0) Move();
-  FollowDrain();
-}
-
-void ProviderSession::Retire(absl::AnyInvocable<void() &&> done) {
-  Forget();
-  Drain(std::move(done));
-}
-
-void ProviderSession::Abort(absl::AnyInvocable<void() &&> done) {
-  Drain(std::move(done));
-  channels_.AbortAll(ErrorStatus(ErrorCode::kShutdown, "the program is ending"));
-  abort_timer_.Start(ClientCore::kAbortTime, [this] {
-    if (on_drained_) std::exchange(on_drained_, nullptr)();
-  });
-}
-
-void ProviderSession::Drain(absl::AnyInvocable<void() &&> done) {
-  on_drained_ = std::move(done);
-  purpose_ = Purpose::kDraining;
-  channels_.StopTaking(ErrorStatus(ErrorCode::kShutdown, "the program is ending"));
-}
-
-// Whoever drains stays registered only while channels wait for a path: their consumers find them
-// through the session.
-void ProviderSession::FollowDrain() {
-  if (purpose_ != Purpose::kDraining) return;
-  const bool needed = channels_.suspended() > 0;
-  if (!needed && state_ != State::kDrained) {
-    SetState(State::kDrained);
-    timer_.Cancel();
-    ping_.reset();
-    if (stream_ != nullptr) stream_->Finish(absl::OkStatus());
-  } else if (needed && state_ == State::kDrained) {
-    Connect();
-  }
-  if (channels_.empty() && on_drained_) core_.loop().Post(std::exchange(on_drained_, nullptr));
 }
 
 void ProviderSession::SetState(State to) {

@@ -4,9 +4,26 @@ namespace culvert {
 namespace {
 
 // What the provider remembers is OUT_OF_RANGE too, with the code of that end.
-bool RemembersEnd(ErrorCode code) {
-  return code != ErrorCode::kUnspecified && code != ErrorCode::kOutOfRange &&
+bool RemembersEnd(ErrorCode code, absl::StatusCode status) {
+  if (code == ErrorCode::kEnded) return true;
+  return status == absl::StatusCode::kOutOfRange && code != ErrorCode::kOutOfRange &&
          code != ErrorCode::kUnknownChannel;
+}
+
+bool IsForNow(absl::StatusCode status) {
+  switch (status) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kAborted:  // an earlier try of ours got through late
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool IsFinal(ErrorCode code) {
@@ -17,21 +34,10 @@ bool IsFinal(ErrorCode code) {
 }  // namespace
 
 ResumeVerdict JudgeResume(ErrorCode code, absl::StatusCode status) {
-  switch (status) {
-    case absl::StatusCode::kOk:
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kAborted:  // an earlier try of ours got through late
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kResourceExhausted:
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnknown:
-      return ResumeVerdict::kRetry;
-    case absl::StatusCode::kOutOfRange:
-      return RemembersEnd(code) ? ResumeVerdict::kEnded : ResumeVerdict::kFinal;
-    default:
-      return IsFinal(code) ? ResumeVerdict::kFinal : ResumeVerdict::kRefused;
-  }
+  if (code == ErrorCode::kUnspecified) return ResumeVerdict::kRetry;
+  if (RemembersEnd(code, status)) return ResumeVerdict::kEnded;
+  if (IsForNow(status)) return ResumeVerdict::kRetry;
+  return IsFinal(code) ? ResumeVerdict::kFinal : ResumeVerdict::kRefused;
 }
 
 }  // namespace culvert

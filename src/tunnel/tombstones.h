@@ -21,8 +21,14 @@ class Tombstones {
     uint64_t last_id = 0;  // the last id received from the peer
     bool clean = false;
     ErrorCode code = ErrorCode::kUnspecified;
-    // What to answer a resume with: kEnded for an orderly end, else why it was aborted.
-    ErrorCode AnswerCode() const { return clean ? ErrorCode::kEnded : code; }
+    // What to answer a resume with: kEnded for an orderly end, else why it was aborted, unless that
+    // would be heard as something else: try later, or never heard of it.
+    ErrorCode AnswerCode() const {
+      if (clean) return ErrorCode::kEnded;
+      const bool misheard = code == ErrorCode::kUnspecified || code == ErrorCode::kBusy ||
+                            code == ErrorCode::kUnknownChannel || code == ErrorCode::kEnded;
+      return misheard ? ErrorCode::kReset : code;
+    }
   };
 
   void Add(uint64_t channel_id, const Tombstone& tombstone, MonotonicTime now);

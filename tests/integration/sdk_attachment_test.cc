@@ -16,14 +16,16 @@ using AttachStream = PlayedControl::AttachStream;
 
 // An Attachment on the test's thread.
 struct Attached {
-  explicit Attached(const std::vector<std::string>& addresses)
+  explicit Attached(const std::vector<std::string>& addresses,
+                    Duration answer_time = Attachment::kAnswerTime)
       : brokers(loop, addresses, rpc::Credentials::Insecure()), connectivity(loop, brokers) {
     options.project = "projects/default";
     options.name = "a-consumer";
     attachment = std::make_unique<Attachment>(
         loop, brokers, connectivity, options,
         Attachment::Process{.renew = [this] { ++renewals; },
-                            .hold_openings = [this](Duration time) { held = time; }});
+                            .hold_openings = [this](Duration time) { held = time; }},
+        answer_time);
   }
   ~Attached() {
     user.reset();
@@ -34,7 +36,7 @@ struct Attached {
     user.emplace(*attachment,
                  Attachment::User::Callbacks{
                      .on_drain =
-                         [this](size_t broker, const culvert::v1::Notice::Drain& drain) {
+                         [this](size_t broker, uint64_t, const culvert::v1::Notice::Drain& drain) {
                            drained_from = broker;
                            drain_ms = drain.deadline_ms();
                          },
@@ -154,6 +156,37 @@ TEST_CASE("Attachment gets along without a broker that serves it", "[attachment]
   attached.Use();
   REQUIRE(attached.Until([&] { return attached.Is(Attachment::State::kWaiting); }));
   attached.Until([] { return false; }, 300ms);
+  CHECK(calls == 1);
+}
+
+TEST_CASE("Attachment asks a broker again that was slow to answer", "[attachment]") {
+  std::atomic<int> streams = 0;
+  PlayedControl broker([&](AttachStream& stream) {
+    if (++streams == 1) {
+      culvert::v1::AttachRequest request;
+      while (stream.Read(&request)) {
+      }
+      return grpc::Status::OK;
+    }
+    PlayedControl::Greet(stream);
+    PlayedControl::AnswerPings(stream);
+    return grpc::Status::OK;
+  });
+  Attached attached({broker.address()}, 100ms);
+  attached.Use();
+  CHECK(attached.Until([&] { return streams >= 2 && attached.Is(Attachment::State::kAttached); }));
+}
+
+TEST_CASE("Attachment does not press a broker that does not want it", "[attachment]") {
+  std::atomic<int> calls = 0;
+  PlayedControl broker([&](AttachStream&) {
+    ++calls;
+    return grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not you");
+  });
+  Attached attached({broker.address()});
+  attached.Use();
+  REQUIRE(attached.Until([&] { return attached.Is(Attachment::State::kWaiting); }));
+  attached.Until([] { return false; }, 500ms);
   CHECK(calls == 1);
 }
 

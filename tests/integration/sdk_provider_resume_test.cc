@@ -148,7 +148,9 @@ TEST_CASE("Provider says what it remembers of a channel that is asked for again"
   SECTION("that it was aborted") {
     V1::AcceptResponse error;
     error.mutable_error()->set_id(2);
-    error.mutable_error()->set_code(culvert::v1::ERROR_CODE_RESET);
+    // BUSY would be heard as "try again".
+    error.mutable_error()->set_code(
+        GENERATE(culvert::v1::ERROR_CODE_RESET, culvert::v1::ERROR_CODE_BUSY));
     at.accept->Send(error);
     REQUIRE(at.sdk.WaitForReports(1));
     at.accept->End(grpc::Status::OK);

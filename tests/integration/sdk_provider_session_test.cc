@@ -77,6 +77,22 @@ TEST_CASE("Provider leaves the only broker at once when it is about to stop", "[
   CHECK(broker.NextListen()->Next().resume_request().session_ticket() == "a ticket");
 }
 
+// A proxy that is set up wrongly for a minute answers 404 or 403.
+TEST_CASE("Provider keeps its session whatever a proxy in front of the broker answers",
+          "[resume]") {
+  ProviderWithChannel at;
+  at.accept->End(kLost);
+  at.listen->End(kLost);
+  at.listen = at.broker->NextListen();
+  CHECK(at.listen->Next().has_resume_request());
+  at.listen->End(GENERATE(
+      grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""),
+      grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "Received http2 header with status: 403")));
+  CHECK(at.ListenAgain(kSession).has_resume_request());
+  at.ResumeChannel(2, 1)->Send(DataMessage<V1::AcceptResponse>(2, " on"));
+  CHECK(at.probe->WaitForBytes("in on"));
+}
+
 TEST_CASE("Provider resets what waits for a path when its session is lost", "[resume]") {
   ProviderWithChannel at;
   auto live = at.Open(kChannel + 1);

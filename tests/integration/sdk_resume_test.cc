@@ -133,6 +133,69 @@ TEST_CASE("Consumer resets a channel at a final answer", "[sdk][resume]") {
   CHECK(consumer.reports[0].resumes == 0);
 }
 
+// A proxy that is set up wrongly for a minute, or a certificate that is about to be renewed.
+TEST_CASE("Consumer takes no status for final that the broker says nothing to", "[sdk][resume]") {
+  const auto status = GENERATE(grpc::StatusCode::UNIMPLEMENTED, grpc::StatusCode::PERMISSION_DENIED,
+                               grpc::StatusCode::UNAUTHENTICATED, grpc::StatusCode::NOT_FOUND,
+                               grpc::StatusCode::INTERNAL);
+  CAPTURE(static_cast<int>(status));
+  PlayedProvider played;
+  const Cut cut(4, played);
+  played.refuse = [&](Stream&, const ResumeRequest& resume) -> std::optional<grpc::Status> {
+    if (resume.attempt() > 4) return std::nullopt;
+    return grpc::Status(status, "Received http2 header with status: 404");
+  };
+  PlayedBroker broker(Serving(played));
+  TestConsumer consumer(broker.address());
+  auto outlet = consumer.Connect("echo");
+  outlet->Say(Pattern(10000));
+  REQUIRE(outlet->WaitForBytes(Pattern(10000)));
+  CHECK(played.Resumes().back().attempt() == 5);
+}
+
+TEST_CASE("Consumer ends a channel that has ended, whatever the status", "[sdk][resume]") {
+  PlayedProvider played;
+  const Cut cut(2, played);
+  played.refuse = [&](Stream& stream, const ResumeRequest&) {
+    return std::optional(Refuse(stream, ErrorCode::kEnded, grpc::StatusCode::UNAVAILABLE));
+  };
+  PlayedBroker broker(Serving(played));
+  TestConsumer consumer(broker.address());
+  auto outlet = consumer.Connect("echo");
+  outlet->Say(Pattern(10000));
+  CHECK(ErrorCodeOf(outlet->WaitForClose()) == ErrorCode::kEnded);  // incomplete
+  CHECK(played.Resumes().size() == 1);
+}
+
+// The other end knows nothing any more of a channel of which only Close was not confirmed.
+TEST_CASE("Consumer ends a complete channel in order that nobody knows any more", "[sdk][resume]") {
+  const std::string text = Pattern(500);
+  std::optional<size_t> resumes_of_complete;
+  for (int length = 2; length < 12; ++length) {
+    PlayedProvider played;
+    const Cut cut(length, played);
+    played.refuse = [&](Stream& stream, const ResumeRequest&) {
+      return std::optional(Refuse(stream, ErrorCode::kUnknownChannel, grpc::StatusCode::NOT_FOUND));
+    };
+    PlayedBroker broker(Serving(played));
+    TestConsumer consumer(broker.address());
+    auto outlet = consumer.Connect("echo");
+    outlet->Say(text);
+    outlet->SayEnd();
+    const bool clean = outlet->WaitForClose().ok();
+    REQUIRE(consumer.WaitForReports(1));
+    REQUIRE(DrainNow(*consumer.consumer));
+    CAPTURE(length, clean);
+    CHECK(consumer.reports[0].status.ok() == clean);
+    // Never in order without all of it, both ways.
+    if (clean) CHECK(outlet->WaitForBytes(text));
+    if (clean) CHECK(played.Received() == text);
+    if (clean && !resumes_of_complete) resumes_of_complete = played.Resumes().size();
+  }
+  REQUIRE(resumes_of_complete);
+  CHECK(*resumes_of_complete == 1);  // it did ask
+}
+
 TEST_CASE("Consumer gives a channel up after the shorter time of both ends", "[sdk][resume]") {
   PlayedProvider played;
   const Cut cut(2, played);
@@ -229,6 +292,31 @@ TEST_CASE("Consumer asks the broker of its ticket before it believes another's r
   outlet->Say(Pattern(10000));
   CHECK(outlet->WaitForBytes(Pattern(10000)));
   CHECK(played.Resumes().back().attempt() == 4);
+}
+
+TEST_CASE("Consumer remembers who has refused it while another broker cannot be reached",
+          "[sdk][resume]") {
+  PlayedProvider played;
+  const Cut cut(4, played);
+  std::atomic<int> at_own = 0;
+  std::atomic<int> at_other = 0;
+  const grpc::Status away(grpc::StatusCode::UNAVAILABLE, "away");
+  played.refuse = [&](Stream& stream, const ResumeRequest&) -> std::optional<grpc::Status> {
+    if (++at_own > 1) return away;
+    return Refuse(stream, ErrorCode::kOffline, grpc::StatusCode::NOT_FOUND);
+  };
+  PlayedBroker own(Serving(played));
+  PlayedBroker other(PlayedBroker::Connect([&](Stream& stream) {
+    PlayedProvider::Request request;
+    stream.Read(&request);
+    if (++at_other < 3) return away;
+    return Refuse(stream, ErrorCode::kOffline, grpc::StatusCode::NOT_FOUND);
+  }));
+  TestConsumer consumer({own.address(), other.address()});
+  auto outlet = consumer.Connect("echo");
+  outlet->Say(Pattern(10000));
+  CHECK(ErrorCodeOf(outlet->WaitForClose()) == ErrorCode::kOffline);
+  CHECK(at_other == 3);
 }
 
 TEST_CASE("Consumer takes no answer for another attempt or channel", "[sdk][resume]") {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "culvert/v1/control.grpc.pb.h"
 #include "ntt/proxies/v1/broker.grpc.pb.h"
 #include "tests/support/catch.h"
 
@@ -25,14 +26,20 @@ class PlayedBroker {
       grpc::ServerReaderWriter<ntt::proxies::v1::ConnectResponse, ntt::proxies::v1::ConnectRequest>;
   using Connect = std::function<grpc::Status(ConnectStream&)>;
 
+  using AttachStream =
+      grpc::ServerReaderWriter<culvert::v1::AttachResponse, culvert::v1::AttachRequest>;
+  using Attach = std::function<grpc::Status(AttachStream&)>;
+
   explicit PlayedBroker(Listen listen) : PlayedBroker(std::move(listen), nullptr) {}
   explicit PlayedBroker(Connect connect) : PlayedBroker(nullptr, std::move(connect)) {}
-  // Without `listen` or `connect` these are UNIMPLEMENTED.
-  PlayedBroker(Listen listen, Connect connect) : service_(std::move(listen), std::move(connect)) {
+  // Without one of the functions its call is UNIMPLEMENTED.
+  PlayedBroker(Listen listen, Connect connect, Attach attach = nullptr)
+      : service_(std::move(listen), std::move(connect)), control_(std::move(attach)) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
+    builder.RegisterService(&control_);
     server_ = builder.BuildAndStart();
     REQUIRE(server_ != nullptr);
     address_ = "127.0.0.1:" + std::to_string(port);
@@ -80,7 +87,20 @@ class PlayedBroker {
     const PlayedBroker::Connect connect_;
   };
 
+  class Control final : public culvert::v1::Control::Service {
+   public:
+    explicit Control(PlayedBroker::Attach attach) : attach_(std::move(attach)) {}
+    grpc::Status Attach(grpc::ServerContext*, AttachStream* stream) override {
+      if (attach_) return attach_(*stream);
+      return {grpc::StatusCode::UNIMPLEMENTED, "not played"};
+    }
+
+   private:
+    const PlayedBroker::Attach attach_;
+  };
+
   Service service_;
+  Control control_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

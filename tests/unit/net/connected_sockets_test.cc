@@ -89,6 +89,30 @@ TEST_CASE("ConnectedSockets forgets those that are given up, and finds the next"
   CHECK(sockets.Look(pair.peers(), now += 1s).empty());
 }
 
+TEST_CASE("ConnectedSockets looks ever more rarely for what it does not find",
+          "[connected_sockets]") {
+  Pair pair;
+  const auto peers = pair.peers();
+  pair.one.Close();
+  ConnectedSockets sockets;
+  MonotonicTime now = MonotonicNow();
+  CHECK(sockets.Look(peers, now).empty());
+  CHECK(sockets.Look(peers, now += 250ms).empty());
+  pair.Connect();
+  CHECK(sockets.Look(peers, now += 490ms).empty());
+  SECTION("until its time has come") { CHECK(sockets.Look(peers, now += 10ms).size() == 1); }
+  SECTION("or it is to be there") {
+    sockets.Expect();
+    CHECK(sockets.Look(peers, now).size() == 1);
+  }
+  SECTION("but after 4 s at the latest") {
+    pair.one.Close();
+    for (int i = 0; i < 10; ++i) CHECK(sockets.Look(peers, now += 1h).empty());
+    pair.Connect();
+    CHECK(sockets.Look(peers, now += 4s).size() == 1);
+  }
+}
+
 TEST_CASE("IsLocalAddress tells whether this machine has an address", "[connected_sockets]") {
   CHECK(IsLocalAddress(*Address::FromLiteral("127.0.0.1", 80)));
   CHECK_FALSE(IsLocalAddress(*Address::FromLiteral("192.0.2.1", 80)));  // RFC 5737: nobody's

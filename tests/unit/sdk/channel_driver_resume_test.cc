@@ -190,6 +190,33 @@ TEST_CASE("ChannelDriver whose two ends are confirmed ends in order with its pat
   CHECK(driven.done == 1);
 }
 
+// The other end has forgotten the channel, a minute after its end.
+TEST_CASE("ChannelDriver ends in order at no answer only what is complete both ways",
+          "[channel_driver][resume]") {
+  Driven driven;
+  driven.endpoint.chunks.push_back(Chunk::EndOfStream());
+  driven.Start();
+  bool complete = false;
+  SECTION("everything arrived, and was acknowledged") {
+    driven.From().OnPathMessage(tunnel::Data{1, Bytes(), false, true});
+    driven.From().OnPathMessage(tunnel::Ack{1, std::nullopt});
+    complete = true;
+  }
+  SECTION("our end was not acknowledged") {
+    driven.From().OnPathMessage(tunnel::Data{1, Bytes(), false, true});
+  }
+  SECTION("the other end's did not come") {
+    driven.From().OnPathMessage(tunnel::Data{1, Bytes(std::string("x")), false, false});
+    driven.From().OnPathMessage(tunnel::Ack{1, std::nullopt});
+  }
+  Lose(driven);
+  driven.driver->GiveUp(ErrorCode::kUnknownChannel, "no such channel");
+  REQUIRE(driven.endpoint.closed);
+  CHECK(driven.endpoint.closed->ok() == complete);
+  CHECK(driven.driver->Report().status.ok() == complete);
+  CHECK(driven.done == 1);
+}
+
 TEST_CASE("ChannelDriver believes what the other end remembers", "[channel_driver][resume]") {
   Driven driven;
   driven.endpoint.chunks.push_back(Chunk::EndOfStream());

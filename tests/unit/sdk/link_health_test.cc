@@ -88,17 +88,17 @@ TEST_CASE("LinkHealth gives up a second after what is not acknowledged, once the
   CHECK(link.health.state() == State::kSuspected);
 
   SECTION("the broker takes a new connection") {
-    link.health.OnProbeConnected(link.now, 5ms);
+    link.health.OnProbeConnected({link.now, 5ms});
     CHECK(link.Pass(LinkHealth::kSettleTime - 5ms) == Action::kNone);
     CHECK(link.Pass(150ms) == Action::kGiveUp);
   }
   SECTION("it takes none") { CHECK(link.Pass(15s) == Action::kNone); }
   SECTION("it took one before the suspicion") {
-    link.health.OnProbeConnected(link.now - 2s, 5ms);
+    link.health.OnProbeConnected({link.now - 2s, 5ms});
     CHECK(link.Pass(1s) == Action::kNone);
   }
   SECTION("the acknowledgement and an answer come in time") {
-    link.health.OnProbeConnected(link.now, 5ms);
+    link.health.OnProbeConnected({link.now, 5ms});
     link.Pass(200ms);
     link.Acknowledge();
     link.Hear();
@@ -128,7 +128,7 @@ TEST_CASE("LinkHealth waits longer for the answer of a broker that acknowledges"
     CHECK(link.health.state() == State::kPinged);
     link.Pass(250ms);
     REQUIRE(link.health.state() == State::kSuspected);
-    link.health.OnProbeConnected(link.now, 1ms);
+    link.health.OnProbeConnected({link.now, 1ms});
     CHECK(link.Pass(500ms) == Action::kGiveUp);
     // The next connection to it is no better.
     link.health.Reset(link.now);
@@ -147,7 +147,7 @@ TEST_CASE("LinkHealth does not give up a slow line that moves", "[link_health]")
   for (int i = 0; i < 50; ++i) {
     REQUIRE(link.Pass(100ms) == Action::kNone);
     (up ? link.evidence.tcp->last_ack : link.evidence.tcp->last_data) = link.now;
-    if (link.health.state() == State::kSuspected) link.health.OnProbeConnected(link.now, 1ms);
+    if (link.health.state() == State::kSuspected) link.health.OnProbeConnected({link.now, 1ms});
   }
   CHECK(link.health.state() == State::kSuspected);
 }
@@ -159,7 +159,7 @@ TEST_CASE("LinkHealth gives up what has come back one way only", "[link_health]"
   REQUIRE(link.health.state() == State::kSuspected);
   const bool up = GENERATE(true, false);
   link.evidence.tcp->stalled = !up;
-  link.health.OnProbeConnected(link.now, 5ms, /*was_away=*/true);
+  link.health.OnProbeConnected({link.now, 5ms, /*was_away=*/true});
   // Acknowledgements come, and the broker waits with what it sends again, or the other way round.
   Action action = Action::kNone;
   for (int i = 0; i < 5 && action == Action::kNone; ++i) {
@@ -183,7 +183,7 @@ TEST_CASE("LinkHealth suspects what is sent again in vain, although messages com
     REQUIRE(link.Pass(100ms) == Action::kNone);
   }
   CHECK(link.health.state() == State::kSuspected);
-  link.health.OnProbeConnected(link.now, 5ms);
+  link.health.OnProbeConnected({link.now, 5ms});
   link.evidence.tcp->stalled = GENERATE(true, false);
   link.Hear();
   const bool given_up = link.Pass(500ms) == Action::kGiveUp;
@@ -198,6 +198,47 @@ TEST_CASE("LinkHealth respects long round trips", "[link_health]") {
   CHECK(link.health.state() == State::kTrusted);
   link.Pass(500ms);
   CHECK(link.health.state() == State::kSuspected);
+}
+
+// By way of a satellite: everything comes, a round trip later.
+TEST_CASE("LinkHealth gives up nothing on a slow line where everything comes", "[link_health]") {
+  const Duration round_trip = GENERATE(600ms, 1s, 1500ms);
+  CAPTURE(ToSeconds(round_trip));
+  Link link;
+  link.evidence.tcp->round_trip = round_trip;
+  Duration until_answer{0};
+  for (Duration passed{0}; passed < 10min; passed += 50ms) {
+    const int pings = link.pings;
+    // A broker that is asked for whatever reason takes every new connection.
+    link.health.OnProbeConnected({link.now - round_trip, round_trip, false, round_trip});
+    if (passed % 7s == 0s) link.health.PingSoon();
+    REQUIRE(link.Pass(50ms) == Action::kNone);
+    if (link.pings > pings) {
+      link.SendInVain();
+      until_answer = round_trip;
+    } else if (until_answer > 0s && (until_answer -= 50ms) <= 0s) {
+      link.Acknowledge();
+      link.Hear();
+    }
+    REQUIRE(link.health.state() != State::kSuspected);
+  }
+  CHECK(link.pings >= 60);
+}
+
+TEST_CASE("LinkHealth finds a dead connection of a slow line in some round trips",
+          "[link_health]") {
+  const Duration round_trip = GENERATE(600ms, 1500ms);
+  Link link;
+  link.evidence.tcp->round_trip = round_trip;
+  link.SendInVain();
+  link.Pass(4 * round_trip + 300ms);
+  REQUIRE(link.health.state() == State::kSuspected);
+  link.now += round_trip;
+  const MonotonicTime connected = link.now;
+  link.health.OnProbeConnected({link.now - round_trip, round_trip, true, round_trip});
+  CHECK(link.Pass(5s) == Action::kGiveUp);
+  CHECK(link.now - connected >= round_trip);
+  CHECK(link.now - connected <= 2 * round_trip + 200ms);
 }
 
 TEST_CASE("LinkHealth takes 20 s of silence for the end", "[link_health]") {

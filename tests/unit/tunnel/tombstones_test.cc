@@ -34,6 +34,15 @@ TEST_CASE("Tombstones answer an orderly end with ended and any other with its re
   CHECK(kReset.AnswerCode() == ErrorCode::kReset);
 }
 
+// BUSY asks the other end to try again, ENDED would be an orderly end.
+TEST_CASE("Tombstones answer nothing that would be heard as something else", "[tombstones]") {
+  const ErrorCode code = GENERATE(ErrorCode::kBusy, ErrorCode::kUnknownChannel, ErrorCode::kEnded,
+                                  ErrorCode::kUnspecified);
+  CAPTURE(code);
+  const Tombstones::Tombstone tombstone{.last_id = 4, .clean = false, .code = code};
+  CHECK(tombstone.AnswerCode() == ErrorCode::kReset);
+}
+
 TEST_CASE("Tombstones forget a channel after 60 s", "[tombstones]") {
   Tombstones tombstones;
   tombstones.Add(7, kClean, kStart);
