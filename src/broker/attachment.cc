@@ -60,8 +60,13 @@ absl::StatusOr<AttachOpening> ParseAttachOpening(const Bytes& message, const std
   return AttachOpening{hello.project(), hello.name(), hello.incarnation()};
 }
 
-Attachment::Attachment(AttachOpening opening, std::unique_ptr<rpc::Stream> stream, Owner& owner)
-    : opening_(std::move(opening)), stream_(std::move(stream)), owner_(owner) {
+Attachment::Attachment(net::EventLoop& loop, AttachOpening opening,
+                       std::unique_ptr<rpc::Stream> stream, Owner& owner)
+    : loop_(loop),
+      opening_(std::move(opening)),
+      requests_(kRequests, loop.Now()),
+      stream_(std::move(stream)),
+      owner_(owner) {
   stream_->SetDelegate(this);
   AttachResponse response;
   response.mutable_attached()->set_caps(tunnel::kOwnCapabilities);
@@ -88,6 +93,10 @@ void Attachment::End(const absl::Status& why) {
 }
 
 void Attachment::OnMessage(Bytes message) {
+  if (!requests_.Take(loop_.Now())) {
+    Lose(absl::ResourceExhaustedError("consumer sends too much on its Attach stream"));
+    return;
+  }
   const absl::StatusOr<AttachResponse> answer = Answer(message);
   if (!answer.ok()) {
     Lose(answer.status());

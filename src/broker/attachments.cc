@@ -6,7 +6,8 @@
 
 namespace culvert::broker {
 
-Attachments::Attachments(net::EventLoop& loop) : sweep_(loop, [this] { done_.clear(); }) {}
+Attachments::Attachments(net::EventLoop& loop)
+    : loop_(loop), sweep_(loop, [this] { done_.clear(); }) {}
 
 Attachments::~Attachments() = default;
 
@@ -29,7 +30,7 @@ absl::Status Attachments::Add(AttachOpening opening,
     all.erase(opening.incarnation);
     return absl::ResourceExhaustedError("too many processes of this consumer are attached");
   }
-  place = std::make_unique<Attachment>(std::move(opening), take_stream(), *this);
+  place = std::make_unique<Attachment>(loop_, std::move(opening), take_stream(), *this);
   return absl::OkStatus();
 }
 

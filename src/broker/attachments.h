@@ -46,6 +46,7 @@ class Attachments final : public Attachment::Owner {
   // It may be what called us.
   void Bury(std::unique_ptr<Attachment> attachment);
 
+  net::EventLoop& loop_;
   std::unordered_map<std::string, OfConsumer> by_consumer_;
   std::vector<std::unique_ptr<Attachment>> done_;
   net::Deferred sweep_;

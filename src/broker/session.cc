@@ -45,11 +45,14 @@ void FillAdditions(const OpenChannel& open, const std::string& consumer_address,
 
 Session::Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
                  std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner)
-    : id_(id),
+    : loop_(loop),
+      id_(id),
       opening_(std::move(opening)),
       since_(loop.Now()),
       peer_(std::move(peer)),
       stream_(std::move(stream)),
+      pings_(kPings, since_),
+      refusals_(kRefusals, since_),
       times_(times),
       unread_timer_(loop),
       ticket_timer_(loop),
@@ -175,7 +178,12 @@ void Session::OnMessage(Bytes message) {
     Lose(envelope.status());
     return;
   }
-  if (envelope->kind == rpc::Kind::kPing) {
+  const bool ping = envelope->kind == rpc::Kind::kPing;
+  if (!(ping ? pings_ : refusals_).Take(loop_.Now())) {
+    Lose(absl::ResourceExhaustedError("agent sends too much on its Listen stream"));
+    return;
+  }
+  if (ping) {
     // The next message is read when the Pong is out (OnWritten): a flood of pings queues nothing.
     Write(rpc::MakeEnvelope(rpc::EnvelopeType::kListenResponse, rpc::Kind::kPong, Bytes()));
     return;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/token_bucket.h"
 #include "broker/requests.h"
 #include "broker/resumption.h"
 #include "culvert/v1/extensions.pb.h"
@@ -58,6 +59,11 @@ class Session final : private rpc::Stream::Delegate {
   // others' offers are to have room. Who misses one hears it from the channel's resume.
   static constexpr size_t kMaxUnreadNotices = kMaxUnreadBytes / 2;
 
+  // What it may send: pings come every few seconds, and each offer is refused once. Openings and
+  // resumes are limited where they come in; this is beyond what they can be.
+  static constexpr TokenRate kPings{.per_second = 20, .burst = 200};
+  static constexpr TokenRate kRefusals{.per_second = 5'000, .burst = 20'000};
+
   Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
           std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner);
   ~Session();
@@ -103,6 +109,7 @@ class Session final : private rpc::Stream::Delegate {
   void WatchReading();
   void Lose(const absl::Status& why);
 
+  net::EventLoop& loop_;
   const uint64_t id_;
   const OpenSession opening_;
   const MonotonicTime since_;
@@ -111,6 +118,8 @@ class Session final : private rpc::Stream::Delegate {
   std::deque<size_t> unread_;            // sizes of the frames that the transport has not taken
   size_t unread_bytes_ = 0;
   uint64_t taken_ = 0;  // frames
+  TokenBucket pings_;
+  TokenBucket refusals_;
   const Times times_;
   net::Timer unread_timer_;
   net::Timer ticket_timer_;
