@@ -22,6 +22,7 @@
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
 #include "broker/pending_stream.h"
+#include "broker/recent_ids.h"
 #include "broker/registry.h"
 #include "broker/relay.h"
 #include "broker/requests.h"
@@ -148,6 +149,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t channel_id,
                const absl::Status& why);
   void TellUntoldCuts(Session& session);
+  // A consumer that is refused tries again as often as it likes: each channel's end is written once
+  // to a Listen stream.
+  void TellCutOnce(Session& session, uint64_t channel_id, const absl::Status& why);
   std::string MakeTicket(const Relay& relay) override;
 
   // Unless there is nothing to come back for.
@@ -219,6 +223,10 @@ class Broker final : public Session::Owner, public Relay::Owner {
     absl::Status why;
   };
   std::deque<UntoldCut> untold_cuts_;
+  // Those that were told: the channel's id and the stream's in one, both of them random.
+  static constexpr Duration kToldCutTime = std::chrono::hours(1);
+  static constexpr size_t kMaxToldCuts = 16'384;
+  RecentIds told_cuts_{kToldCutTime, kMaxToldCuts};
   // What ended and is removed in the next turn: it may be what called us.
   std::vector<PendingStream*> done_pending_;
   std::vector<Relay*> done_relays_;

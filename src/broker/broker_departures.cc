@@ -48,8 +48,8 @@ void Broker::HandleUserGone(const Departures::Gone& gone) {
   if (session == nullptr || !session->capable()) return;
   CULVERT_LOG(kInfo, "[channel {:x}] the user's program is gone", gone.channel_id);
   departures_.Remember(gone.channel_id, loop_.Now());
-  session->TellCut(gone.channel_id,
-                   ErrorStatus(ErrorCode::kShutdown, "the user's program is gone"));
+  TellCutOnce(*session, gone.channel_id,
+              ErrorStatus(ErrorCode::kShutdown, "the user's program is gone"));
 }
 
 void Broker::HandleAgentGone(uint64_t session_id) {

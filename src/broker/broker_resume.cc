@@ -153,14 +153,20 @@ void Broker::TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t 
     untold_cuts_.push_back({session_id, channel_id, why});
     if (untold_cuts_.size() > kMaxUntoldCuts) untold_cuts_.pop_front();
   } else if (session->id() == session_id) {
-    session->TellCut(channel_id, why);
+    TellCutOnce(*session, channel_id, why);
   }
 }
 
+void Broker::TellCutOnce(Session& session, uint64_t channel_id, const absl::Status& why) {
+  const uint64_t what = channel_id ^ session.stream_id();
+  if (told_cuts_.Has(what, loop_.Now())) return;
+  if (session.TellCut(channel_id, why)) told_cuts_.Add(what, loop_.Now());
+}
+
 void Broker::TellUntoldCuts(Session& session) {
-  std::erase_if(untold_cuts_, [&session](const UntoldCut& cut) {
+  std::erase_if(untold_cuts_, [this, &session](const UntoldCut& cut) {
     if (cut.session_id != session.id()) return false;
-    session.TellCut(cut.channel_id, cut.why);
+    TellCutOnce(session, cut.channel_id, cut.why);
     return true;
   });
 }

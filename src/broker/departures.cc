@@ -103,22 +103,6 @@ std::vector<Departures::Gone> Departures::Judge(MonotonicTime now) {
   return gone;
 }
 
-void Departures::Remember(uint64_t id, MonotonicTime now) {
-  if (gone_.insert(id).second) gone_since_.emplace_back(now, id);
-  if (gone_.size() > kMostRemembered) {
-    gone_.erase(gone_since_.front().second);
-    gone_since_.pop_front();
-  }
-}
-
-bool Departures::IsGone(uint64_t id, MonotonicTime now) {
-  while (!gone_since_.empty() && now - gone_since_.front().first > kRemembered) {
-    gone_.erase(gone_since_.front().second);
-    gone_since_.pop_front();
-  }
-  return gone_.contains(id);
-}
-
 void Departures::Stop() {
   stopped_ = true;
   waiting_.clear();

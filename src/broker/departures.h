@@ -7,11 +7,11 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "broker/recent_ids.h"
 
 namespace culvert::broker {
 
@@ -92,8 +92,8 @@ class Departures {
   std::optional<MonotonicTime> next_verdict() const;
   std::vector<Gone> Judge(MonotonicTime now);
   // The channel, or session, must not be resumed any more.
-  void Remember(uint64_t id, MonotonicTime now);
-  bool IsGone(uint64_t id, MonotonicTime now);
+  void Remember(uint64_t id, MonotonicTime now) { gone_.Add(id, now); }
+  bool IsGone(uint64_t id, MonotonicTime now) { return gone_.Has(id, now); }
   // The broker drains: whoever leaves does as told.
   void Stop();
 
@@ -130,8 +130,7 @@ class Departures {
   std::unordered_map<uint64_t, Waiting> waiting_;
   std::deque<Due> due_;  // in order of time
   size_t signs_ = 0;     // the first so many of them were lost before others were heard
-  std::unordered_set<uint64_t> gone_;
-  std::deque<std::pair<MonotonicTime, uint64_t>> gone_since_;  // in order of time
+  RecentIds gone_{kRemembered, kMostRemembered};
 };
 
 }  // namespace culvert::broker

@@ -69,6 +69,8 @@ class Session final : private rpc::Stream::Delegate {
   ~Session();
 
   uint64_t id() const { return id_; }
+  // Of the Listen stream, at random: one that goes on with the session has another.
+  uint64_t stream_id() const { return stream_id_; }
   const ProviderKey& provider() const { return opening_.provider; }
   uint64_t incarnation() const { return opening_.incarnation; }
   const std::optional<Principal>& principal() const { return opening_.principal; }
@@ -89,9 +91,10 @@ class Session final : private rpc::Stream::Delegate {
                            const std::string& consumer_address);
   // That the channel has ended for good, because of `why`: an offer that nobody waits for any more,
   // or what may not go on. A legacy provider finds out when it accepts.
-  void TellCut(uint64_t channel_id, const absl::Status& why);
-  // Unless it is a legacy provider, or does not read.
-  void Notify(const culvert::v1::Notice& notice);
+  // As Notify.
+  bool TellCut(uint64_t channel_id, const absl::Status& why);
+  // Unless it is a legacy provider, or does not read: whether it was told.
+  bool Notify(const culvert::v1::Notice& notice);
   // Ends the stream with `why`; OnSessionLost is not called for it.
   void End(const absl::Status& why);
 
@@ -111,6 +114,7 @@ class Session final : private rpc::Stream::Delegate {
 
   net::EventLoop& loop_;
   const uint64_t id_;
+  const uint64_t stream_id_;
   const OpenSession opening_;
   const MonotonicTime since_;
   const std::string peer_;
