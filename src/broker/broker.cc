@@ -259,6 +259,7 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
 void Broker::EndAll() {
   draining_ = true;
   departures_.Stop();
+  trail_.FlushGone();
   registry_.ForEach(
       [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
   registry_.EndAll(ShuttingDown());

@@ -159,7 +159,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void NoteLost(const Session& session, const absl::Status& why);
   void AwaitReturns();
   void HandleUserGone(const Departures::Gone& gone);
-  void HandleAgentGone(uint64_t session_id);
+  void HandleAgentGone(const Departures::Gone& gone);
 
   // What may not go on.
   void CutForGood(Relay& relay, const absl::Status& why);
