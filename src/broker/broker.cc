@@ -229,6 +229,7 @@ void Broker::OnRelayEnded(Relay& relay) {
     RememberLegacy(relay);
   }
   NoteLost(relay);
+  KeepCarried(relay);
   openings_.Forget(relay);
   trail_.Ended(relay);
   done_relays_.push_back(&relay);

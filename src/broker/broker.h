@@ -15,6 +15,7 @@
 #include "broker/audit_trail.h"
 #include "broker/departures.h"
 #include "broker/drain_notices.h"
+#include "broker/earlier_paths.h"
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
 #include "broker/legacy_channels.h"
@@ -152,6 +153,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // A consumer that is refused tries again as often as it likes: each channel's end is written once
   // to a Listen stream.
   void TellCutOnce(Session& session, uint64_t channel_id, const absl::Status& why);
+  // What the channel has carried is for its next path to go on from, if there may be one.
+  void KeepCarried(const Relay& relay);
   std::string MakeTicket(const Relay& relay) override;
 
   // Unless there is nothing to come back for.
@@ -208,6 +211,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   Departures departures_;          // outlives the streams
   Registry registry_;
   Attachments attachments_;
+  EarlierPaths earlier_paths_;
   DrainNotices drain_notices_;
   net::Timer returns_timer_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
