@@ -75,15 +75,13 @@ Attachment::Attachment(net::EventLoop& loop, AttachOpening opening,
 
 Attachment::~Attachment() = default;
 
-void Attachment::Notify(const culvert::v1::Notice& notice) {
+void Attachment::Tell(const AttachResponse& what) {
   if (stream_ == nullptr) return;
   if (stream_->pending_writes() >= kMostUnread) {
     Lose(absl::ResourceExhaustedError("consumer does not read its Attach stream"));
     return;
   }
-  AttachResponse response;
-  *response.mutable_notice() = notice;
-  stream_->Write(rpc::FrameOf(response));
+  stream_->Write(rpc::FrameOf(what));
 }
 
 void Attachment::End(const absl::Status& why) {

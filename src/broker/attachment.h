@@ -53,7 +53,7 @@ class Attachment final : private rpc::Stream::Delegate {
 
   const AttachOpening& opening() const { return opening_; }
   // A consumer that does not read loses the stream, and learns by its resumes what it has missed.
-  void Notify(const culvert::v1::Notice& notice);
+  void Tell(const culvert::v1::AttachResponse& what);
   // OnDetached is not called for it.
   void End(const absl::Status& why);
 

@@ -33,8 +33,10 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       trail_(loop, access.audit),
       departures_(times.departures, loop.Now()),
       attachments_(loop),
+      ticket_renewals_(times.ticket_renewal),
       drain_notices_(loop),
       returns_timer_(loop),
+      ticket_timer_(loop),
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
@@ -230,6 +232,7 @@ void Broker::OnRelayEnded(Relay& relay) {
   }
   NoteLost(relay);
   KeepCarried(relay);
+  ticket_renewals_.Remove(relay.id());
   openings_.Forget(relay);
   trail_.Ended(relay);
   done_relays_.push_back(&relay);

@@ -28,6 +28,7 @@
 #include "broker/relay.h"
 #include "broker/requests.h"
 #include "broker/session.h"
+#include "broker/ticket_renewals.h"
 #include "broker/tickets.h"
 #include "net/deferred.h"
 #include "net/event_loop.h"
@@ -51,6 +52,8 @@ struct BrokerTimes {
   // The provider has this long to answer one.
   Duration resume_answer = std::chrono::seconds(10);
   Departures::Times departures = {};
+  // Of a channel whose path lives. Well below what a ticket lives.
+  Duration ticket_renewal = std::chrono::hours(24);
 };
 
 // Who decides who may do what; they outlive the Broker. Without them (--insecure) names stand for
@@ -153,6 +156,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // A consumer that is refused tries again as often as it likes: each channel's end is written once
   // to a Listen stream.
   void TellCutOnce(Session& session, uint64_t channel_id, const absl::Status& why);
+  // The channel has a path: its ticket is replaced from time to time.
+  void KeepTicketFresh(const Relay& relay);
+  void AwaitTicketRenewals();
   // What the channel has carried is for its next path to go on from, if there may be one.
   void KeepCarried(const Relay& relay);
   std::string MakeTicket(const Relay& relay) override;
@@ -211,9 +217,11 @@ class Broker final : public Session::Owner, public Relay::Owner {
   Departures departures_;          // outlives the streams
   Registry registry_;
   Attachments attachments_;
+  TicketRenewals ticket_renewals_;
   EarlierPaths earlier_paths_;
   DrainNotices drain_notices_;
   net::Timer returns_timer_;
+  net::Timer ticket_timer_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
   Openings openings_;

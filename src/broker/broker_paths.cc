@@ -1,8 +1,11 @@
 // What the Broker knows of a channel beyond its path: the ticket for the next one, and what the
 // earlier ones have carried.
+#include <algorithm>
+
 #include "broker/broker.h"
 #include "crypto/digest.h"
 #include "culvert/error_code.h"
+#include "tunnel/message.h"
 
 namespace culvert::broker {
 
@@ -30,6 +33,25 @@ std::string Broker::MakeTicket(const Relay& relay) {
   ticket.set_provider_caps(relay.provider_capabilities());
   ticket.set_resume_timeout_s(relay.resume_timeout_s());
   return tickets_.Seal(std::move(ticket), WallNow());
+}
+
+void Broker::KeepTicketFresh(const Relay& relay) {
+  if (relay.resume_timeout_s() == 0 || !tunnel::IsCapable(relay.open().capabilities)) return;
+  ticket_renewals_.Add(relay.id(), loop_.Now());
+  AwaitTicketRenewals();
+}
+
+void Broker::AwaitTicketRenewals() {
+  const std::optional<MonotonicTime> at = ticket_renewals_.next();
+  if (!at) return;
+  ticket_timer_.Start(std::max(*at - loop_.Now(), Duration::zero()), [this] {
+    for (const uint64_t id : ticket_renewals_.TakeDue(loop_.Now())) {
+      const Relay* const relay = openings_.FindChannel(id);
+      if (relay == nullptr || !attachments_.IsAttached(relay->open())) continue;
+      attachments_.SendTicket(relay->open(), id, MakeTicket(*relay));
+    }
+    AwaitTicketRenewals();
+  });
 }
 
 void Broker::KeepCarried(const Relay& relay) {

@@ -118,6 +118,7 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
     if (earlier) relay->GoOnFrom(*earlier);
   }
   relay->Accept(accept, who, pending.TakeStream());
+  KeepTicketFresh(*relay);
   if (draining_) relay->Notify(drain_notices_.Now());
   if (relay->resume()) {
     trail_.Resumed(*relay);

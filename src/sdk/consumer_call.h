@@ -52,6 +52,10 @@ class ConsumerCall final : private rpc::Stream::Delegate,
     if (resume_) resume_->Cut(why);
   }
 
+  void TakeFreshTicket(size_t broker, const std::string& ticket) {
+    if (resume_) resume_->TakeFreshTicket(broker, ticket);
+  }
+
   // None unless the channel is open.
   std::optional<ChannelStatus> Status() const;
 

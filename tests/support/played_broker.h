@@ -27,12 +27,14 @@ class PlayedBroker {
 
   explicit PlayedBroker(Listen listen) : PlayedBroker(std::move(listen), nullptr) {}
   explicit PlayedBroker(Connect connect) : PlayedBroker(nullptr, std::move(connect)) {}
-  // Without `listen` or `connect` these are UNIMPLEMENTED.
-  PlayedBroker(Listen listen, Connect connect) : service_(std::move(listen), std::move(connect)) {
+  // Without `listen` or `connect` these are UNIMPLEMENTED. `more` is served too, and outlives this.
+  PlayedBroker(Listen listen, Connect connect, grpc::Service* more = nullptr)
+      : service_(std::move(listen), std::move(connect)) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
+    if (more != nullptr) builder.RegisterService(more);
     server_ = builder.BuildAndStart();
     REQUIRE(server_ != nullptr);
     address_ = "127.0.0.1:" + std::to_string(port);
