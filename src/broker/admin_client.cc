@@ -1,6 +1,7 @@
 #include "broker/admin_client.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -21,6 +22,12 @@ namespace {
 
 // Longer than the broker gives itself.
 constexpr Duration kTimeout = std::chrono::seconds(10);
+
+// Whose broker it is.
+uid_t OwnerOf(const std::string& state_dir) {
+  struct stat there {};
+  return stat(state_dir.c_str(), &there) == 0 ? there.st_uid : geteuid();
+}
 
 absl::StatusOr<Json> CallBroker(int fd, const Json& request) {
   const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -115,7 +122,10 @@ absl::StatusOr<Json> CallAdmin(const std::string& state_dir, const std::string& 
                                const std::string& ca_cert) {
   const absl::StatusOr<net::UniqueFd> broker =
       net::ConnectToUnixSocket(AdminSocketPath(state_dir), kTimeout);
-  if (broker.ok()) return CallBroker(broker->get(), request);
+  if (broker.ok()) {
+    CULVERT_RETURN_IF_ERROR(net::CheckServer(broker->get(), OwnerOf(state_dir)));
+    return CallBroker(broker->get(), request);
+  }
   if (!absl::IsNotFound(broker.status())) return broker.status();
   return CallHere(state_dir, audit_file, request, who, ca_cert);
 }

@@ -60,8 +60,13 @@ absl::StatusOr<AttachOpening> ParseAttachOpening(const Bytes& message, const std
   return AttachOpening{hello.project(), hello.name(), hello.incarnation()};
 }
 
-Attachment::Attachment(AttachOpening opening, std::unique_ptr<rpc::Stream> stream, Owner& owner)
-    : opening_(std::move(opening)), stream_(std::move(stream)), owner_(owner) {
+Attachment::Attachment(net::EventLoop& loop, AttachOpening opening,
+                       std::unique_ptr<rpc::Stream> stream, Owner& owner)
+    : loop_(loop),
+      opening_(std::move(opening)),
+      requests_(kRequests, loop.Now()),
+      stream_(std::move(stream)),
+      owner_(owner) {
   stream_->SetDelegate(this);
   AttachResponse response;
   response.mutable_attached()->set_caps(tunnel::kOwnCapabilities);
@@ -70,15 +75,13 @@ Attachment::Attachment(AttachOpening opening, std::unique_ptr<rpc::Stream> strea
 
 Attachment::~Attachment() = default;
 
-void Attachment::Notify(const culvert::v1::Notice& notice) {
+void Attachment::Tell(const AttachResponse& what) {
   if (stream_ == nullptr) return;
   if (stream_->pending_writes() >= kMostUnread) {
     Lose(absl::ResourceExhaustedError("consumer does not read its Attach stream"));
     return;
   }
-  AttachResponse response;
-  *response.mutable_notice() = notice;
-  stream_->Write(rpc::FrameOf(response));
+  stream_->Write(rpc::FrameOf(what));
 }
 
 void Attachment::End(const absl::Status& why) {
@@ -88,6 +91,10 @@ void Attachment::End(const absl::Status& why) {
 }
 
 void Attachment::OnMessage(Bytes message) {
+  if (!requests_.Take(loop_.Now())) {
+    Lose(absl::ResourceExhaustedError("consumer sends too much on its Attach stream"));
+    return;
+  }
   const absl::StatusOr<AttachResponse> answer = Answer(message);
   if (!answer.ok()) {
     Lose(answer.status());

@@ -8,8 +8,10 @@
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "base/token_bucket.h"
 #include "broker/principal.h"
 #include "culvert/v1/control.pb.h"
+#include "net/event_loop.h"
 #include "rpc/stream.h"
 
 namespace culvert::broker {
@@ -40,15 +42,18 @@ class Attachment final : private rpc::Stream::Delegate {
     ~Owner() = default;
   };
 
+  // What it may send: pings come every few seconds, and it has no use for more of the rest.
+  static constexpr TokenRate kRequests{.per_second = 20, .burst = 200};
   // Messages that may wait for the consumer to read them.
   static constexpr size_t kMostUnread = 1'024;
 
-  Attachment(AttachOpening opening, std::unique_ptr<rpc::Stream> stream, Owner& owner);
+  Attachment(net::EventLoop& loop, AttachOpening opening, std::unique_ptr<rpc::Stream> stream,
+             Owner& owner);
   ~Attachment();
 
   const AttachOpening& opening() const { return opening_; }
   // A consumer that does not read loses the stream, and learns by its resumes what it has missed.
-  void Notify(const culvert::v1::Notice& notice);
+  void Tell(const culvert::v1::AttachResponse& what);
   // OnDetached is not called for it.
   void End(const absl::Status& why);
 
@@ -60,7 +65,9 @@ class Attachment final : private rpc::Stream::Delegate {
   absl::StatusOr<culvert::v1::AttachResponse> Answer(const Bytes& message) const;
   void Lose(const absl::Status& why);
 
+  net::EventLoop& loop_;
   const AttachOpening opening_;
+  TokenBucket requests_;
   std::unique_ptr<rpc::Stream> stream_;  // null once ended
   Owner& owner_;
 };

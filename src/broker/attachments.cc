@@ -2,11 +2,19 @@
 
 #include <utility>
 
-#include "broker/legacy_channels.h"
-
 namespace culvert::broker {
+namespace {
 
-Attachments::Attachments(net::EventLoop& loop) : sweep_(loop, [this] { done_.clear(); }) {}
+culvert::v1::AttachResponse Of(const culvert::v1::Notice& notice) {
+  culvert::v1::AttachResponse response;
+  *response.mutable_notice() = notice;
+  return response;
+}
+
+}  // namespace
+
+Attachments::Attachments(net::EventLoop& loop)
+    : loop_(loop), sweep_(loop, [this] { done_.clear(); }) {}
 
 Attachments::~Attachments() = default;
 
@@ -29,25 +37,41 @@ absl::Status Attachments::Add(AttachOpening opening,
     all.erase(opening.incarnation);
     return absl::ResourceExhaustedError("too many processes of this consumer are attached");
   }
-  place = std::make_unique<Attachment>(std::move(opening), take_stream(), *this);
+  place = std::make_unique<Attachment>(loop_, std::move(opening), take_stream(), *this);
   return absl::OkStatus();
 }
 
 void Attachments::Notify(const OpenChannel& open, const culvert::v1::Notice& notice) {
+  Tell(open, Of(notice));
+}
+
+void Attachments::Notify(const std::string& consumer, uint64_t incarnation,
+                         const culvert::v1::Notice& notice) {
+  Tell(consumer, incarnation, Of(notice));
+}
+
+void Attachments::SendTicket(const OpenChannel& open, uint64_t channel_id, std::string ticket) {
+  culvert::v1::AttachResponse response;
+  response.mutable_fresh_ticket()->set_channel_id(channel_id);
+  response.mutable_fresh_ticket()->set_ticket(std::move(ticket));
+  Tell(open, response);
+}
+
+void Attachments::Tell(const OpenChannel& open, const culvert::v1::AttachResponse& what) {
   const auto found = by_consumer_.find(ConsumerOf(open));
   if (found == by_consumer_.end()) return;
   std::vector<uint64_t> whom;
   for (const auto& [incarnation, attachment] : found->second) whom.push_back(incarnation);
   const std::string consumer = found->first;  // telling it may lose the last one
-  for (const uint64_t incarnation : whom) Notify(consumer, incarnation, notice);
+  for (const uint64_t incarnation : whom) Tell(consumer, incarnation, what);
 }
 
-void Attachments::Notify(const std::string& consumer, uint64_t incarnation,
-                         const culvert::v1::Notice& notice) {
+void Attachments::Tell(const std::string& consumer, uint64_t incarnation,
+                       const culvert::v1::AttachResponse& what) {
   const auto found = by_consumer_.find(consumer);
   if (found == by_consumer_.end()) return;
   const auto place = found->second.find(incarnation);
-  if (place != found->second.end()) place->second->Notify(notice);
+  if (place != found->second.end()) place->second->Tell(what);
 }
 
 void Attachments::Check(absl::FunctionRef<absl::Status(const Principal&)> may) {

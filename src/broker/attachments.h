@@ -8,6 +8,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "broker/attachment.h"
+#include "broker/legacy_channels.h"
 #include "broker/requests.h"
 #include "net/deferred.h"
 #include "net/event_loop.h"
@@ -27,8 +28,10 @@ class Attachments final : public Attachment::Owner {
   // RESOURCE_EXHAUSTED when the consumer has kMost; then the stream is not taken.
   absl::Status Add(AttachOpening opening,
                    absl::FunctionRef<std::unique_ptr<rpc::Stream>()> take_stream);
-  // Tells every process of the consumer of `open`.
+  bool IsAttached(const OpenChannel& open) const { return by_consumer_.contains(ConsumerOf(open)); }
+  // Tell every process of the consumer of `open`: which of them has the channel is not known.
   void Notify(const OpenChannel& open, const culvert::v1::Notice& notice);
+  void SendTicket(const OpenChannel& open, uint64_t channel_id, std::string ticket);
   // Tells the one that is attached as `incarnation`, if it still is.
   void Notify(const std::string& consumer, uint64_t incarnation, const culvert::v1::Notice& notice);
   // Ends those that may not go on.
@@ -42,10 +45,14 @@ class Attachments final : public Attachment::Owner {
  private:
   using OfConsumer = std::unordered_map<uint64_t, std::unique_ptr<Attachment>>;  // by incarnation
   static std::string KeyOf(const AttachOpening& opening);
+  void Tell(const OpenChannel& open, const culvert::v1::AttachResponse& what);
+  void Tell(const std::string& consumer, uint64_t incarnation,
+            const culvert::v1::AttachResponse& what);
   void OnDetached(Attachment& attachment, const absl::Status& why) override;
   // It may be what called us.
   void Bury(std::unique_ptr<Attachment> attachment);
 
+  net::EventLoop& loop_;
   std::unordered_map<std::string, OfConsumer> by_consumer_;
   std::vector<std::unique_ptr<Attachment>> done_;
   net::Deferred sweep_;

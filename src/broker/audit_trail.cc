@@ -56,6 +56,10 @@ bool IsDenial(const absl::Status& why) {
   }
 }
 
+std::string WithoutPort(const std::string& endpoint) {
+  return endpoint.substr(0, endpoint.rfind(':'));
+}
+
 AuditKind KindOf(const Relay::Outcome& outcome) {
   if (IsDenial(outcome.why)) return AuditKind::kDeny;
   return outcome.opened ? AuditKind::kClose : AuditKind::kFail;
@@ -82,11 +86,35 @@ void SetAsked(const OpenChannel& open, AuditEvent& event) {
   event.target = open.arg;
 }
 
+AuditEvent UserOf(const Relay& relay) {
+  AuditEvent event;
+  event.project = ProjectId(relay.open().provider.project);
+  if (relay.open().principal) SetPrincipal(*relay.open().principal, event);
+  event.address = relay.peer();
+  return event;
+}
+
+AuditEvent AgentOf(const Relay& relay) {
+  AuditEvent event;
+  event.project = ProjectId(relay.open().provider.project);
+  if (relay.provider()) SetPrincipal(*relay.provider(), event);
+  event.agent = relay.open().provider.name;
+  event.address = relay.provider_peer();
+  return event;
+}
+
+AuditEvent AgentOf(const Session& session) {
+  AuditEvent event = Of(session);
+  event.address = session.endpoint();
+  return event;
+}
+
 AuditTrail::AuditTrail(net::EventLoop& loop, Write write)
     : loop_(loop),
       write_(std::move(write)),
       by_key_(kRate, kMostKeys),
-      of_all_(kRateOfAll, loop.Now()) {}
+      of_all_(kRateOfAll, loop.Now()),
+      gone_timer_(loop) {}
 
 void AuditTrail::Registered(const Session& session) {
   if (write_) RecordLimited(Of(session), AuditKind::kRegister, MayRecord(session));
@@ -125,13 +153,39 @@ void AuditTrail::Ended(const Relay& relay) {
   event.duration = outcome.duration;
   SetWhy(outcome.why, event);
   if (!outcome.opened) {
-    RecordInVain(std::move(event), KindOf(outcome),
-                 relay.peer().substr(0, relay.peer().rfind(':')));
+    RecordInVain(std::move(event), KindOf(outcome), WithoutPort(relay.peer()));
     return;
   }
   event.bytes_sent = outcome.bytes_sent;
   event.bytes_received = outcome.bytes_received;
   Granted(std::move(event), KindOf(outcome));
+}
+
+void AuditTrail::UserGone(const AuditEvent& who) {
+  if (!write_) return;
+  GoneUser& gone = gone_users_[who.address];
+  gone.who = who;
+  ++gone.channels;
+  if (!gone_timer_.is_set()) gone_timer_.Start(kGoneTime, [this] { FlushGone(); });
+}
+
+void AuditTrail::FlushGone() {
+  gone_timer_.Cancel();
+  for (auto& [address, gone] : std::exchange(gone_users_, {})) {
+    RecordGone(gone.who, "user's", gone.channels);
+  }
+}
+
+void AuditTrail::AgentGone(AuditEvent who, size_t channels) {
+  if (write_) RecordGone(std::move(who), "agent's", channels);
+}
+
+void AuditTrail::RecordGone(AuditEvent who, const std::string& whose, size_t channels) {
+  who.reason =
+      fmt::format("the {} program closed its connection and did not come back: {} channel{} cut",
+                  whose, channels, channels == 1 ? "" : "s");
+  const std::string address = WithoutPort(who.address);
+  RecordInVain(std::move(who), AuditKind::kGone, address);
 }
 
 void AuditTrail::Granted(AuditEvent asked, AuditKind kind) {

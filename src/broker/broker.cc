@@ -33,8 +33,10 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       trail_(loop, access.audit),
       departures_(times.departures, loop.Now()),
       attachments_(loop),
+      ticket_renewals_(times.ticket_renewal),
       drain_notices_(loop),
       returns_timer_(loop),
+      ticket_timer_(loop),
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;
@@ -229,6 +231,8 @@ void Broker::OnRelayEnded(Relay& relay) {
     RememberLegacy(relay);
   }
   NoteLost(relay);
+  KeepCarried(relay);
+  ticket_renewals_.Remove(relay.id());
   openings_.Forget(relay);
   trail_.Ended(relay);
   done_relays_.push_back(&relay);
@@ -259,6 +263,7 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
 void Broker::EndAll() {
   draining_ = true;
   departures_.Stop();
+  trail_.FlushGone();
   registry_.ForEach(
       [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
   registry_.EndAll(ShuttingDown());

@@ -15,6 +15,7 @@
 #include "broker/audit_trail.h"
 #include "broker/departures.h"
 #include "broker/drain_notices.h"
+#include "broker/earlier_paths.h"
 #include "broker/gate.h"
 #include "broker/identity_calls.h"
 #include "broker/legacy_channels.h"
@@ -22,10 +23,12 @@
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
 #include "broker/pending_stream.h"
+#include "broker/recent_ids.h"
 #include "broker/registry.h"
 #include "broker/relay.h"
 #include "broker/requests.h"
 #include "broker/session.h"
+#include "broker/ticket_renewals.h"
 #include "broker/tickets.h"
 #include "net/deferred.h"
 #include "net/event_loop.h"
@@ -49,6 +52,8 @@ struct BrokerTimes {
   // The provider has this long to answer one.
   Duration resume_answer = std::chrono::seconds(10);
   Departures::Times departures = {};
+  // Of a channel whose path lives. Well below what a ticket lives.
+  Duration ticket_renewal = std::chrono::hours(24);
 };
 
 // Who decides who may do what; they outlive the Broker. Without them (--insecure) names stand for
@@ -148,6 +153,14 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t channel_id,
                const absl::Status& why);
   void TellUntoldCuts(Session& session);
+  // A consumer that is refused tries again as often as it likes: each channel's end is written once
+  // to a Listen stream.
+  void TellCutOnce(Session& session, uint64_t channel_id, const absl::Status& why);
+  // The channel has a path: its ticket is replaced from time to time.
+  void KeepTicketFresh(const Relay& relay);
+  void AwaitTicketRenewals();
+  // What the channel has carried is for its next path to go on from, if there may be one.
+  void KeepCarried(const Relay& relay);
   std::string MakeTicket(const Relay& relay) override;
 
   // Unless there is nothing to come back for.
@@ -155,7 +168,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void NoteLost(const Session& session, const absl::Status& why);
   void AwaitReturns();
   void HandleUserGone(const Departures::Gone& gone);
-  void HandleAgentGone(uint64_t session_id);
+  void HandleAgentGone(const Departures::Gone& gone);
 
   // What may not go on.
   void CutForGood(Relay& relay, const absl::Status& why);
@@ -204,8 +217,11 @@ class Broker final : public Session::Owner, public Relay::Owner {
   Departures departures_;          // outlives the streams
   Registry registry_;
   Attachments attachments_;
+  TicketRenewals ticket_renewals_;
+  EarlierPaths earlier_paths_;
   DrainNotices drain_notices_;
   net::Timer returns_timer_;
+  net::Timer ticket_timer_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
   Openings openings_;
@@ -219,6 +235,10 @@ class Broker final : public Session::Owner, public Relay::Owner {
     absl::Status why;
   };
   std::deque<UntoldCut> untold_cuts_;
+  // Those that were told: the channel's id and the stream's in one, both of them random.
+  static constexpr Duration kToldCutTime = std::chrono::hours(1);
+  static constexpr size_t kMaxToldCuts = 16'384;
+  RecentIds told_cuts_{kToldCutTime, kMaxToldCuts};
   // What ended and is removed in the next turn: it may be what called us.
   std::vector<PendingStream*> done_pending_;
   std::vector<Relay*> done_relays_;

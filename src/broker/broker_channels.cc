@@ -21,9 +21,10 @@ LiveChannel Describe(const Relay& relay, WallTime now, MonotonicTime now_here) {
   channel.agent = open.provider.name;
   channel.service = open.service;
   channel.target = open.arg;
-  channel.since = now - std::chrono::duration_cast<WallTime::duration>(now_here - relay.started());
-  channel.bytes_up = relay.bytes_sent();
-  channel.bytes_down = relay.bytes_received();
+  const CarriedBytes carried = relay.carried();
+  channel.since = now - std::chrono::duration_cast<WallTime::duration>(now_here - carried.since);
+  channel.bytes_up = carried.sent;
+  channel.bytes_down = carried.received;
   return channel;
 }
 

@@ -142,6 +142,7 @@ void Broker::CutForGood(Relay& relay, const absl::Status& why) {
     relay.Cut(why);
   } else {
     relay.RefuseResume({why, ErrorCodeOf(why)});
+    earlier_paths_.Forget(relay.id());
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include "base/status.h"
 #include "broker/broker.h"
-#include "crypto/digest.h"
 #include "tunnel/message.h"
 
 namespace culvert::broker {
@@ -100,6 +99,7 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
     if (older != nullptr) older->Cut(refusal->status);
     TellCut(open.provider, resumption.session_id, resumption.channel_id, refusal->status);
     legacy_.Forget(resumption.channel_id);
+    earlier_paths_.Forget(resumption.channel_id);
     return Refuse(pending, resume, *refusal);
   }
   if (older != nullptr && older->attempt() >= resumption.attempt) {
@@ -153,14 +153,20 @@ void Broker::TellCut(const ProviderKey& provider, uint64_t session_id, uint64_t 
     untold_cuts_.push_back({session_id, channel_id, why});
     if (untold_cuts_.size() > kMaxUntoldCuts) untold_cuts_.pop_front();
   } else if (session->id() == session_id) {
-    session->TellCut(channel_id, why);
+    TellCutOnce(*session, channel_id, why);
   }
 }
 
+void Broker::TellCutOnce(Session& session, uint64_t channel_id, const absl::Status& why) {
+  const uint64_t what = channel_id ^ session.stream_id();
+  if (told_cuts_.Has(what, loop_.Now())) return;
+  if (session.TellCut(channel_id, why)) told_cuts_.Add(what, loop_.Now());
+}
+
 void Broker::TellUntoldCuts(Session& session) {
-  std::erase_if(untold_cuts_, [&session](const UntoldCut& cut) {
+  std::erase_if(untold_cuts_, [this, &session](const UntoldCut& cut) {
     if (cut.session_id != session.id()) return false;
-    session.TellCut(cut.channel_id, cut.why);
+    TellCutOnce(session, cut.channel_id, cut.why);
     return true;
   });
 }
@@ -206,32 +212,6 @@ void Broker::HandleResumeTimeout(Relay& relay) {
       relay.state() == Relay::State::kWaiting
           ? TryLater(ErrorCode::kOffline, fmt::format("agent {} is offline", name), kRetrySoon)
           : TryLater(ErrorCode::kTimeout, "agent did not answer the resume in time", kRetrySoon));
-}
-
-std::string Broker::MakeTicket(const Relay& relay) {
-  if (relay.resume_timeout_s() == 0) return "";
-  const OpenChannel& open = relay.open();
-  culvert::v1::ChannelTicket ticket;
-  if (open.principal) {
-    ticket.set_consumer_key(open.principal->key);
-    ticket.set_consumer_id(open.principal->id.ToString());
-  }
-  ticket.set_consumer_name(open.consumer);
-  ticket.set_project(open.provider.project);
-  ticket.set_region(open.provider.region);
-  ticket.set_service_domain(open.provider.service_domain);
-  ticket.set_provider(open.provider.name);
-  if (relay.provider()) ticket.set_provider_key(relay.provider()->key);
-  ticket.set_service(open.service);
-  ticket.set_arg(open.arg);
-  ticket.set_arg_sha256(crypto::Sha256(open.arg));
-  ticket.set_session_id(relay.session_id());
-  ticket.set_channel_id(relay.id());
-  ticket.set_e2e(relay.end_to_end());
-  ticket.set_consumer_caps(open.capabilities);
-  ticket.set_provider_caps(relay.provider_capabilities());
-  ticket.set_resume_timeout_s(relay.resume_timeout_s());
-  return tickets_.Seal(std::move(ticket), WallNow());
 }
 
 }  // namespace culvert::broker

@@ -113,7 +113,12 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
   }
   openings_.SetOpen(*relay);
   legacy_.Forget(relay->id());
+  if (relay->resume()) {
+    const auto earlier = earlier_paths_.Take(relay->id(), loop_.Now());
+    if (earlier) relay->GoOnFrom(*earlier);
+  }
   relay->Accept(accept, who, pending.TakeStream());
+  KeepTicketFresh(*relay);
   if (draining_) relay->Notify(drain_notices_.Now());
   if (relay->resume()) {
     trail_.Resumed(*relay);

@@ -1,6 +1,7 @@
 #include "broker/departures.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace culvert::broker {
 namespace {
@@ -46,22 +47,26 @@ void Departures::ForgetClosed(MonotonicTime now) {
 }
 
 void Departures::UserLost(const std::string& endpoint, uint64_t session_id, uint64_t channel_id,
-                          MonotonicTime now) {
-  Lost(endpoint, {session_id, channel_id}, now);
+                          MonotonicTime now, AuditEvent who) {
+  Lost(endpoint, {session_id, channel_id, std::move(who)}, now);
 }
 
-void Departures::AgentLost(const std::string& endpoint, uint64_t session_id, MonotonicTime now) {
-  Lost(endpoint, {session_id, 0}, now);
+void Departures::AgentLost(const std::string& endpoint, uint64_t session_id, MonotonicTime now,
+                           AuditEvent who, size_t channels) {
+  Lost(endpoint, {session_id, 0, std::move(who), channels}, now);
 }
 
-void Departures::Lost(const std::string& endpoint, const Gone& what, MonotonicTime now) {
+void Departures::Lost(const std::string& endpoint, Gone what, MonotonicTime now) {
   const auto found = endpoints_.find(endpoint);
   if (stopped_ || now - born_ < times_.young || found == endpoints_.end()) return;
   const std::shared_ptr<Endpoint>& at = found->second;
   // The stream may have been the last one, and have left before its owner tells what it was.
   if (!std::exchange(at->at_stake_, true) && at->streams_ == 0) CountClosing(now);
   const uint64_t id = what.channel_id != 0 ? what.channel_id : what.session_id;
-  waiting_.insert_or_assign(id, Waiting{what, at, now, ++losses_});
+  if (const auto before = waiting_.find(id); before != waiting_.end()) {
+    what.channels += before->second.what.channels;
+  }
+  waiting_.insert_or_assign(id, Waiting{std::move(what), at, now, ++losses_});
   due_.push_back({now + times_.return_time, now, id, losses_});
 }
 
@@ -97,26 +102,10 @@ std::vector<Departures::Gone> Departures::Judge(MonotonicTime now) {
     --signs_;
     const auto found = waiting_.find(due.id);
     if (found == waiting_.end() || found->second.number != due.number) continue;
-    if (HasClosed(found->second)) gone.push_back(found->second.what);
+    if (HasClosed(found->second)) gone.push_back(std::move(found->second.what));
     waiting_.erase(found);
   }
   return gone;
-}
-
-void Departures::Remember(uint64_t id, MonotonicTime now) {
-  if (gone_.insert(id).second) gone_since_.emplace_back(now, id);
-  if (gone_.size() > kMostRemembered) {
-    gone_.erase(gone_since_.front().second);
-    gone_since_.pop_front();
-  }
-}
-
-bool Departures::IsGone(uint64_t id, MonotonicTime now) {
-  while (!gone_since_.empty() && now - gone_since_.front().first > kRemembered) {
-    gone_.erase(gone_since_.front().second);
-    gone_since_.pop_front();
-  }
-  return gone_.contains(id);
 }
 
 void Departures::Stop() {

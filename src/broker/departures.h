@@ -7,11 +7,12 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "broker/audit_event.h"
+#include "broker/recent_ids.h"
 
 namespace culvert::broker {
 
@@ -70,6 +71,8 @@ class Departures {
   struct Gone {
     uint64_t session_id = 0;
     uint64_t channel_id = 0;  // 0: the agent is gone, with its session. Else the channel's user
+    AuditEvent who = {};      // who it was, for the record
+    size_t channels = 0;      // of an agent: how many lost their paths with it
   };
 
   Departures(const Times& times, MonotonicTime now) : times_(times), born_(now) {}
@@ -83,8 +86,10 @@ class Departures {
   // A stream of `endpoint` was ended by its client, or with the connection; the channel, or the
   // session, can be resumed. Maybe the connection has closed: that shows within kTogether.
   void UserLost(const std::string& endpoint, uint64_t session_id, uint64_t channel_id,
-                MonotonicTime now);
-  void AgentLost(const std::string& endpoint, uint64_t session_id, MonotonicTime now);
+                MonotonicTime now, AuditEvent who = {});
+  // With `channels` of its channels.
+  void AgentLost(const std::string& endpoint, uint64_t session_id, MonotonicTime now,
+                 AuditEvent who = {}, size_t channels = 0);
   // It is resumed, or somebody tries to.
   void Back(uint64_t id) { waiting_.erase(id); }
 
@@ -92,8 +97,8 @@ class Departures {
   std::optional<MonotonicTime> next_verdict() const;
   std::vector<Gone> Judge(MonotonicTime now);
   // The channel, or session, must not be resumed any more.
-  void Remember(uint64_t id, MonotonicTime now);
-  bool IsGone(uint64_t id, MonotonicTime now);
+  void Remember(uint64_t id, MonotonicTime now) { gone_.Add(id, now); }
+  bool IsGone(uint64_t id, MonotonicTime now) { return gone_.Has(id, now); }
   // The broker drains: whoever leaves does as told.
   void Stop();
 
@@ -111,7 +116,7 @@ class Departures {
     uint64_t number;
   };
 
-  void Lost(const std::string& endpoint, const Gone& what, MonotonicTime now);
+  void Lost(const std::string& endpoint, Gone what, MonotonicTime now);
   void NoteSign(MonotonicTime lost_before, MonotonicTime now);
   void CountClosing(MonotonicTime now);
   void ForgetClosed(MonotonicTime now);
@@ -130,8 +135,7 @@ class Departures {
   std::unordered_map<uint64_t, Waiting> waiting_;
   std::deque<Due> due_;  // in order of time
   size_t signs_ = 0;     // the first so many of them were lost before others were heard
-  std::unordered_set<uint64_t> gone_;
-  std::deque<std::pair<MonotonicTime, uint64_t>> gone_since_;  // in order of time
+  RecentIds gone_{kRemembered, kMostRemembered};
 };
 
 }  // namespace culvert::broker

@@ -53,6 +53,7 @@ Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
       owner_(owner),
       timer_(loop),
       started_(loop.Now()),
+      earlier_{.since = started_},
       opening_deadline_(started_ + opening_time) {
   if (resume_) {
     session_id_ = resume_->session_id;

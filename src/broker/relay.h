@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "broker/admission.h"
+#include "broker/earlier_paths.h"
 #include "broker/requests.h"
 #include "broker/resumption.h"
 #include "net/event_loop.h"
@@ -86,10 +87,11 @@ class Relay {
   culvert::v1::EndToEnd end_to_end() const { return end_to_end_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
-  MonotonicTime started() const { return started_; }
-  // Of the user's, so far.
-  uint64_t bytes_sent() const { return consumer_.bytes; }
-  uint64_t bytes_received() const { return provider_.bytes; }
+  // Of the user's, so far, by this path and the earlier ones that GoOnFrom told of.
+  CarriedBytes carried() const {
+    return {earlier_.sent + consumer_.bytes, earlier_.received + provider_.bytes, earlier_.since};
+  }
+  void GoOnFrom(const CarriedBytes& earlier) { earlier_ = earlier; }
   // Once kEnded.
   const Outcome& outcome() const { return outcome_; }
   // Once kEnded: what the consumer's half ended with.
@@ -188,6 +190,7 @@ class Relay {
   absl::Status end_status_;
   const Half* lost_ = nullptr;
   const MonotonicTime started_;
+  CarriedBytes earlier_;
   const MonotonicTime opening_deadline_;
 };
 

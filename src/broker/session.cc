@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "crypto/random.h"
 #include "culvert/error_code.h"
 #include "ntt/proxies/v1/broker.pb.h"
 #include "rpc/codec.h"
@@ -45,11 +46,15 @@ void FillAdditions(const OpenChannel& open, const std::string& consumer_address,
 
 Session::Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
                  std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner)
-    : id_(id),
+    : loop_(loop),
+      id_(id),
+      stream_id_(crypto::RandomId()),
       opening_(std::move(opening)),
       since_(loop.Now()),
       peer_(std::move(peer)),
       stream_(std::move(stream)),
+      pings_(kPings, since_),
+      refusals_(kRefusals, since_),
       times_(times),
       unread_timer_(loop),
       ticket_timer_(loop),
@@ -114,16 +119,18 @@ culvert::v1::Notice CutNotice(uint64_t channel_id, const absl::Status& why) {
   return notice;
 }
 
-void Session::TellCut(uint64_t channel_id, const absl::Status& why) {
-  Notify(CutNotice(channel_id, why));
+bool Session::TellCut(uint64_t channel_id, const absl::Status& why) {
+  return Notify(CutNotice(channel_id, why));
 }
 
-void Session::Notify(const culvert::v1::Notice& notice) {
-  if (stream_ == nullptr || !capable()) return;
+bool Session::Notify(const culvert::v1::Notice& notice) {
+  if (stream_ == nullptr || !capable()) return false;
   pb::ListenResponse response;
   *response.mutable_notice() = notice;
   rpc::Frame frame = rpc::FrameOf(response);
-  if (HasRoomFor(frame, kMaxUnreadNotices)) Write(std::move(frame));
+  if (!HasRoomFor(frame, kMaxUnreadNotices)) return false;
+  Write(std::move(frame));
+  return true;
 }
 
 bool Session::HasRoomFor(const rpc::Frame& frame, size_t limit) {
@@ -175,7 +182,12 @@ void Session::OnMessage(Bytes message) {
     Lose(envelope.status());
     return;
   }
-  if (envelope->kind == rpc::Kind::kPing) {
+  const bool ping = envelope->kind == rpc::Kind::kPing;
+  if (!(ping ? pings_ : refusals_).Take(loop_.Now())) {
+    Lose(absl::ResourceExhaustedError("agent sends too much on its Listen stream"));
+    return;
+  }
+  if (ping) {
     // The next message is read when the Pong is out (OnWritten): a flood of pings queues nothing.
     Write(rpc::MakeEnvelope(rpc::EnvelopeType::kListenResponse, rpc::Kind::kPong, Bytes()));
     return;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/token_bucket.h"
 #include "broker/requests.h"
 #include "broker/resumption.h"
 #include "culvert/v1/extensions.pb.h"
@@ -58,11 +59,18 @@ class Session final : private rpc::Stream::Delegate {
   // others' offers are to have room. Who misses one hears it from the channel's resume.
   static constexpr size_t kMaxUnreadNotices = kMaxUnreadBytes / 2;
 
+  // What it may send: pings come every few seconds, and each offer is refused once. Openings and
+  // resumes are limited where they come in; this is beyond what they can be.
+  static constexpr TokenRate kPings{.per_second = 20, .burst = 200};
+  static constexpr TokenRate kRefusals{.per_second = 5'000, .burst = 20'000};
+
   Session(net::EventLoop& loop, uint64_t id, OpenSession opening, std::string peer,
           std::unique_ptr<rpc::Stream> stream, const Times& times, Owner& owner);
   ~Session();
 
   uint64_t id() const { return id_; }
+  // Of the Listen stream, at random: one that goes on with the session has another.
+  uint64_t stream_id() const { return stream_id_; }
   const ProviderKey& provider() const { return opening_.provider; }
   uint64_t incarnation() const { return opening_.incarnation; }
   const std::optional<Principal>& principal() const { return opening_.principal; }
@@ -83,9 +91,10 @@ class Session final : private rpc::Stream::Delegate {
                            const std::string& consumer_address);
   // That the channel has ended for good, because of `why`: an offer that nobody waits for any more,
   // or what may not go on. A legacy provider finds out when it accepts.
-  void TellCut(uint64_t channel_id, const absl::Status& why);
-  // Unless it is a legacy provider, or does not read.
-  void Notify(const culvert::v1::Notice& notice);
+  // As Notify.
+  bool TellCut(uint64_t channel_id, const absl::Status& why);
+  // Unless it is a legacy provider, or does not read: whether it was told.
+  bool Notify(const culvert::v1::Notice& notice);
   // Ends the stream with `why`; OnSessionLost is not called for it.
   void End(const absl::Status& why);
 
@@ -103,7 +112,9 @@ class Session final : private rpc::Stream::Delegate {
   void WatchReading();
   void Lose(const absl::Status& why);
 
+  net::EventLoop& loop_;
   const uint64_t id_;
+  const uint64_t stream_id_;
   const OpenSession opening_;
   const MonotonicTime since_;
   const std::string peer_;
@@ -111,6 +122,8 @@ class Session final : private rpc::Stream::Delegate {
   std::deque<size_t> unread_;            // sizes of the frames that the transport has not taken
   size_t unread_bytes_ = 0;
   uint64_t taken_ = 0;  // frames
+  TokenBucket pings_;
+  TokenBucket refusals_;
   const Times times_;
   net::Timer unread_timer_;
   net::Timer ticket_timer_;

@@ -201,7 +201,7 @@ void AddAudit(AdminTable& table, AdminCommand& admin) {
         SubjectFlag(admin, "agent", "NAME", "Events of this agent and of tunnels to it.", "agent"),
         Flag({"kind", '\0', "KIND",
               "Events of this kind: enrol, renew, login, register, unregister, open,\n"
-              "      resume, deny, fail, close, policy, token, revoke, kill or admin."},
+              "      resume, deny, fail, close, policy, token, revoke, kill, gone or admin."},
              admin.kind, AnyText)}},
       {"json", "audit-log"});
 }

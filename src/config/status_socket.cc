@@ -72,6 +72,7 @@ absl::StatusOr<std::unique_ptr<net::LineServer>> ServeIn(const std::string& fold
     const std::error_code error(errno, std::generic_category());
     return absl::UnavailableError(fmt::format("make {}: {}", folder, error.message()));
   }
+  CULVERT_RETURN_IF_ERROR(net::CheckSocketFolder(folder));
   RemoveAbandoned(folder);
   return net::LineServer::Listen(loop, SocketPath(folder, getpid()), options);
 }
@@ -96,6 +97,7 @@ net::LineServer::Options Answering(const std::string& program,
 
 absl::StatusOr<std::string> Ask(const std::string& path) {
   CULVERT_ASSIGN_OR_RETURN(const net::UniqueFd fd, net::ConnectToUnixSocket(path, kTimeout));
+  CULVERT_RETURN_IF_ERROR(net::CheckServer(fd.get(), geteuid()));
   CULVERT_ASSIGN_OR_RETURN(std::string answer, net::AskLine(fd.get(), kRequest, kMaxAnswerBytes));
   if (answer.empty()) return absl::UnavailableError("no answer");
   answer.pop_back();
@@ -131,6 +133,10 @@ std::unique_ptr<net::LineServer> ServeStatus(net::EventLoop& loop, const CommonC
 std::vector<std::string> AskForStatus(const std::vector<std::string>& folders) {
   std::vector<std::string> answers;
   for (const std::string& folder : folders) {
+    if (const absl::Status safe = net::CheckSocketFolder(folder); !safe.ok()) {
+      if (!absl::IsNotFound(safe)) CULVERT_LOG(kWarning, "not asked: {}", MessageOf(safe));
+      continue;
+    }
     RemoveAbandoned(folder);
     for (const pid_t pid : SocketsIn(folder)) {
       absl::StatusOr<std::string> answer = Ask(SocketPath(folder, pid));

@@ -21,12 +21,14 @@ std::vector<std::string> StatusFolders(const CommonConfig& common, const std::st
 // Answers whoever of this user, or root, asks this process. `describe` runs on the loop for each
 // question; the fields that are the same in all programs (program, pid, version, age) need not be
 // set. Makes neither a state nor a runtime directory: null where there is none, or none can be
-// written, with a warning if the state directory is there. The program can do without.
+// written or is safe (net::CheckSocketFolder), with a warning if the state directory is there. The
+// program can do without.
 std::unique_ptr<net::LineServer> ServeStatus(net::EventLoop& loop, const CommonConfig& common,
                                              const std::string& program,
                                              std::function<ProcessStatus()> describe);
 
-// What each of the processes said, oldest first; removes the sockets of those that have gone.
+// What each of the processes said, oldest first; removes the sockets of those that have gone. Asks
+// nobody in a folder that others may write, and no process of another user than ours and root.
 // Blocks for at most a few seconds for each that does not answer.
 std::vector<std::string> AskForStatus(const std::vector<std::string>& folders);
 

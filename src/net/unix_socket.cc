@@ -10,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "net/uv_error.h"
 
@@ -41,6 +42,24 @@ timeval ToTimeval(Duration duration) {
 
 }  // namespace
 
+absl::Status CheckSocketFolder(const std::string& folder) {
+  struct stat there {};
+  if (lstat(folder.c_str(), &there) != 0) return ErrnoStatus(errno, Printable(folder));
+  if (!S_ISDIR(there.st_mode)) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} is {}", Printable(folder),
+                    S_ISLNK(there.st_mode) ? "a symbolic link" : "not a directory"));
+  }
+  if (there.st_uid != geteuid() && there.st_uid != 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} belongs to another user, uid {}", Printable(folder), there.st_uid));
+  }
+  const bool others_write = (there.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  if (!others_write || (there.st_mode & S_ISVTX) != 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format("others may write {} (mode {:04o}): chmod go-w",
+                                                   Printable(folder), there.st_mode & 07777));
+}
+
 absl::StatusOr<UniqueFd> ListenOnUnixSocket(const std::string& path) {
   const std::string context = fmt::format("listen on {}", path);
   CULVERT_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
@@ -48,9 +67,10 @@ absl::StatusOr<UniqueFd> ListenOnUnixSocket(const std::string& path) {
   if (lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path.c_str());
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return ErrnoStatus(errno, context);
+  // Linux makes the file with the mode of the socket (less the umask): there is no moment at which
+  // it has another, and nothing that could have taken its place is changed.
+  if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0) return ErrnoStatus(errno, context);
   if (bind(fd.get(), Generic(address), sizeof(address)) != 0) return ErrnoStatus(errno, context);
-  // Nobody can connect before listen.
-  if (chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0) return ErrnoStatus(errno, context);
   if (listen(fd.get(), SOMAXCONN) != 0) return ErrnoStatus(errno, context);
   return fd;
 }
@@ -58,6 +78,10 @@ absl::StatusOr<UniqueFd> ListenOnUnixSocket(const std::string& path) {
 absl::StatusOr<UniqueFd> ConnectToUnixSocket(const std::string& path, Duration timeout) {
   const std::string context = fmt::format("connect to {}", path);
   CULVERT_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  struct stat there {};
+  if (lstat(path.c_str(), &there) == 0 && !S_ISSOCK(there.st_mode)) {
+    return absl::FailedPreconditionError(fmt::format("{} is not a socket", path));
+  }
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return ErrnoStatus(errno, context);
   const timeval limit = ToTimeval(timeout);
@@ -76,6 +100,13 @@ bool IsAbandonedSocket(const std::string& path) {
   const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   return fd.is_open() && connect(fd.get(), Generic(*address), sizeof(*address)) != 0 &&
          errno == ECONNREFUSED;
+}
+
+absl::Status CheckServer(int fd, uid_t owner) {
+  CULVERT_ASSIGN_OR_RETURN(const uid_t user, PeerUser(fd));
+  if (user == 0 || user == geteuid() || user == owner) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      fmt::format("uid {} answers there, who is neither uid {} nor root", user, owner));
 }
 
 absl::StatusOr<uid_t> PeerUser(int fd) {

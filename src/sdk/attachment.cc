@@ -117,7 +117,9 @@ void Attachment::OnMessage(Bytes message) {
   }
   stream_->Read();
   if (response.has_attached()) HandleAttached();
-  if (response.has_notice() && state_ == State::kAttached) HandleNotice(response.notice());
+  if (state_ != State::kAttached) return;
+  if (response.has_notice()) HandleNotice(response.notice());
+  if (response.has_fresh_ticket()) HandleFreshTicket(response.fresh_ticket());
 }
 
 void Attachment::HandleAttached() {
@@ -173,22 +175,29 @@ void Attachment::HandleDead(size_t broker) {
 
 // --- notices ---
 
+void Attachment::TellUsers(const std::function<void(const User::Callbacks&)>& tell) {
+  for (User* const user : std::list(users_)) {
+    if (std::find(users_.begin(), users_.end(), user) != users_.end()) tell(user->callbacks_);
+  }
+}
+
+void Attachment::HandleFreshTicket(const pb::AttachResponse::FreshTicket& fresh) {
+  if (fresh.ticket().empty() || fresh.ticket().size() > kMostTicketBytes) return;
+  TellUsers([&](const User::Callbacks& user) {
+    if (user.on_fresh_ticket) user.on_fresh_ticket(broker_, fresh.channel_id(), fresh.ticket());
+  });
+}
+
 void Attachment::HandleNotice(const pb::Notice& notice) {
-  // Callbacks may make and destroy users: those that were there are told while they are.
-  const auto tell = [this](const auto& what) {
-    for (User* const user : std::list(users_)) {
-      if (std::find(users_.begin(), users_.end(), user) != users_.end()) what(user->callbacks_);
-    }
-  };
   if (notice.has_drain()) {
-    tell([&](const User::Callbacks& user) {
+    TellUsers([&](const User::Callbacks& user) {
       if (user.on_drain) user.on_drain(broker_, connection_, notice.drain());
     });
     HandleDrain();
   } else if (notice.has_cut()) {
     const absl::Status why = ErrorStatus(
         ErrorCodeFromNumber(static_cast<uint32_t>(notice.cut().code())), notice.cut().message());
-    tell([&](const User::Callbacks& user) {
+    TellUsers([&](const User::Callbacks& user) {
       if (user.on_cut) user.on_cut(notice.cut().channel_id(), why);
     });
   } else if (notice.has_retry_after()) {

@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -47,6 +48,8 @@ class Attachment final : private rpc::Stream::Delegate {
   static constexpr Duration kShortestWait = std::chrono::seconds(10);
   // A broker that has stopped is tried again after this, or when it can be reached again.
   static constexpr Duration kDrainedWait = std::chrono::seconds(1);
+  // Longer tickets are dropped: a broker's own have at most 8 KiB.
+  static constexpr size_t kMostTicketBytes = size_t{16} * 1024;
   // A broker that is overloaded can have openings wait, but not for ever.
   static constexpr Duration kMaxHold = std::chrono::minutes(1);
 
@@ -65,6 +68,9 @@ class Attachment final : private rpc::Stream::Delegate {
           on_drain;
       // The broker has ended this channel for good.
       std::function<void(uint64_t channel_id, const absl::Status& why)> on_cut;
+      // This broker has replaced the ticket of a channel.
+      std::function<void(size_t broker, uint64_t channel_id, const std::string& ticket)>
+          on_fresh_ticket = nullptr;
     };
     User(Attachment& owner, Callbacks callbacks);
     ~User();
@@ -91,6 +97,9 @@ class Attachment final : private rpc::Stream::Delegate {
   void HandleDead(size_t broker);
   void SendPing();
   void HandleAttached();
+  // Callbacks may make and destroy users: those that were there are told while they are.
+  void TellUsers(const std::function<void(const User::Callbacks&)>& tell);
+  void HandleFreshTicket(const culvert::v1::AttachResponse::FreshTicket& fresh);
   void HandleNotice(const culvert::v1::Notice& notice);
   void HandleDrain();
   void SetState(State to);

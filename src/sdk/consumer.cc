@@ -1,6 +1,7 @@
 #include "culvert/consumer.h"
 
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -84,6 +85,10 @@ class Consumer::Impl final : private ConsumerCall::Owner {
                   for (const auto& [call, owned] : calls_) call->Drain(broker, connection, drain);
                 },
             .on_cut = [this](uint64_t id, const absl::Status& why) { NoteCut(id, why); },
+            .on_fresh_ticket =
+                [this](size_t broker, uint64_t id, const std::string& ticket) {
+                  NoteTicket(id, {broker, ticket});
+                },
         });
   }
 
@@ -94,9 +99,23 @@ class Consumer::Impl final : private ConsumerCall::Owner {
     cut_noted_.Schedule();
   }
 
+  struct FreshTicket {
+    size_t broker;
+    std::string ticket;
+  };
+
+  void NoteTicket(uint64_t channel_id, FreshTicket fresh) {
+    if (tickets_.size() >= calls_.size()) CutNoted();
+    tickets_.insert_or_assign(channel_id, std::move(fresh));
+    cut_noted_.Schedule();
+  }
+
   void CutNoted() {
     const std::unordered_map<uint64_t, absl::Status> cuts = std::exchange(cuts_, {});
+    const std::unordered_map<uint64_t, FreshTicket> tickets = std::exchange(tickets_, {});
     for (const auto& [call, owned] : calls_) {
+      const auto fresh = tickets.find(call->channel_id());
+      if (fresh != tickets.end()) call->TakeFreshTicket(fresh->second.broker, fresh->second.ticket);
       const auto found = cuts.find(call->channel_id());
       if (found != cuts.end()) call->Cut(found->second);
     }
@@ -107,7 +126,8 @@ class Consumer::Impl final : private ConsumerCall::Owner {
   std::vector<ConsumerCall*> done_;  // to remove in the next turn
   net::Deferred remove_done_;
   net::Timer abort_timer_;
-  std::unordered_map<uint64_t, absl::Status> cuts_;  // by channel, to be looked for
+  std::unordered_map<uint64_t, absl::Status> cuts_;    // by channel, to be looked for
+  std::unordered_map<uint64_t, FreshTicket> tickets_;  // the same
   net::Deferred cut_noted_;
   std::optional<Attachment::User> attached_;  // while there are calls
   absl::AnyInvocable<void() &&> on_drained_;

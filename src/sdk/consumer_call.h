@@ -56,6 +56,9 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   void Drain(size_t broker, uint64_t connection, const culvert::v1::Notice::Drain& drain) {
     if (resume_) resume_->HandleDrain(broker, connection, drain);
   }
+  void TakeFreshTicket(size_t broker, const std::string& ticket) {
+    if (resume_) resume_->TakeFreshTicket(broker, ticket);
+  }
 
   // None unless the channel is open.
   std::optional<ChannelStatus> Status() const;

@@ -47,6 +47,10 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   std::unique_ptr<tunnel::Path> MakePath(std::unique_ptr<rpc::Stream> stream);
   // ChannelDriver::Owner's.
   void OnPathLost(const absl::Status& why);
+  // Broker number `broker` has replaced the ticket: another one than the path's may not be asked.
+  void TakeFreshTicket(size_t broker, const std::string& ticket) {
+    if (can_resume() && broker_index(broker) == broker_index(path_broker_)) ticket_ = ticket;
+  }
   // The broker has ended the channel for good.
   void Cut(const absl::Status& why);
   // What runs over connection `connection` (rpc::Connection::generation) to this broker, or over an

@@ -151,6 +151,28 @@ TEST_CASE_METHOD(AttachFixture, "Broker tells the consumer's processes that its 
   CHECK(Last<AttachResponse>(stranger).has_attached());
 }
 
+TEST_CASE_METHOD(AttachFixture, "Broker ends an attachment that is flooded with requests",
+                 "[attach]") {
+  Transport& attached = AttachAs("a-consumer");
+  AttachRequest request;
+  SECTION("pings") { request.mutable_ping(); }
+  SECTION("leases") { request.mutable_lease_data()->set_count(1); }
+  SECTION("openings") { request.mutable_open()->set_parked_id(1); }
+  const std::string message = request.SerializeAsString();
+  const auto send = [&] {
+    attached.TakeWrites();
+    return attached.Flood(message, 1) == 1;
+  };
+  constexpr auto kBurst = static_cast<int>(broker::Attachment::kRequests.burst);
+  constexpr auto kSecond = static_cast<int>(broker::Attachment::kRequests.per_second);
+  for (int i = 0; i < kBurst; ++i) REQUIRE(send());
+  CHECK_FALSE(attached.finished);
+  for (int i = 0; i < kSecond && !attached.finished; ++i) send();
+  REQUIRE(attached.finished);
+  CHECK(absl::IsResourceExhausted(*attached.finished));
+  CHECK(broker.attachments() == 0);
+}
+
 TEST_CASE_METHOD(AttachFixture, "Broker gives up an attachment that does not read its notices",
                  "[attach]") {
   Transport& attached = AttachAs("a-consumer");

@@ -1,90 +1,11 @@
 // Programs that close their connection and do not come back.
-#include <atomic>
-#include <thread>
+#include <memory>
+#include <vector>
 
-#include "tests/integration/broker_resume_fixture.h"
-#include "tests/support/eventually.h"
+#include "tests/integration/broker_departures_fixture.h"
 
 namespace culvert::test {
 namespace {
-
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-constexpr Duration kReturnTime = milliseconds(600);
-
-broker::Broker::Times Soon(Duration return_time = kReturnTime, Duration young = Duration::zero()) {
-  return {.start_wait = Duration::zero(),
-          .departures = {.return_time = return_time, .settle = milliseconds(50), .young = young}};
-}
-
-struct DeparturesFixture : ResumeFixture {
-  explicit DeparturesFixture(const broker::Broker::Times& times = Soon()) : ResumeFixture(times) {}
-
-  MonotonicTime lost = {};
-
-  // As the kernel does it for a program that was killed: the connection closes.
-  void KillConsumer() {
-    lost = MonotonicNow();
-    consumer->Cancel();
-    consumer.reset();
-    consumers = Client(broker->address());
-    REQUIRE(accepted->End().error_code() == StatusCode::UNAVAILABLE);
-    REQUIRE(broker->WaitForChannels(0));
-  }
-  void KillProvider() {
-    lost = MonotonicNow();
-    provider->listen.Cancel();
-    accepted->Cancel();
-    REQUIRE(consumer->End().error_code() == StatusCode::UNAVAILABLE);
-    REQUIRE(broker->WaitForSessions(0));
-    REQUIRE(broker->WaitForChannels(0));
-  }
-  // What the provider hears next, while it is heard itself.
-  auto NextCut() {
-    while (true) {
-      provider->listen.Send(PingMessage<V1::ListenRequest>());
-      const V1::ListenResponse response = provider->listen.Next();
-      if (response.has_pong()) continue;
-      REQUIRE(response.notice().has_cut());
-      REQUIRE(provider->listen.Next().has_pong());
-      return response.notice().cut();
-    }
-  }
-  // Reads a refusal, while others reach the broker.
-  Refused NextRefusal(Client::ConnectCall& call) {
-    Client other(broker->address());
-    std::atomic<bool> done = false;
-    std::thread pings([&] {
-      auto listen = other.Listen();
-      listen.Send(Client::ListenRequest("edge-2", kCapable));
-      REQUIRE(listen.Next().has_listening());
-      while (!done) {
-        listen.Send(PingMessage<V1::ListenRequest>());
-        listen.Next();
-      }
-      listen.Cancel();
-    });
-    const Refused refused(call);
-    done = true;
-    pings.join();
-    return refused;
-  }
-  // Waits until another channel, whose consumer was lost now, is cut: what was lost before would
-  // have been by then.
-  void WaitForTheNextCut() {
-    const uint64_t before = held.channel;
-    Client others(broker->address());
-    consumer.emplace(others.Connect());
-    consumer->Send(OpenToResume());
-    accepted.emplace(provider->Accept(provider->Offer().channel_id()));
-    held = Held::Of(consumer->Next().open_response());
-    REQUIRE(held.channel != before);
-    REQUIRE(accepted->Next().has_accepted());
-    consumer->Cancel();
-    CHECK(NextCut().channel_id() == held.channel);
-  }
-};
 
 TEST_CASE_METHOD(DeparturesFixture, "Broker tells the provider that the user's program is gone",
                  "[broker][departures]") {
@@ -102,6 +23,38 @@ TEST_CASE_METHOD(DeparturesFixture, "Broker tells the provider that the user's p
   CHECK(refused.status.error_code() == StatusCode::OUT_OF_RANGE);
   CHECK(refused.error.code() == ErrorCode::ERROR_CODE_OUT_OF_RANGE);
   CHECK(refused.error.message() == "the user's program was taken for gone");
+}
+
+TEST_CASE_METHOD(DeparturesFixture, "Broker records whose program is gone, and with how much",
+                 "[broker][departures]") {
+  Open();
+  // One more channel of the same connection.
+  auto second = consumers.Connect();
+  second.Send(OpenToResume());
+  auto second_accept = provider->Accept(provider->Offer().channel_id());
+  REQUIRE(second.Next().has_open_response());
+  broker->TakeAudit();
+  second.Cancel();
+  KillConsumer();
+  REQUIRE(second_accept.End().error_code() == StatusCode::UNAVAILABLE);
+  REQUIRE(Eventually([&, cuts = 0]() mutable {
+    Pause();
+    provider->listen.Send(PingMessage<V1::ListenRequest>());
+    for (auto heard = provider->listen.Next(); !heard.has_pong(); heard = provider->listen.Next()) {
+      cuts += heard.notice().has_cut() ? 1 : 0;
+    }
+    return cuts == 2;
+  }));
+  std::vector<broker::AuditEvent> events;
+  REQUIRE(Eventually([&] {
+    for (auto& event : broker->TakeAudit(broker::AuditKind::kGone)) events.push_back(event);
+    return !events.empty();
+  }));
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].project == "default");
+  CHECK_THAT(events[0].address, Catch::Matchers::StartsWith("127.0.0.1:"));
+  CHECK(events[0].reason ==
+        "the user's program closed its connection and did not come back: 2 channels cut");
 }
 
 TEST_CASE_METHOD(DeparturesFixture, "Broker lets a channel go on whose user is back in time",
@@ -166,6 +119,11 @@ TEST_CASE_METHOD(DeparturesFixture, "Broker refuses for good what was held for a
   CHECK(refused.status.error_code() == StatusCode::NOT_FOUND);
   CHECK(refused.error.code() == ErrorCode::ERROR_CODE_OFFLINE);
   CHECK(refused.error.message() == "the agent's program is gone");
+  const auto events = broker->TakeAudit(broker::AuditKind::kGone);
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].agent == "edge-1");
+  CHECK(events[0].reason ==
+        "the agent's program closed its connection and did not come back: 1 channel cut");
 
   // And later ones, at once.
   auto later = Resume(3);
@@ -232,7 +190,7 @@ TEST_CASE_METHOD(DeparturesFixture, "Broker takes many that close at once for a 
   for (End& end : ends) CHECK(end.accept.End().error_code() == StatusCode::UNAVAILABLE);
 
   // A verdict about them all has been passed when the broker, asked as often, says nothing.
-  REQUIRE_FALSE(Eventually([this] { return !provider->HeardNothing(); }, 2 * kReturnTime));
+  CHECK_FALSE(HearsSomething(2 * kReturnTime));
 }
 
 struct SilentFixture : DeparturesFixture {
@@ -250,7 +208,7 @@ TEST_CASE_METHOD(SilentFixture, "Broker waits for who was silent before the conn
   Open();
   SECTION("the user") {
     KillConsumer();
-    REQUIRE_FALSE(Eventually([this] { return !provider->HeardNothing(); }, milliseconds(300)));
+    CHECK_FALSE(HearsSomething(milliseconds(300)));
   }
   SECTION("the agent") {
     KillProvider();
@@ -270,7 +228,7 @@ TEST_CASE_METHOD(YoungFixture, "Broker that has just begun takes nobody for gone
                  "[broker][departures]") {
   Open();
   KillConsumer();
-  REQUIRE_FALSE(Eventually([this] { return !provider->HeardNothing(); }, milliseconds(300)));
+  CHECK_FALSE(HearsSomething(milliseconds(300)));
 }
 
 TEST_CASE_METHOD(DeparturesFixture, "Broker that drains takes nobody for gone",
@@ -279,7 +237,7 @@ TEST_CASE_METHOD(DeparturesFixture, "Broker that drains takes nobody for gone",
   broker->Run([](broker::Broker& at) { at.Drain([] {}); });
   CHECK(provider->listen.Next().notice().has_drain());
   KillConsumer();
-  REQUIRE_FALSE(Eventually([this] { return !provider->HeardNothing(); }, 2 * kReturnTime));
+  CHECK_FALSE(HearsSomething(2 * kReturnTime));
 }
 
 }  // namespace

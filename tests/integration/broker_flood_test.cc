@@ -20,6 +20,50 @@ TEST_CASE_METHOD(FakeBrokerFixture, "Broker reads no ping before the last one's 
   }
 }
 
+TEST_CASE_METHOD(FakeBrokerFixture, "Broker ends a Listen stream that is flooded with pings",
+                 "[broker]") {
+  Register(listen);
+  const std::string ping = PingMessage<V1::ListenRequest>().SerializeAsString();
+  const auto burst = static_cast<int>(Session::kPings.burst);
+  const auto send = [&] {
+    listen.TakeWrites();
+    return listen.Flood(ping, 1) == 1;
+  };
+  for (int i = 0; i < burst; ++i) REQUIRE(send());
+  CHECK_FALSE(listen.finished);
+  SECTION("and so fast") {
+    // The clock stands still, or moves by what a slow machine takes: less than a second.
+    for (int i = 0; i < static_cast<int>(Session::kPings.per_second) && !listen.finished; ++i) {
+      send();
+    }
+    REQUIRE(listen.finished);
+    CHECK(absl::IsResourceExhausted(*listen.finished));
+    CHECK(broker.sessions() == 0);
+  }
+  SECTION("but not for those of every second") {
+    const MonotonicTime later = loop.Now() + std::chrono::milliseconds(200);
+    REQUIRE(Run([&] { return loop.Now() >= later; }));
+    for (int i = 0; i < 3; ++i) REQUIRE(send());
+    CHECK_FALSE(listen.finished);
+  }
+}
+
+TEST_CASE_METHOD(FakeBrokerFixture, "Broker ends a Listen stream that is flooded with refusals",
+                 "[broker]") {
+  Register(listen);
+  listen.TakeWrites();
+  V1::ListenRequest refusal;
+  refusal.mutable_channel_open_error()->set_channel_id(7);
+  const std::string message = refusal.SerializeAsString();
+  const auto burst = static_cast<int>(Session::kRefusals.burst);
+  CHECK(listen.Flood(message, burst) == burst);
+  CHECK_FALSE(listen.finished);
+  const auto second = static_cast<int>(Session::kRefusals.per_second);
+  CHECK(listen.Flood(message, second) < second);
+  REQUIRE(listen.finished);
+  CHECK(absl::IsResourceExhausted(*listen.finished));
+}
+
 TEST_CASE_METHOD(FakeBrokerFixture, "Relay reads no message before the last one is taken",
                  "[broker]") {
   OpenChannel();

@@ -132,6 +132,28 @@ TEST_CASE_METHOD(LostFixture, "Broker resumes nothing that the policy does not a
   CheckCut(culvert::v1::ERROR_CODE_DENIED);
 }
 
+TEST_CASE_METHOD(LostFixture, "Broker tells the provider once of who is denied again and again",
+                 "[denied][resume]") {
+  broker.Run([&](broker::Broker&) { base.realm.records.denied = true; });
+  CheckCut(culvert::v1::ERROR_CODE_DENIED);
+  const auto deny_again = [this](uint32_t attempt) {
+    auto again = Resume(alice, attempt);
+    CHECK(Refused(again).error.code() == culvert::v1::ERROR_CODE_DENIED);
+  };
+  for (uint32_t attempt = 3; attempt < 20; ++attempt) deny_again(attempt);
+  CHECK(provider->HeardNothing());
+
+  // What was written to a stream that was lost may not have arrived.
+  const auto earlier = provider->listening;
+  provider.emplace(edge, earlier);
+  REQUIRE(provider->session() == held.session);
+  CHECK(provider->HeardNothing());
+  deny_again(20);
+  CHECK(provider->Cut().channel_id() == held.channel);
+  deny_again(21);
+  CHECK(provider->HeardNothing());
+}
+
 TEST_CASE_METHOD(LostFixture, "Broker tells a provider that was away what was denied meanwhile",
                  "[denied][resume]") {
   const auto earlier = provider->listening;

@@ -32,6 +32,40 @@ TEST_CASE_METHOD(ResumeFixture, "Broker gives no ticket to a consumer whose chan
   CHECK(opened.ticket().empty());
 }
 
+TEST_CASE_METHOD(ResumeFixture, "Broker counts what a channel carries over its resumes",
+                 "[broker][resume]") {
+  Open();
+  const auto carry = [](auto& from, auto& to, uint64_t up, uint64_t down) {
+    from.Send(DataMessage<V1::ConnectRequest>(1, std::string(up, 'u')));
+    CHECK(to.Next().data().bytes().size() == up);
+    to.Send(DataMessage<V1::AcceptRequest>(1, std::string(down, 'd')));
+    CHECK(from.Next().data().bytes().size() == down);
+  };
+  const auto live = [this] {
+    std::vector<broker::LiveChannel> channels;
+    broker->Run([&](broker::Broker& at) { channels = at.ListChannels("default"); });
+    REQUIRE(channels.size() == 1);
+    return channels[0];
+  };
+  carry(*consumer, *accepted, 30, 5);
+  const WallTime since = live().since;
+  Lose();
+  for (uint32_t attempt = 2; attempt <= 3; ++attempt) {
+    auto again = Resume(attempt);
+    auto accept = provider->AcceptResume(provider->ResumeOffer().channel_id(), attempt);
+    REQUIRE(accept.Next().has_accepted());
+    REQUIRE(again.Next().has_resume_response());
+    carry(again, accept, 200, 1'000);
+    CHECK(live().bytes_up == 30 + 200 * (attempt - 1));
+    CHECK(live().bytes_down == 5 + 1'000 * (attempt - 1));
+    CHECK(live().since - since < std::chrono::milliseconds(20));
+    CHECK(since - live().since < std::chrono::milliseconds(20));
+    again.Cancel();
+    REQUIRE(accept.End().error_code() == StatusCode::UNAVAILABLE);
+    REQUIRE(broker->WaitForChannels(0));
+  }
+}
+
 TEST_CASE_METHOD(ResumeFixture, "Broker joins both ends of a channel again", "[broker][resume]") {
   OpenAndLose();
   auto again = Resume(2, /*last=*/11);

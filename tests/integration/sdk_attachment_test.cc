@@ -116,6 +116,35 @@ TEST_CASE("Attachment passes notices on", "[attachment]") {
   CHECK(attached.drain_ms == 1500);
 }
 
+TEST_CASE("Attachment passes fresh tickets on, but none that is too long", "[attachment]") {
+  constexpr size_t kMost = Attachment::kMostTicketBytes;
+  PlayedControl broker([](AttachStream& stream) {
+    PlayedControl::Greet(stream);
+    for (const size_t size : {size_t{5}, size_t{0}, kMost, kMost + 1, size_t{1}}) {
+      culvert::v1::AttachResponse response;
+      response.mutable_fresh_ticket()->set_channel_id(7);
+      response.mutable_fresh_ticket()->set_ticket(std::string(size, 't'));
+      stream.Write(response);
+    }
+    PlayedControl::AnswerPings(stream);
+    return grpc::Status::OK;
+  });
+  Attached attached({broker.address()});
+  std::vector<size_t> sizes;
+  attached.user.emplace(
+      *attached.attachment,
+      Attachment::User::Callbacks{
+          .on_drain = nullptr,
+          .on_cut = nullptr,
+          .on_fresh_ticket = [&](size_t from, uint64_t channel, const std::string& ticket) {
+            CHECK(from == 0);
+            CHECK(channel == 7);
+            sizes.push_back(ticket.size());
+          }});
+  REQUIRE(attached.Until([&] { return !sizes.empty() && sizes.back() == 1; }));
+  CHECK(sizes == std::vector<size_t>{5, kMost, 1});
+}
+
 TEST_CASE("Attachment leaves the only broker at once when it is about to stop", "[attachment]") {
   std::atomic<int> streams = 0;
   PlayedControl broker([&](AttachStream& stream) {
