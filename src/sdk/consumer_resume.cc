@@ -112,6 +112,7 @@ void ConsumerResume::Try() {
   resume.set_ticket(ticket_);
   resume.set_attempt(++attempt_);
   resume.set_window(driver_.channel().window());
+  broker_ = core_.brokers().Current(broker_);
   rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
   connection_ = connection.generation();
   stream_ = connection.Start(rpc::Method::kConnect);
@@ -178,8 +179,7 @@ void ConsumerResume::HandleRefusal(const absl::Status& status) {
   refused_ = verdict == ResumeVerdict::kRefused ? refused_ + 1 : 0;
   // The broker that made the ticket knows best; where a provider is registered, each knows for
   // itself only.
-  const bool by_own = broker_index(broker_) == broker_index(path_broker_) &&
-                      status.code() != absl::StatusCode::kNotFound;
+  const bool by_own = broker_ == path_broker_ && status.code() != absl::StatusCode::kNotFound;
   if (verdict == ResumeVerdict::kEnded) {
     StopTrying();
     driver_.OnPeerEnded(code, last_id);
@@ -202,7 +202,7 @@ void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_aft
   const Duration wait =
       std::max(core_.connectivity().RetryWaitAfter(broker_, MonotonicNow() - lost_at_),
                std::min(retry_after, kMostRetryAfter));
-  ++broker_;
+  broker_ = core_.brokers().After(broker_);
   not_before_ = MonotonicNow() + std::min(retry_after, kMostRetryAfter);
   CULVERT_LOG(kDebug, "[channel {:x}] attempt {} failed, the next in {:.2f} s: {}",
               driver_.channel().id(), attempt_, ToSeconds(wait), Printable(MessageOf(why)));
@@ -245,8 +245,8 @@ void ConsumerResume::TryNow() {
 
 void ConsumerResume::HandleDead(size_t broker, const std::string& why) {
   if (!place_) {
-    if (broker_index(path_broker_) == broker) driver_.Suspend(absl::UnavailableError(why));
-  } else if (stream_ != nullptr && broker_index(broker_) == broker) {
+    if (path_broker_ == broker) driver_.Suspend(absl::UnavailableError(why));
+  } else if (stream_ != nullptr && broker_ == broker) {
     // On a connection of its own the same broker may well answer.
     stream_.reset();
     last_failure_ = absl::UnavailableError(why);

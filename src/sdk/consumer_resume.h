@@ -69,7 +69,6 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   void StopTrying();
   void GiveUp(ErrorCode code, const std::string& message);
   absl::Status FailureOf(const absl::Status& status) const;
-  size_t broker_index(size_t broker) const { return broker % core_.brokers().size(); }
 
   void OnMessage(Bytes message) override;
   void OnWritten() override {}

@@ -77,9 +77,10 @@ void ProviderSession::Connect() {
   SetState(State::kConnecting);
   ping_.reset();
   connecting_since_ = core_.loop().Now();
+  attempt_ = core_.brokers().Current(attempt_);
   rpc::Connection& connection = core_.brokers().ForAttempt(attempt_);
   connection_ = connection.generation();
-  next_ = attempt_ + 1;
+  next_.reset();
   stream_ = connection.Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
   stream_->Write(Opening());
@@ -194,7 +195,7 @@ void ProviderSession::Forget() {
 void ProviderSession::WaitAndConnect(const absl::Status& why) {
   const Duration wait = WaitAfter(why);
   SetState(absl::IsAborted(why) ? State::kTakenOver : State::kWaiting);
-  attempt_ = next_;
+  attempt_ = next_.value_or(core_.brokers().After(attempt_));
   timer_.Start(wait, [this] { Connect(); });
   if (options_.on_state) options_.on_state(why, wait);
 }

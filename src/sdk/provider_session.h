@@ -92,8 +92,8 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) override;
   void OnChannelsChanged() override;
   void FollowDrain();
-  // Of the attempt: its number in the list, and its address.
-  size_t broker() const { return attempt_ % core_.brokers().size(); }
+  // Of the attempt: its number, and its address.
+  size_t broker() const { return attempt_; }
   const std::string& address() const { return core_.brokers().AddressForAttempt(attempt_); }
   bool is_listening() const { return state_ == State::kListening || state_ == State::kLeaving; }
   void SetState(State to);
@@ -105,7 +105,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   Purpose purpose_ = Purpose::kServing;
   size_t attempt_ = 0;
   uint64_t connection_ = 0;                   // its generation, of stream_
-  size_t next_ = 0;                           // the attempt after a broker that stops
+  std::optional<size_t> next_;                // the broker after one that stops
   std::optional<Registration> registration_;  // to take up again; none: another one is made
   MonotonicTime connecting_since_{};
   MonotonicTime listening_since_{};
