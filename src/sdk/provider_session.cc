@@ -206,7 +206,8 @@ Duration ProviderSession::WaitAfter(const absl::Status& why) {
   const bool was_stable = lasted >= kStableTime;
   const bool was_moved = state_ == State::kLeaving && lasted >= kWorthyTime;
   if (was_stable || was_moved || !away_since_) away_since_ = now;
-  if (!absl::IsAborted(why)) {
+  const bool taken_back = taken_back_ && now - *taken_back_ < kTakeBackTime;
+  if (!absl::IsAborted(why) || taken_back) {
     if (was_stable) taken_over_wait_ = kTakenOverWait;
     return core_.connectivity().RetryWaitAfter(attempt_, now - *away_since_);
   }
@@ -271,6 +272,17 @@ void ProviderSession::OnChannelsChanged() {
 void ProviderSession::Retire(absl::AnyInvocable<void() &&> done) {
   Forget();
   Drain(std::move(done));
+}
+
+void ProviderSession::TakeBack() {
+  taken_over_wait_ = kTakenOverWait;
+  taken_back_ = core_.loop().Now();
+  if (purpose_ == Purpose::kDraining) {
+    purpose_ = Purpose::kServing;
+    on_drained_ = nullptr;
+    channels_.TakeAgain();
+  }
+  if (state_ != State::kConnecting && !is_listening()) Connect();
 }
 
 void ProviderSession::Abort(absl::AnyInvocable<void() &&> done) {
