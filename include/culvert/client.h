@@ -16,7 +16,8 @@ namespace culvert {
 class ClientCore;
 
 struct ClientOptions {
-  // "host:port", tried in this order; at least one.
+  // "host:port", tried in this order; at least one. A name without a port is looked up first: the
+  // targets of its SRV records _culvert._tcp.NAME are the brokers, or without any, port 7400 of it.
   std::vector<std::string> brokers;
   // Empty: the identity's, else projects/default.
   std::string project;
@@ -47,7 +48,8 @@ struct ClientOptions {
 class Client {
  public:
   // INVALID_ARGUMENT or FAILED_PRECONDITION with one line for options that cannot work. Reads the
-  // identity; does not connect yet.
+  // identity; does not connect yet. Waits for name servers, for 2 s at most, if a broker is named
+  // without a port.
   static absl::StatusOr<std::unique_ptr<Client>> Create(const ClientOptions& options);
   // Not on the loop thread.
   ~Client();

@@ -84,6 +84,11 @@ class Provider {
   // from now on is reset. Thread-safe.
   void Retire(absl::AnyInvocable<void() &&> done);
 
+  // The process that has registered in place of this one is gone: registers at once, and goes on as
+  // before a Retire, whose `done` does not run any more if it has not. Not after Drain or Abort.
+  // Thread-safe.
+  void TakeBack();
+
   // Drain that resets every channel, at both ends (kShutdown): what to do before the destructor,
   // after which the other ends would have to find out by themselves. `done` runs after 500 ms at
   // the latest. Thread-safe.

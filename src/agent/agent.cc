@@ -52,7 +52,9 @@ class Agent {
         dial_timeout_(config_.dial_timeout),
         done_(done),
         inheritance_(std::move(inheritance)),
-        succession_(client.core().loop(), [this] { HandleHandedOver(); }),
+        succession_(client.core().loop(), {.handed_over = [this] { HandleHandedOver(); },
+                                           .taken_back = [this] { TakeBack(); },
+                                           .reload = [this] { Reload(); }}),
         provider_(client, ProviderOptions()),
         signals_(client.core().loop(), config_.common.grace,
                  {[this] { Drain(); }, [this] { Abort(); }, [this] { Reload(); },
@@ -149,6 +151,13 @@ class Agent {
     provider_.Retire([this] { Finish(); });
   }
 
+  // The new process may have registered in place of this one before it failed.
+  void TakeBack() {
+    if (state_ == State::kDraining || finished_) return;
+    state_ = State::kRunning;
+    provider_.TakeBack();
+  }
+
   void Drain() {
     succession_.Cancel();
     state_ = State::kDraining;
@@ -168,7 +177,7 @@ class Agent {
 
   void Reload() {
     client_.core().TakeUpIdentity();
-    if (state_ != State::kRunning) return;
+    if (state_ != State::kRunning || succession_.PostponeReload()) return;
     config::Reload(
         parse_, [this](const config::AgentConfig& next) { Apply(next); },
         [this] { return StatusText(); });

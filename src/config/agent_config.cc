@@ -42,10 +42,10 @@ Setting UsersSetting(std::vector<std::string>& users) {
 
 Settings RunSettings(AgentConfig& config) {
   Settings settings = {
-      ListSetting(
-          {"broker", '\0', "HOST:PORT", "The broker to register with, port 7400 unless said.",
-           "the one of the enrolment"},
-          config.brokers, ParseBroker),
+      ListSetting({"broker", '\0', "HOST:PORT",
+                   "The broker to register with; without a port: SRV, or 7400.",
+                   "the one of the enrolment"},
+                  config.brokers, ParseBroker),
       ValueSetting({"name", '\0', "NAME", "What users call this agent.", "the identity's"},
                    config.name, ParseAgentName),
       ValueSetting({"project", '\0', "PROJECT", "The project of this agent.", "the identity's"},

@@ -48,6 +48,7 @@ absl::StatusOr<Target> ParseUserHost(std::string_view text) {
 }  // namespace
 
 std::string Endpoint::ToString() const {
+  if (by_service) return host;
   if (host.find(':') != std::string::npos) return fmt::format("[{}]:{}", host, port);
   return fmt::format("{}:{}", host, port);
 }
@@ -85,6 +86,8 @@ absl::StatusOr<Endpoint> ParseBroker(std::string_view text) {
   Endpoint endpoint{host.host, kControlPort};
   if (fields->size() == 2) {
     CULVERT_ASSIGN_OR_RETURN(endpoint.port, ParsePort((*fields)[1]));
+  } else {
+    endpoint.by_service = host.kind == Target::HostKind::kName && host.host != "localhost";
   }
   return endpoint;
 }

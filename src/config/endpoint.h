@@ -21,15 +21,18 @@ inline constexpr std::string_view kAllInterfaces = "*";
 struct Endpoint {
   std::string host;
   uint16_t port = 0;
+  // The name of a broker without a port: DNS may say where it is, by SRV; `port` is where it is if
+  // DNS says nothing.
+  bool by_service = false;
 
-  // "127.0.0.1:7400", "[::1]:7400", "*:7400".
+  // "127.0.0.1:7400", "[::1]:7400", "*:7400"; "example.org" by service.
   std::string ToString() const;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 std::vector<std::string> ToStrings(const std::vector<Endpoint>& endpoints);
 
-// HOST or HOST:PORT; the port is 7400 unless said.
+// HOST or HOST:PORT. The port is 7400 unless said, and then a name is by service, but localhost.
 absl::StatusOr<Endpoint> ParseBroker(std::string_view text);
 
 // ADDR:PORT with port 0 allowed; ADDR as in ParseBindHost.

@@ -116,9 +116,10 @@ Setting AgentKeySetting(std::map<std::string, std::string>& keys) {
 
 Settings SharedSettings(ForwarderConfig& config) {
   Settings settings = {
-      ListSetting({"broker", '\0', "HOST:PORT", "The broker to go through, port 7400 unless said.",
-                   "the one of the enrolment"},
-                  config.brokers, ParseBroker),
+      ListSetting(
+          {"broker", '\0', "HOST:PORT", "The broker to go through; without a port: SRV, or 7400.",
+           "the one of the enrolment"},
+          config.brokers, ParseBroker),
       ValueSetting({"project", '\0', "PROJECT", "The project of the agent.", "the identity's"},
                    config.project, ParseProject),
       ValueSetting({"region", '\0', "REGION", "The region of the broker, if it has one."},

@@ -66,7 +66,10 @@ class Forwarder {
     signals_.emplace(loop_, config_.common.grace,
                      net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Abort(); },
                                                   [this] { Reload(); }, [this] { HandOver(); }});
-    succession_.emplace(loop_, [this] { HandleHandedOver(); });
+    succession_.emplace(loop_,
+                        config::Succession::Actions{.handed_over = [this] { HandleHandedOver(); },
+                                                    .taken_back = [this] { TakeBack(); },
+                                                    .reload = [this] { Reload(); }});
     for (const config::ForwardSpec& spec : config_.forwards) {
       CULVERT_ASSIGN_OR_RETURN(Forward forward, Bind(spec));
       forwards_.push_back(std::move(forward));
@@ -169,8 +172,17 @@ class Forwarder {
 
   void HandleHandedOver() {
     state_ = State::kHandedOver;
+    for (const Forward& forward : forwards_) handed_over_.push_back(forward.spec);
     forwards_.clear();
     consumer_.Drain([this] { Finish(); });
+  }
+
+  // Nothing to do if the new process has never been ready.
+  void TakeBack() {
+    if (state_ != State::kHandedOver || finished_) return;
+    state_ = State::kRunning;
+    consumer_.Drain(nullptr);
+    StartAll(std::exchange(handed_over_, {}));
   }
 
   void Drain() {
@@ -193,7 +205,7 @@ class Forwarder {
 
   void Reload() {
     core_.TakeUpIdentity();
-    if (state_ != State::kRunning) return;
+    if (state_ != State::kRunning || succession_->PostponeReload()) return;
     config::Reload(
         parse_, [this](const config::ForwarderConfig& next) { Apply(next); },
         [this] { return StatusText(); });
@@ -224,6 +236,10 @@ class Forwarder {
       wanted.erase(same);
       return false;
     });
+    return StartAll(wanted);
+  }
+
+  size_t StartAll(const std::vector<config::ForwardSpec>& wanted) {
     size_t failed = 0;
     for (const config::ForwardSpec& spec : wanted) {
       const absl::Status started = StartOne(spec);
@@ -251,6 +267,7 @@ class Forwarder {
   BrokerWatch broker_watch_;
   Consumer consumer_;
   std::vector<Forward> forwards_;
+  std::vector<config::ForwardSpec> handed_over_;  // to another process
   std::optional<net::ProcessSignals> signals_;
   net::Inheritance inheritance_;
   std::optional<config::Succession> succession_;

@@ -168,14 +168,25 @@ void HandOver::HandleChild() {
       continue;
     }
     pid = unreaped_.erase(pid);
-    if (ended != std::exchange(child_, ended == child_ ? 0 : child_)) continue;
-    End(absl::UnavailableError(fmt::format("the new process {}", HowItEnded(status))));
-    return;
+    if (ended == child_) {
+      child_ = 0;
+      // It may destroy this, and so may the next one.
+      return End(absl::UnavailableError(fmt::format("the new process {}", HowItEnded(status))));
+    }
+    if (ended == successor_) return HandleSuccessorEnd(status);
   }
+}
+
+// One that has ended in order was told to, or has handed over in its turn.
+void HandOver::HandleSuccessorEnd(int status) {
+  successor_ = 0;
+  const bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+  if (failed && on_successor_failed_) on_successor_failed_(HowItEnded(status));
 }
 
 void HandOver::End(absl::StatusOr<pid_t> result) {
   if (!result.ok() && child_ != 0) kill(child_, SIGKILL);
+  if (result.ok()) successor_ = *result;
   child_ = 0;
   timer_.Cancel();
   poll_->Watch(0);

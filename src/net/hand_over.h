@@ -4,10 +4,12 @@
 #include <sys/types.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -54,12 +56,18 @@ class HandOver {
   // `sockets` stay open until `done`, which is called once, later, unless an error is returned.
   absl::Status Start(std::vector<Listening> listening, Done done);
   bool is_under_way() const { return done_ != nullptr; }
+  // Runs when the process that has taken over is killed, or ends with a failure, while this one is
+  // there: "was killed by signal 9".
+  void SetOnSuccessorFailed(std::function<void(const std::string& how)> on_failed) {
+    on_successor_failed_ = std::move(on_failed);
+  }
 
  private:
   absl::StatusOr<pid_t> Spawn(int socket) const;
   void HandleSocket(unsigned events);
   void Flush();
   void HandleChild();
+  void HandleSuccessorEnd(int status);
   void End(absl::StatusOr<pid_t> result);
 
   EventLoop& loop_;
@@ -71,7 +79,9 @@ class HandOver {
   std::deque<Listening> unsent_;
   bool end_sent_ = false;
   Timer timer_;
-  pid_t child_ = 0;  // that is under way
+  pid_t child_ = 0;      // that is under way
+  pid_t successor_ = 0;  // that was ready
+  std::function<void(const std::string& how)> on_successor_failed_;
   std::set<pid_t> unreaped_;
   SignalWatcher child_watch_;
 };

@@ -56,14 +56,16 @@ AgentKeys::Succession::~Succession() = default;
 void AgentKeys::Succession::Ask() {
   culvert::v1::KeyRotationsRequest request;
   request.set_agent(agent_.spiffe_id()->name);
-  call_.emplace(keys_.loop_, keys_.brokers_.ForAttempt(attempt_), rpc::Method::kKeyRotations,
+  broker_ = keys_.brokers_.Current(broker_);
+  call_.emplace(keys_.loop_, keys_.brokers_.ForAttempt(broker_), rpc::Method::kKeyRotations,
                 rpc::FrameOf(request), kLimit,
                 [this](const absl::StatusOr<Bytes>& answer) { HandleAnswer(answer); });
 }
 
 void AgentKeys::Succession::HandleAnswer(const absl::StatusOr<Bytes>& answer) {
   call_.reset();
-  if (absl::IsUnavailable(answer.status()) && ++attempt_ < keys_.brokers_.size()) {
+  if (absl::IsUnavailable(answer.status()) && ++asked_ < keys_.brokers_.size()) {
+    broker_ = keys_.brokers_.After(broker_);
     Ask();
   } else {
     Finish(answer.ok() ? Follow(*answer) : answer.status());

@@ -59,7 +59,8 @@ class AgentKeys::Succession {
   const crypto::Certificate agent_;
   const std::string known_key_;
   OnDone on_done_;
-  size_t attempt_ = 0;  // which broker
+  size_t broker_ = 0;
+  size_t asked_ = 0;  // brokers
   std::optional<UnaryCall> call_;
 };
 

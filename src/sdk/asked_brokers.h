@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
 
 namespace culvert {
 
-// Pure; for one loss of a path. A channel is lost once no broker is left that might have it. A
+// Pure; for one loss of a path. Brokers go by their numbers (BrokerList). A channel is lost once no broker is left that might have it. A
 // broker that has refused it is not, whatever becomes of tries at others meanwhile, until it says
 // something else itself. Nor is one that none of the tries has reached for kUnreachableTime, since
 // the first of them: it may be gone for good. As long as no broker has refused, all are left.
@@ -18,8 +19,6 @@ class AskedBrokers {
  public:
   // A broker that is started anew, or a network that changes, is back by then.
   static constexpr Duration kUnreachableTime = std::chrono::seconds(60);
-
-  explicit AskedBrokers(size_t brokers) : brokers_(brokers) {}
 
   void NoteRefused(size_t broker) { brokers_[broker] = {.refused = true}; }
   // It has answered otherwise.
@@ -29,10 +28,14 @@ class AskedBrokers {
     if (!brokers_[broker].unreachable_since) brokers_[broker].unreachable_since = now;
   }
 
-  bool IsAnyLeft(MonotonicTime now) const {
-    const auto refused = [](const Broker& broker) { return broker.refused; };
+  // Of those that are listed now.
+  bool IsAnyLeft(const std::vector<size_t>& listed, MonotonicTime now) const {
+    const auto refused = [](const auto& asked) { return asked.second.refused; };
     if (std::none_of(brokers_.begin(), brokers_.end(), refused)) return true;
-    return std::any_of(brokers_.begin(), brokers_.end(), [now](const Broker& broker) {
+    return std::any_of(listed.begin(), listed.end(), [this, now](size_t number) {
+      const auto found = brokers_.find(number);
+      if (found == brokers_.end()) return true;
+      const Broker& broker = found->second;
       const bool gone =
           broker.unreachable_since && now - *broker.unreachable_since >= kUnreachableTime;
       return !broker.refused && !gone;
@@ -44,7 +47,7 @@ class AskedBrokers {
     bool refused = false;
     std::optional<MonotonicTime> unreachable_since = std::nullopt;
   };
-  std::vector<Broker> brokers_;
+  std::unordered_map<size_t, Broker> brokers_;  // those that were asked
 };
 
 }  // namespace culvert

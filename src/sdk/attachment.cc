@@ -80,7 +80,7 @@ void Attachment::HandleUsers() {
 }
 
 void Attachment::Use(size_t broker) {
-  preferred_ = broker % brokers_.size();
+  preferred_ = broker;
   // The stream stays where it is as long as it is there: channels by way of both know it.
   if (state_ != State::kWaiting || preferred_ == broker_) return;
   away_since_.reset();
@@ -91,7 +91,7 @@ void Attachment::Use(size_t broker) {
 
 void Attachment::Connect() {
   SetState(State::kConnecting);
-  broker_ = preferred_;
+  broker_ = brokers_.Current(preferred_);
   rpc::Connection& connection = brokers_.ForAttempt(broker_);
   connection_ = connection.generation();
   stream_ = connection.Start(rpc::Method::kAttach);

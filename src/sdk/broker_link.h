@@ -40,6 +40,8 @@ class BrokerLink {
   void SetWaiting(bool waiting);
   void HandleNetworkChange();
   bool is_connected() const { return connection_.state() == rpc::Connection::State::kReady; }
+  // A stream asks by it for answers.
+  bool is_used() const { return !pings_.empty(); }
   // Something that should have been answered was not.
   void Suspect();
   // Likewise, if this is the connection that is watched and its broker can be asked.

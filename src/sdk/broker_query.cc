@@ -4,7 +4,9 @@
 #include <memory>
 #include <utility>
 
+#include "base/status.h"
 #include "net/loop_thread.h"
+#include "sdk/broker_names.h"
 #include "sdk/opening.h"
 #include "sdk/unary_call.h"
 
@@ -31,12 +33,34 @@ absl::StatusOr<Bytes> Ask(net::LoopThread& thread, const std::string& address,
   return answer;
 }
 
+// Waits for name servers no longer than a program that starts.
+absl::StatusOr<std::vector<std::string>> Resolve(net::LoopThread& thread,
+                                                 const std::vector<std::string>& brokers) {
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<BrokerName> names, ParseBrokers(brokers));
+  auto known = std::make_shared<std::promise<absl::Status>>();
+  std::unique_ptr<BrokerNames> resolved;
+  thread.Run([&] {
+    resolved = std::make_unique<BrokerNames>(thread.loop(), names,
+                                             BrokerNames::AskDns(thread.loop()), [] {});
+    resolved->AwaitFirst([known, &resolved] { known->set_value(resolved->offered()); });
+  });
+  const absl::Status offered = known->get_future().get();
+  std::vector<std::string> addresses;
+  thread.Run([&] {
+    addresses = resolved->addresses();
+    resolved.reset();
+  });
+  if (!offered.ok()) return offered;
+  return addresses;
+}
+
 }  // namespace
 
 absl::StatusOr<Bytes> AskBroker(const BrokerQuery& query) {
   net::LoopThread thread;
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<std::string> brokers, Resolve(thread, query.brokers));
   absl::StatusOr<Bytes> answer = absl::InvalidArgumentError("no broker given");
-  for (const std::string& broker : query.brokers) {
+  for (const std::string& broker : brokers) {
     answer = Ask(thread, broker, query);
     if (!absl::IsUnavailable(answer.status())) break;
   }

@@ -16,7 +16,7 @@ namespace culvert {
 struct BrokerQuery {
   static constexpr Duration kLimit = std::chrono::seconds(10);
 
-  std::vector<std::string> brokers;  // "host:port", at least one
+  std::vector<std::string> brokers;  // as in ClientOptions
   rpc::Credentials credentials = rpc::Credentials::Insecure();
   rpc::Method method = rpc::Method::kWhoAmI;
   rpc::Frame request = {};

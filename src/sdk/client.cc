@@ -58,9 +58,10 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
     CULVERT_RETURN_IF_ERROR(TakeName(*identity, complete));
   }
   CULVERT_ASSIGN_OR_RETURN(
-      const std::vector<std::string> addresses,
-      options.insecure ? LoopbackBrokers(options.brokers) : BrokerAddresses(options.brokers));
-  auto core = std::make_unique<ClientCore>(complete, addresses, identity);
+      const std::vector<BrokerName> brokers,
+      options.insecure ? LoopbackBrokers(options.brokers) : ParseBrokers(options.brokers));
+  auto core = std::make_unique<ClientCore>(complete, brokers, identity);
+  CULVERT_RETURN_IF_ERROR(core->AwaitBrokers());
   return std::unique_ptr<Client>(new Client(std::move(core)));
 }
 

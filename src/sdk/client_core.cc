@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <future>
 #include <utility>
 
 #include "base/log.h"
@@ -30,18 +31,16 @@ std::map<std::string, std::string> PinnedKeys(const ClientOptions& options,
 
 }  // namespace
 
-ClientCore::ClientCore(const ClientOptions& options,
-                       const std::vector<std::string>& broker_addresses,
+ClientCore::ClientCore(const ClientOptions& options, const std::vector<BrokerName>& brokers,
                        const std::optional<crypto::Identity>& identity)
     : options_(options),
       budget_(options.memory_limit),
-      broker_use_(broker_addresses.front(), MonotonicNow()) {
+      broker_use_(brokers.front().address, MonotonicNow()) {
   const rpc::Credentials credentials =
       identity ? rpc::Credentials::ForIdentity(*identity) : rpc::Credentials::Insecure();
   thread_.Run([&] {
     suspended_ = std::make_unique<SuspendedChannels>(loop(), budget_);
-    brokers_ = std::make_unique<BrokerList>(loop(), broker_addresses, credentials);
-    connectivity_ = std::make_unique<Connectivity>(loop(), *brokers_);
+    MakeBrokers(brokers, credentials);
     release_openings_.emplace(loop());
     attachment_ = Attach();
     if (!identity) return;
@@ -53,6 +52,27 @@ ClientCore::ClientCore(const ClientOptions& options,
         options_.rotate_key ? KeyChoice::kNew : KeyChoice::kSame,
         [this](const crypto::Identity& renewed) { UseRenewed(renewed); });
   });
+}
+
+void ClientCore::MakeBrokers(const std::vector<BrokerName>& brokers,
+                             const rpc::Credentials& credentials) {
+  names_ = std::make_unique<BrokerNames>(loop(), brokers, BrokerNames::AskDns(loop()), [this] {
+    if (brokers_ != nullptr) brokers_->SetAddresses(names_->addresses());
+  });
+  brokers_ = std::make_unique<BrokerList>(loop(), names_->addresses(), credentials);
+  connectivity_ = std::make_unique<Connectivity>(loop(), *brokers_);
+  connectivity_->SetOnNoBroker([this] { names_->AskSoon(); });
+}
+
+absl::Status ClientCore::AwaitBrokers() {
+  auto known = std::make_shared<std::promise<absl::Status>>();
+  RunOnLoop([this, known] {
+    names_->AwaitFirst([this, known] {
+      broker_use_ = BrokerUse(names_->addresses().front(), loop().Now());
+      known->set_value(names_->offered());
+    });
+  });
+  return known->get_future().get();
 }
 
 std::unique_ptr<Attachment> ClientCore::Attach() {
@@ -96,6 +116,7 @@ ClientCore::~ClientCore() {
     release_openings_.reset();
     identity_.reset();
     end_to_end_.reset();
+    names_.reset();
     connectivity_.reset();
     brokers_.reset();
     suspended_.reset();

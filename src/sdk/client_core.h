@@ -14,6 +14,7 @@
 #include "net/timer.h"
 #include "sdk/attachment.h"
 #include "sdk/broker_list.h"
+#include "sdk/broker_names.h"
 #include "sdk/broker_use.h"
 #include "sdk/connectivity.h"
 #include "sdk/end_to_end.h"
@@ -30,9 +31,13 @@ class ClientCore {
   static constexpr Duration kAbortTime = std::chrono::milliseconds(500);
 
   // Without an identity everything is plain and on loopback.
-  ClientCore(const ClientOptions& options, const std::vector<std::string>& broker_addresses,
+  ClientCore(const ClientOptions& options, const std::vector<BrokerName>& brokers,
              const std::optional<crypto::Identity>& identity);
   ~ClientCore();
+
+  // Waits until it is known where the brokers are, at most BrokerNames::kFirstTime.
+  // FAILED_PRECONDITION if there are none. Not on the loop thread.
+  absl::Status AwaitBrokers();
 
   net::EventLoop& loop() { return thread_.loop(); }
   // Runs `task` on the loop and waits; on the loop thread, runs it at once.
@@ -78,6 +83,7 @@ class ClientCore {
 
  private:
   void UseRenewed(const crypto::Identity& renewed);
+  void MakeBrokers(const std::vector<BrokerName>& brokers, const rpc::Credentials& credentials);
   std::unique_ptr<Attachment> Attach();
   void HoldOpenings(Duration time);
 
@@ -90,6 +96,7 @@ class ClientCore {
   BrokerUse broker_use_;
   net::LoopThread thread_;
   std::unique_ptr<SuspendedChannels> suspended_;
+  std::unique_ptr<BrokerNames> names_;
   std::unique_ptr<BrokerList> brokers_;
   std::unique_ptr<Connectivity> connectivity_;
   std::unique_ptr<EndToEnd> end_to_end_;

@@ -16,16 +16,41 @@ constexpr Duration kUnwanted = std::chrono::milliseconds(75);
 }  // namespace
 
 Connectivity::Connectivity(net::EventLoop& loop, BrokerList& brokers)
-    : next_to_tell_(subscriptions_.end()),
+    : loop_(loop),
+      brokers_(brokers),
+      next_to_tell_(subscriptions_.end()),
       tell_(loop, [this] { Tell(); }),
       network_(loop, [this] { HandleNetworkChange(); }) {
-  for (size_t i = 0; i < brokers.size(); ++i) {
-    links_.push_back(std::make_unique<BrokerLink>(loop, brokers.ForAttempt(i),
-                                                  static_cast<BrokerLink::Owner&>(*this)));
-  }
+  for (size_t broker = 0; broker < brokers.count(); ++broker) OnBrokerComes(broker);
+  brokers_.SetObserver(this);
 }
 
-Connectivity::~Connectivity() = default;
+Connectivity::~Connectivity() { brokers_.SetObserver(nullptr); }
+
+// --- which brokers there are ---
+
+void Connectivity::OnBrokerGoes(size_t broker) {
+  std::erase_if(events_, [&](const Event& event) { return event.dead == links_[broker].get(); });
+  links_[broker].reset();
+}
+
+void Connectivity::OnBrokerComes(size_t broker) {
+  if (broker >= links_.size()) links_.resize(broker + 1);
+  links_[broker] = std::make_unique<BrokerLink>(loop_, brokers_.ForAttempt(broker),
+                                                static_cast<BrokerLink::Owner&>(*this));
+}
+
+void Connectivity::OnOrderChanged() {
+  ProbeWanted();
+  if (waiting_ > 0) OnReachable();
+}
+
+// Whoever waits is not helped by a broker that is not listed any more.
+void Connectivity::ProbeWanted() {
+  for (size_t broker = 0; broker < links_.size(); ++broker) {
+    links_[broker]->SetWaiting(waiting_ > 0 && brokers_.IsListed(broker));
+  }
+}
 
 // --- who listens ---
 
@@ -51,12 +76,12 @@ void Connectivity::UpdateWaiting(bool waiting) {
   const bool before = waiting_ > 0;
   waiting_ = waiting ? waiting_ + 1 : waiting_ - 1;
   if ((waiting_ > 0) == before) return;
-  for (const auto& link : links_) link->SetWaiting(waiting);
+  ProbeWanted();
 }
 
 Connectivity::ControlPing::ControlPing(Connectivity& owner, size_t broker,
                                        std::function<void()> send)
-    : link_(*owner.links_[broker % owner.links_.size()]), send_(std::move(send)) {
+    : link_(*owner.links_[broker]), send_(std::move(send)) {
   link_.AddPing(&send_);
 }
 
@@ -115,8 +140,16 @@ Duration Connectivity::RetryWait(Duration away) {
       absl::Uniform<Duration::rep>(absl::IntervalClosed, random_, cap.count() / 2, cap.count()));
 }
 
+void Connectivity::NoteFailedTry() {
+  for (size_t broker = 0; broker < links_.size(); ++broker) {
+    if (brokers_.IsListed(broker) && links_[broker]->is_connected()) return;
+  }
+  if (on_no_broker_) on_no_broker_();
+}
+
 Duration Connectivity::RetryWaitAfter(size_t broker, Duration away) {
-  const bool reached = links_[broker % links_.size()]->is_connected();
+  NoteFailedTry();
+  const bool reached = links_[broker]->is_connected();
   return RetryWait(away) + (reached ? kUnwanted : Duration::zero());
 }
 

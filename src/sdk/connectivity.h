@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/random/random.h"
@@ -19,9 +20,10 @@
 
 namespace culvert {
 
-// Confined to the loop. Outlives its subscriptions. Idle, it costs one ping in 5 s for each
+// Confined to the loop. Outlives its subscriptions; the list of brokers
+// outlives it. Idle, it costs one ping in 5 s for each
 // connection with a control stream.
-class Connectivity final : private BrokerLink::Owner {
+class Connectivity final : private BrokerLink::Owner, private BrokerList::Observer {
  public:
   Connectivity(net::EventLoop& loop, BrokerList& brokers);
   ~Connectivity();
@@ -71,26 +73,29 @@ class Connectivity final : private BrokerLink::Owner {
   };
 
   // Something was sent by way of this broker and not confirmed in time: it is asked at once. Cheap.
-  void Suspect(size_t broker) { links_[broker % links_.size()]->Suspect(); }
+  void Suspect(size_t broker) { links_[broker]->Suspect(); }
 
   // Likewise for something that waits for an answer on connection `generation`: on_dead follows if
   // the broker is not heard. False, and nothing, if that is not known, because another connection
   // is in its place or nobody has a stream that answers pings.
   bool Ask(size_t broker, uint64_t generation) {
-    return links_[broker % links_.size()]->Ask(generation);
+    return links_[broker]->Ask(generation);
   }
 
   // The broker at the other end of this connection (rpc::Connection::generation) is about to stop:
   // what starts from now on is for the one in its place. What runs over it goes on.
-  void Leave(size_t broker, uint64_t generation) {
-    links_[broker % links_.size()]->Leave(generation);
-  }
+  void Leave(size_t broker, uint64_t generation) { links_[broker]->Leave(generation); }
 
   // How long to wait before the next try of something that was lost `away` ago: jittered, from 50
   // ms to 5 s, about a fortieth of that time, so that what comes back is found soon after.
   Duration RetryWait(Duration away);
   // After a try at this broker that failed. One that can be reached does not want us: not as fast.
   Duration RetryWaitAfter(size_t broker, Duration away);
+  // `on_no_broker` runs at failed tries while no broker of the list is connected.
+  void SetOnNoBroker(std::function<void()> on_no_broker) {
+    on_no_broker_ = std::move(on_no_broker);
+  }
+  void NoteFailedTry();
 
   // The kernel says so, or whoever knows it otherwise.
   void HandleNetworkChange();
@@ -100,13 +105,21 @@ class Connectivity final : private BrokerLink::Owner {
     const BrokerLink* dead = nullptr;  // or a try is worth it
     std::string why;
   };
+  void OnBrokerGoes(size_t broker) override;
+  void OnBrokerComes(size_t broker) override;
+  void OnOrderChanged() override;
+  bool NeedsBroker(size_t broker) const override { return links_[broker]->is_used(); }
   void OnReachable() override;
   void OnDead(BrokerLink& link, const std::string& why) override;
   void UpdateWaiting(bool waiting);
+  void ProbeWanted();
   void Tell();
   void TellAll(const Event& event);
   size_t IndexOf(const BrokerLink* link) const;
 
+  net::EventLoop& loop_;
+  BrokerList& brokers_;
+  std::function<void()> on_no_broker_;
   std::list<Subscription*> subscriptions_;  // the oldest first
   std::list<Subscription*>::iterator
       next_to_tell_;           // of the event that is being told; the end: none
@@ -114,7 +127,7 @@ class Connectivity final : private BrokerLink::Owner {
   size_t waiting_ = 0;         // subscriptions
   std::vector<Event> events_;  // to tell in the next turn
   net::Deferred tell_;
-  std::vector<std::unique_ptr<BrokerLink>> links_;
+  std::vector<std::unique_ptr<BrokerLink>> links_;  // by the numbers of the list
   net::NetworkWatch network_;
   absl::InsecureBitGen random_;
 };

@@ -31,6 +31,7 @@ ConsumerCall::ConsumerCall(ClientCore& core, Consumer::Request request,
       owner_(owner),
       timer_(core.loop()),
       deadline_(core.loop()),
+      attempt_(core.brokers().First()),
       started_(MonotonicNow()) {}
 
 ConsumerCall::~ConsumerCall() {
@@ -113,6 +114,7 @@ void ConsumerCall::TryOpen() {
     open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
     own_ = core_.end_to_end()->client();
   }
+  attempt_ = core_.brokers().Current(attempt_);
   stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect);
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
@@ -126,7 +128,7 @@ void ConsumerCall::TryNow() {
 }
 
 void ConsumerCall::HandleDead(size_t broker, const std::string& why) {
-  if (stream_ == nullptr || attempt_ % core_.brokers().size() != broker) return;
+  if (stream_ == nullptr || attempt_ != broker) return;
   HandleFailedTry(absl::UnavailableError(why), Again::kYes);
 }
 
@@ -179,7 +181,8 @@ void ConsumerCall::Retry(const absl::Status& why) {
   }
   stream_.reset();
   last_failure_ = why;
-  ++attempt_;
+  core_.connectivity().NoteFailedTry();
+  attempt_ = core_.brokers().After(attempt_);
   const Duration wait = backoff_.Next();
   CULVERT_LOG(kDebug, "{}: opening failed, next try in {:.2f} s: {}", Printable(request_.provider),
               ToSeconds(wait), Printable(MessageOf(why)));

@@ -103,7 +103,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   net::Timer timer_;     // the next try
   net::Timer deadline_;  // of the opening as a whole
   Backoff backoff_;
-  size_t attempt_ = 0;
+  size_t attempt_;         // the broker
   size_t unknown_at_ = 0;  // brokers in a row that do not know the provider
   absl::Status last_failure_;
   bool last_try_ = false;  // open_timeout is over

@@ -74,7 +74,7 @@ void ConsumerResume::OnPathLost(const absl::Status& why) {
   }
   lost_at_ = MonotonicNow();
   last_failure_ = why;
-  asked_.emplace(core_.brokers().size());
+  asked_.emplace();
   place_.emplace(core_.suspended(), [this] {
     GiveUp(ErrorCode::kLimit, "memory is needed for channels that have a path");
   });
@@ -117,6 +117,7 @@ void ConsumerResume::Try() {
   resume.set_ticket(ticket_);
   resume.set_attempt(++attempt_);
   resume.set_window(driver_.channel().window());
+  broker_ = core_.brokers().Current(broker_);
   rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
   connection_ = connection.generation();
   stream_ = connection.Start(rpc::Method::kConnect);
@@ -186,7 +187,7 @@ void ConsumerResume::HandleRefusal(const absl::Status& status) {
              (verdict == ResumeVerdict::kRefused && IsRefusedByAll(status.code()))) {
     GiveUp(code, fmt::format("not resumed: {}", MessageOf(why)));
   } else {
-    if (verdict == ResumeVerdict::kRetry && error_) asked_->NoteAnswered(broker_index(broker_));
+    if (verdict == ResumeVerdict::kRetry && error_) asked_->NoteAnswered(broker_);
     HandleFailedTry(why, retry_after);
   }
 }
@@ -194,15 +195,15 @@ void ConsumerResume::HandleRefusal(const absl::Status& status) {
 // The broker that made the ticket knows best; where a provider is registered, each knows for itself
 // only.
 bool ConsumerResume::IsRefusedByAll(absl::StatusCode status) {
-  asked_->NoteRefused(broker_index(broker_));
-  const bool by_own = broker_index(broker_) == broker_index(path_broker_);
-  return (by_own && status != absl::StatusCode::kNotFound) || !asked_->IsAnyLeft(MonotonicNow());
+  asked_->NoteRefused(broker_);
+  const bool by_own = broker_ == path_broker_;
+  return (by_own && status != absl::StatusCode::kNotFound) || !asked_->IsAnyLeft(core_.brokers().listed(), MonotonicNow());
 }
 
 void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_after) {
   stream_.reset();
   last_failure_ = why;
-  if (!error_) asked_->NoteUnreachable(broker_index(broker_), MonotonicNow());
+  if (!error_) asked_->NoteUnreachable(broker_, MonotonicNow());
   // Without a code of the tunnel's it is gRPC's own.
   if (why == absl::UnavailableError(why.message())) {
     core_.broker_use().NoteLost(core_.brokers().AddressForAttempt(broker_), MonotonicNow());
@@ -210,7 +211,7 @@ void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_aft
   const Duration wait =
       std::max(core_.connectivity().RetryWaitAfter(broker_, MonotonicNow() - lost_at_),
                std::min(retry_after, kMostRetryAfter));
-  ++broker_;
+  broker_ = core_.brokers().After(broker_);
   not_before_ = MonotonicNow() + std::min(retry_after, kMostRetryAfter);
   CULVERT_LOG(kDebug, "[channel {:x}] attempt {} failed, the next in {:.2f} s: {}",
               driver_.channel().id(), attempt_, ToSeconds(wait), Printable(MessageOf(why)));

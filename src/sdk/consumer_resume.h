@@ -49,7 +49,7 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   void OnPathLost(const absl::Status& why);
   // Broker number `broker` has replaced the ticket: another one than the path's may not be asked.
   void TakeFreshTicket(size_t broker, const std::string& ticket) {
-    if (can_resume() && broker_index(broker) == broker_index(path_broker_)) ticket_ = ticket;
+    if (can_resume() && broker == path_broker_) ticket_ = ticket;
   }
   // The broker has ended the channel for good.
   void Cut(const absl::Status& why);
@@ -78,7 +78,6 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   void StopTrying();
   void GiveUp(ErrorCode code, const std::string& message);
   absl::Status FailureOf(const absl::Status& status) const;
-  size_t broker_index(size_t broker) const { return broker % core_.brokers().size(); }
 
   void OnMessage(Bytes message) override;
   void OnWritten() override {}

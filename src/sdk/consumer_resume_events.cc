@@ -25,8 +25,8 @@ void ConsumerResume::TryNow() {
 
 void ConsumerResume::HandleDead(size_t broker, const std::string& why) {
   if (!place_) {
-    if (broker_index(path_broker_) == broker) driver_.Suspend(absl::UnavailableError(why));
-  } else if (stream_ != nullptr && broker_index(broker_) == broker) {
+    if (path_broker_ == broker) driver_.Suspend(absl::UnavailableError(why));
+  } else if (stream_ != nullptr && broker_ == broker) {
     // On a connection of its own the same broker may well answer.
     stream_.reset();
     last_failure_ = absl::UnavailableError(why);
@@ -52,7 +52,7 @@ void ConsumerResume::HandleNotice(const culvert::v1::Notice& notice) {
 
 void ConsumerResume::HandleDrain(size_t broker, uint64_t connection,
                                  const culvert::v1::Notice::Drain& drain) {
-  const bool same = broker_index(path_broker_) == broker_index(broker) && connection_ <= connection;
+  const bool same = path_broker_ == broker && connection_ <= connection;
   if (!place_ && same) HandleDrain(drain);
 }
 

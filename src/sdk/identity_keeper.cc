@@ -120,6 +120,7 @@ void IdentityKeeper::Prepare() {
 }
 
 void IdentityKeeper::Call() {
+  attempt_ = brokers_.Current(attempt_);
   call_.emplace(loop_, brokers_.ForAttempt(attempt_), rpc::Method::kRenew,
                 RenewRequestFrame(*identity_, *next_key_, WallNow()), kCallLimit,
                 [this](const absl::StatusOr<Bytes>& answer) { HandleAnswer(answer); });
@@ -187,7 +188,7 @@ void IdentityKeeper::AskAgain() {
 }
 
 void IdentityKeeper::Retry(const absl::Status& why) {
-  ++attempt_;
+  attempt_ = brokers_.After(attempt_);
   const Duration wait = RetryAfter(*identity_);
   const Duration left = Until(identity_->certificate.not_after());
   CULVERT_LOG(

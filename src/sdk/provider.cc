@@ -38,6 +38,10 @@ void Provider::Retire(absl::AnyInvocable<void() &&> done) {
   client_.Run([this, &done] { impl_->session().Retire(std::move(done)); });
 }
 
+void Provider::TakeBack() {
+  client_.Run([this] { impl_->session().TakeBack(); });
+}
+
 std::vector<ChannelStatus> Provider::Channels() const {
   std::vector<ChannelStatus> channels;
   client_.Run([this, &channels] { channels = impl_->session().Channels(); });

@@ -49,8 +49,9 @@ class ProviderChannels final : private ProviderChannel::Owner {
   void AbortAll(const absl::Status& why);
   // The broker has taken back what was offered.
   void CutStarting(const absl::Status& why);
-  // From now on offers are refused with `why`, as is what is being started.
+  // From now on offers are refused with `why`, as is what is being started; until TakeAgain.
   void StopTaking(const absl::Status& why);
+  void TakeAgain() { stopped_ = absl::OkStatus(); }
   // The provider is registered as `session_id` now; 0: as nothing that it has channels of. Channels
   // of another session cannot be resumed: those that wait are reset, the others when they are lost.
   void SetSession(uint64_t session_id);

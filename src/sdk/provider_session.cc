@@ -80,9 +80,10 @@ void ProviderSession::Connect() {
   SetState(State::kConnecting);
   ping_.reset();
   connecting_since_ = core_.loop().Now();
+  attempt_ = core_.brokers().Current(attempt_);
   rpc::Connection& connection = core_.brokers().ForAttempt(attempt_);
   connection_ = connection.generation();
-  next_ = attempt_ + 1;
+  next_.reset();
   stream_ = connection.Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
   stream_->Write(Opening());
@@ -198,7 +199,7 @@ void ProviderSession::Forget() {
 void ProviderSession::WaitAndConnect(const absl::Status& why) {
   const Duration wait = WaitAfter(why);
   SetState(absl::IsAborted(why) ? State::kTakenOver : State::kWaiting);
-  attempt_ = next_;
+  attempt_ = next_.value_or(core_.brokers().After(attempt_));
   timer_.Start(wait, [this] { Connect(); });
   if (options_.on_state) options_.on_state(why, wait);
 }
@@ -209,7 +210,8 @@ Duration ProviderSession::WaitAfter(const absl::Status& why) {
   const bool was_stable = lasted >= kStableTime;
   const bool was_moved = state_ == State::kLeaving && lasted >= kWorthyTime;
   if (was_stable || was_moved || !away_since_) away_since_ = now;
-  if (!absl::IsAborted(why)) {
+  const bool taken_back = taken_back_ && now - *taken_back_ < kTakeBackTime;
+  if (!absl::IsAborted(why) || taken_back) {
     if (was_stable) taken_over_wait_ = kTakenOverWait;
     return core_.connectivity().RetryWaitAfter(attempt_, now - *away_since_);
   }

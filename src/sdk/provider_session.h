@@ -35,6 +35,9 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   // Whoever was taken over waits this long, doubling, so that two agents of one name do not fight.
   static constexpr Duration kTakenOverWait = std::chrono::seconds(30);
   static constexpr Duration kTakenOverMaxWait = std::chrono::minutes(10);
+  // The news that it was taken over may come later than that whoever did it is gone: within this
+  // time it is not waited for.
+  static constexpr Duration kTakeBackTime = std::chrono::seconds(5);
   // A registration that lasted this long was a success: the next loss is tried again soon.
   static constexpr Duration kStableTime = std::chrono::seconds(10);
   // Nor is it a failure that a broker stops that took the registration this long before.
@@ -54,6 +57,8 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   // Likewise, when another process has the session: channels that lose their path are reset.
   void Retire(absl::AnyInvocable<void() &&> done);
   void Abort(absl::AnyInvocable<void() &&> done);
+  // The process that has the session instead is gone: it is taken back at once, after Retire too.
+  void TakeBack();
 
   // Of the channels that are open.
   std::vector<ChannelStatus> Channels() const { return channels_.Status(); }
@@ -92,8 +97,8 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) override;
   void OnChannelsChanged() override;
   void FollowDrain();
-  // Of the attempt: its number in the list, and its address.
-  size_t broker() const { return attempt_ % core_.brokers().size(); }
+  // Of the attempt: its number, and its address.
+  size_t broker() const { return attempt_; }
   const std::string& address() const { return core_.brokers().AddressForAttempt(attempt_); }
   bool is_listening() const { return state_ == State::kListening || state_ == State::kLeaving; }
   void SetState(State to);
@@ -105,7 +110,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   Purpose purpose_ = Purpose::kServing;
   size_t attempt_ = 0;
   uint64_t connection_ = 0;                   // its generation, of stream_
-  size_t next_ = 0;                           // the attempt after a broker that stops
+  std::optional<size_t> next_;                // the broker after one that stops
   std::optional<Registration> registration_;  // to take up again; none: another one is made
   MonotonicTime connecting_since_{};
   MonotonicTime listening_since_{};
@@ -113,6 +118,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   std::unique_ptr<rpc::Stream> stream_;
   std::optional<Connectivity::ControlPing> ping_;  // while it listens
   Duration taken_over_wait_ = kTakenOverWait;
+  std::optional<MonotonicTime> taken_back_;
   net::Timer timer_;  // kConnecting: its limit; kListening, kLeaving: the move; else the next try
   net::Timer abort_timer_;
   absl::InsecureBitGen random_;

@@ -54,6 +54,17 @@ void ProviderSession::Retire(absl::AnyInvocable<void() &&> done) {
   Drain(std::move(done));
 }
 
+void ProviderSession::TakeBack() {
+  taken_over_wait_ = kTakenOverWait;
+  taken_back_ = core_.loop().Now();
+  if (purpose_ == Purpose::kDraining) {
+    purpose_ = Purpose::kServing;
+    on_drained_ = nullptr;
+    channels_.TakeAgain();
+  }
+  if (state_ != State::kConnecting && !is_listening()) Connect();
+}
+
 void ProviderSession::Abort(absl::AnyInvocable<void() &&> done) {
   Drain(std::move(done));
   channels_.AbortAll(ErrorStatus(ErrorCode::kShutdown, "the program is ending"));

@@ -123,5 +123,37 @@ TEST_CASE("Provider resets what waits for a path when its session is lost", "[re
   CHECK(ErrorCodeOf(live_probe->WaitForClose()) == ErrorCode::kOutOfRange);
 }
 
+const grpc::Status kTakenOver{grpc::StatusCode::ABORTED, "taken over by 10.0.0.1:1"};
+
+// NextListen waits less long than somebody who was taken over.
+TEST_CASE("Provider takes its registration back at once", "[resume]") {
+  ProviderWithChannel at;
+  SECTION("when it was taken over") {
+    at.listen->End(kTakenOver);
+    REQUIRE(Eventually([&] {
+      const std::lock_guard lock(at.sdk.mutex);
+      return absl::IsAborted(at.sdk.states.back());
+    }));
+    at.sdk.provider->TakeBack();
+  }
+  SECTION("also when the news of it come later") {
+    at.sdk.provider->TakeBack();
+    at.listen->End(kTakenOver);
+  }
+  CHECK(at.ListenAgain(kSession + 1).has_open_request());
+  CHECK(at.sdk.WaitForRegistrations(2));
+}
+
+TEST_CASE("Provider that was retired takes its registration back", "[resume]") {
+  ProviderWithChannel at;
+  at.sdk.provider->Retire([] { FAIL("called"); });
+  CHECK(at.listen->WaitForEnd());
+  at.sdk.provider->TakeBack();
+  CHECK(at.ListenAgain(kSession + 1).has_open_request());
+  at.Open(kChannel + 1);
+  at.accept->Send(DataMessage<V1::AcceptResponse>(2, " and on"));
+  CHECK(at.probe->WaitForBytes("in and on"));
+}
+
 }  // namespace
 }  // namespace culvert::test

@@ -5,16 +5,45 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import threading
 import unittest
 
 from harness import (AGENT, HOST, MIB, PATIENCE, SystemTest, binary, dial, echo_through, eventually,
-                     payload, read_exactly)
+                     payload, read_exactly, reserved_port)
 
 
 def round_trip(stream, data=b"still here"):
     stream.sendall(data)
     return read_exactly(stream, len(data)) == data
+
+
+class ServiceManager:
+    """What systemd is to a service of Type=notify. As a context manager."""
+
+    def __init__(self, path):
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._socket.settimeout(PATIENCE)
+        self._socket.bind(path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self._socket.close()
+
+    def expect(self, pid, line):
+        """Reads messages up to one from that process with that line."""
+        seen = []
+        while True:
+            text, control, *_ = self._socket.recvmsg(4096, socket.CMSG_SPACE(12))
+            sender = struct.unpack("iii", control[0][2])[0]
+            seen.append((sender, text.decode()))
+            if sender == pid and line in text.decode().split("\n"):
+                return seen
 
 
 class HandOver(SystemTest):
@@ -192,6 +221,142 @@ class HandOver(SystemTest):
             self.assertTrue(echo_through(port, payload(1000)))
         with self.assertRaises(ConnectionRefusedError):
             dial(gone)
+
+    def install_waiting(self, name, then):
+        """A program that does `then`, a line of sh, once the file whose path is returned is there."""
+        go = self.path("go")
+        self.install(name, f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.02; done\n{then}\n")
+        return go
+
+    def test_reload_while_the_new_process_starts(self):
+        one, gone, added = self.echo_server(), self.echo_server(), self.echo_server()
+        broker = self.broker()
+        self.agent(broker)
+        with reserved_port() as kept_port, reserved_port() as gone_port:
+            with reserved_port() as added_port:
+                forwards = (kept_port, one.port), (gone_port, gone.port)
+                changed = (kept_port, one.port), (added_port, added.port)
+            for then, done in (("exit 3", "going on as before"),
+                               (f'exec {binary("culvert")} "$@"', " handed over to process ")):
+                with self.subTest(then=then):
+                    old, _ = self.run_forwarder(broker, self.forwards(*forwards), count=2)
+                    go, ends = self.install_waiting("culvert", then), []
+                    old.signal(signal.SIGUSR2)
+                    old.stderr.expect(" SIGUSR2: handing over")
+                    self.forwards(*changed)
+                    old.signal(signal.SIGHUP)
+                    old.stderr.expect(" SIGHUP: reload after the hand-over")
+                    # Until then all is as it was.
+                    self.assertTrue(echo_through(gone_port, payload(1000)))
+                    self.assertEqual(0, old.stderr.count("configuration reloaded"))
+                    with open(go, "wb"):
+                        pass
+                    old.stderr.expect(done)
+                    old.stderr.expect(" configuration reloaded, 2 forwards")
+                    if match := old.stderr.count(" handed over to process "):
+                        self.assertEqual(1, match)
+                        new = int(old.stderr.expect(r"handed over to process (\d+)")[1])
+                        self.addCleanup(self.kill, new)
+                        ends = [new]
+                    self.assertTrue(echo_through(kept_port, payload(1000)))
+                    self.assertTrue(echo_through(added_port, payload(1000)))
+                    with self.assertRaises(ConnectionRefusedError):
+                        dial(gone_port)
+                    os.remove(go)
+                    for pid in ends:  # they hold what the other one prints to
+                        self.kill(pid)
+                    old.kill()
+
+    def test_new_forwarder_that_is_killed(self):
+        echo = self.echo_server()
+        broker = self.broker()
+        self.agent(broker)
+        with reserved_port() as port:
+            old, _ = self.run_forwarder(broker, self.forwards((port, echo.port)))
+            with dial(port) as first:
+                self.assertTrue(round_trip(first))
+                new = self.hand_over(old)
+                self.kill(new)
+                old.stderr.expect("the new process was killed by signal 9: this one takes its place")
+                old.stdout.expect("^forwarding ", start=2)
+                self.assertTrue(echo_through(port, payload(1000)))
+                self.assertTrue(round_trip(first))
+                self.hand_over(old)
+                self.assertTrue(echo_through(port, payload(1000)))
+                self.assertTrue(round_trip(first))
+            self.assertEqual(0, self.exit_code(old))
+
+    def run_agent(self, broker, **options):
+        directory = self.enrol(broker, "agent", AGENT)
+        path = self.install("culvert-agent")
+        old = self.start([path, "run", "--broker", broker.address,
+                          *self.credentials(directory), "--allow", f"{HOST}:*"], **options)
+        old.stderr.expect(" registered as ")
+        return old
+
+    def test_new_agent_that_is_killed(self):
+        echo = self.echo_server()
+        broker = self.broker()
+        old = self.run_agent(broker)
+        port = self.forwarder(broker, forwards=[f"0:{AGENT}:{echo.port}"]).ports[0]
+        with dial(port) as first:
+            self.assertTrue(round_trip(first))
+            new = self.hand_over(old)
+            start = old.stderr.position()
+            self.kill(new)
+            old.stderr.expect("killed by signal 9: this one takes its place again", start=start)
+            old.stderr.expect(" registered as ", start=start, timeout=5)
+            self.assertEqual({old.pid: "running"},
+                             {pid: shown["state"]
+                              for pid, shown in self.shown("culvert-agent", old).items()})
+            self.assertTrue(echo_through(port, payload(1000)))
+            self.assertTrue(round_trip(first))
+
+    def test_new_agent_that_registers_and_fails_before_it_is_ready(self):
+        echo = self.echo_server()
+        broker = self.broker()
+        old = self.run_agent(broker)
+        port = self.forwarder(broker, forwards=[f"0:{AGENT}:{echo.port}"]).ports[0]
+        log = self.path("new.log")
+        self.install("culvert-agent", "\n".join((
+            "#!/bin/sh", f'env -u CULVERT_HAND_OVER {binary("culvert-agent")} "$@" 2>{log} &',
+            f"until grep -q ' registered as ' {log}; do sleep 0.02; done", "kill -9 $!", "exit 1",
+            "")))
+        with dial(port) as first:
+            self.assertTrue(round_trip(first))
+            start = old.stderr.position()
+            old.signal(signal.SIGUSR2)
+            old.stderr.expect("not handed over, going on as before: the new process ended with 1",
+                              start=start)
+            # Not after the 30 s of one that was taken over.
+            old.stderr.expect(" registered as ", start=start, timeout=5)
+            self.assertTrue(echo_through(port, payload(1000)))
+            self.assertTrue(round_trip(first))
+
+    def test_service_manager_hears_which_process_is_the_main_one(self):
+        echo = self.echo_server()
+        broker = self.broker()
+        manager = self.enterContext(ServiceManager(self.path("notify")))
+        old = self.run_agent(broker, env=self.env | {"NOTIFY_SOCKET": manager.path})
+        port = self.forwarder(broker, forwards=[f"0:{AGENT}:{echo.port}"]).ports[0]
+        manager.expect(old.pid, "READY=1")
+        with dial(port) as first:
+            self.assertTrue(round_trip(first))
+            new = self.hand_over(old)
+            manager.expect(new, "READY=1")
+            manager.expect(old.pid, f"MAINPID={new}")
+            # What systemd asks of a new main process: it is there, and of the service's cgroup.
+            self.assertEqual(*(self.cgroup(pid) for pid in (old.pid, new)))
+            os.kill(new, signal.SIGHUP)
+            manager.expect(new, "RELOADING=1")
+            self.kill(new)
+            manager.expect(old.pid, f"MAINPID={old.pid}")
+            self.assertTrue(round_trip(first))
+
+    @staticmethod
+    def cgroup(pid):
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+            return file.read()
 
     def test_agent(self):
         echo = self.echo_server()

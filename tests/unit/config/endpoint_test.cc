@@ -27,6 +27,13 @@ TEST_CASE("ParseBroker reads a host and fills in the port", "[endpoint]") {
   CHECK(*ParseBroker(endpoint->ToString()) == *endpoint);
 }
 
+TEST_CASE("A broker's name without a port is by service", "[endpoint]") {
+  CHECK(ParseBroker("broker.example")->by_service);
+  CHECK(ParseBroker("broker.example")->ToString() == "broker.example");
+  CHECK_FALSE(
+      ParseBroker(GENERATE("broker.example:7400", "localhost", "10.0.0.1", "[::1]"))->by_service);
+}
+
 TEST_CASE("ParseBroker refuses what is no host", "[endpoint]") {
   const std::string text =
       GENERATE("", ":7400", "a:", "a:0", "a:65536", "a:b:c", "::1", "[::1", "::1]", "[a]:1",

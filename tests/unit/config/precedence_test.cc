@@ -54,10 +54,10 @@ TEST_CASE_METHOD(ConfigFixture, "A list of a higher source replaces that of a lo
     return text;
   };
   Write("home/.config/culvert/agent.toml", "broker = ['f1', 'f2:1']");
-  CHECK(brokers() == "f1:7400 f2:1 ");
+  CHECK(brokers() == "f1 f2:1 ");
   environment.variables["CULVERT_BROKER"] = "e1, e2:2 ,[::1]";
-  CHECK(brokers() == "e1:7400 e2:2 [::1]:7400 ");
-  CHECK(brokers({"--broker", "a", "--broker=b"}) == "a:7400 b:7400 ");
+  CHECK(brokers() == "e1 e2:2 [::1]:7400 ");
+  CHECK(brokers({"--broker", "a", "--broker=b"}) == "a b ");
 }
 
 TEST_CASE_METHOD(ConfigFixture, "Each variable is told by its name when it is wrong",

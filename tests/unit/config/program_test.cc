@@ -90,12 +90,12 @@ TEST_CASE_METHOD(ConfigFixture, "The switch --check-config parses everything and
           .find("enroll --broker") != std::string::npos);
   CHECK(MessageOf(ParseAgentCommand(
             {"run", "--broker", "b", "--name", "a", "--insecure", "--check-config"},
-            environment)) == "--insecure is for loopback only, and b:7400 is not loopback");
+            environment)) == "--insecure is for loopback only, and b is not loopback");
   CHECK(MessageOf(ParseForwarderCommand({"forward", "-L", "1:e:1", "--check-config"}, environment))
             .find("enroll --broker") != std::string::npos);
   CHECK(MessageOf(ParseForwarderCommand(
             {"connect", "e:1", "--broker", "b", "--insecure", "--check-config"}, environment)) ==
-        "--insecure is for loopback only, and b:7400 is not loopback");
+        "--insecure is for loopback only, and b is not loopback");
   CHECK(MessageOf(ParseBrokerCommand({"serve", "--check-config", "--insecure", "--listen", "*:1"},
                                      environment)) ==
         "--insecure is for loopback only, and *:1 is not loopback");

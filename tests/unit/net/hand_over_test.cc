@@ -2,7 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <csignal>
+#include <fstream>
 #include <optional>
+#include <string>
 
 #include "base/status.h"
 #include "tests/support/catch.h"
@@ -56,6 +59,28 @@ TEST_CASE_METHOD(HandOverFixture, "A hand-over says at once that there is no pro
   HandOver hand_over(loop, {directory.File("none"), {"none"}});
   CHECK(absl::IsNotFound(hand_over.Start({}, [](absl::StatusOr<pid_t>) { FAIL("called"); })));
   CHECK_FALSE(hand_over.is_under_way());
+}
+
+TEST_CASE_METHOD(HandOverFixture, "A hand-over tells of a new process that fails later",
+                 "[hand_over]") {
+  const auto [last, told] = GENERATE(table<std::string, std::string>(
+      {{"kill -9 $$", "was killed by signal 9"}, {"exit 3", "ended with 3"}, {"exit 0", ""}}));
+  directory.Write("program", "#!/bin/sh\nprintf R >&\"$CULVERT_HAND_OVER\"\nread line <" +
+                                 directory.File("go") + "\n" + last + "\n");
+  chmod(directory.File("program").c_str(), 0700);
+  REQUIRE(mkfifo(directory.File("go").c_str(), 0600) == 0);
+  HandOver hand_over(loop, {directory.File("program"), {"program"}});
+  std::string how;
+  hand_over.SetOnSuccessorFailed([&how](const std::string& why) { how = why; });
+  std::optional<absl::StatusOr<pid_t>> result;
+  REQUIRE(hand_over.Start({}, [&result](auto done) { result = std::move(done); }).ok());
+  REQUIRE(loop.RunUntil([&result] { return result.has_value(); }, 20s));
+  REQUIRE(result->ok());
+  CHECK(how.empty());
+  std::ofstream(directory.File("go")) << "go" << std::endl;
+  // It is reaped in either case.
+  REQUIRE(loop.RunUntil([&] { return kill(**result, 0) != 0; }, 20s));
+  CHECK(how == told);
 }
 
 TEST_CASE("Nothing is inherited where nobody hands over", "[hand_over]") {
