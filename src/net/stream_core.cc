@@ -29,6 +29,17 @@ void StreamCore::Write(Bytes bytes, ByteStream::Completion done) {
   Push([&] { queue_.Push(std::move(bytes), std::move(done)); });
 }
 
+void StreamCore::WriteAll(std::vector<Bytes> parts, ByteStream::Completion done) {
+  loop_.AssertOnThread();
+  CULVERT_CHECK(!parts.empty());
+  Push([&] {
+    for (Bytes& part : parts) {
+      const bool last = &part == &parts.back();
+      queue_.Push(std::move(part), last ? std::move(done) : ByteStream::Completion());
+    }
+  });
+}
+
 void StreamCore::FinishWriting(ByteStream::Completion done) {
   loop_.AssertOnThread();
   Push([&] { queue_.PushFinish(std::move(done)); });
@@ -62,7 +73,7 @@ void StreamCore::Run(absl::FunctionRef<void()> handle) {
   if (!open_) delete this;
 }
 
-void StreamCore::Deliver(std::string_view bytes) { delegate_->OnBytes(Bytes::Copy(bytes)); }
+void StreamCore::Deliver(Bytes bytes) { delegate_->OnBytes(std::move(bytes)); }
 
 void StreamCore::DeliverEnd() {
   input_ = Input::kEnded;

@@ -1,7 +1,7 @@
 // What the kinds of ByteStream on descriptors have in common. Private to src/net.
 #pragma once
 
-#include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "net/byte_stream.h"
@@ -24,6 +24,7 @@ class StreamCore {
   void SetDelegate(ByteStream::Delegate* delegate);
   void SetReading(bool on);
   void Write(Bytes bytes, ByteStream::Completion done);
+  void WriteAll(std::vector<Bytes> parts, ByteStream::Completion done);
   void FinishWriting(ByteStream::Completion done);
 
   // The stream is destroyed: nothing of its user runs any more. This is freed, now or soon.
@@ -38,7 +39,7 @@ class StreamCore {
   void Run(absl::FunctionRef<void()> handle);
 
   // In `handle`: for the delegate.
-  void Deliver(std::string_view bytes);
+  void Deliver(Bytes bytes);
   void DeliverEnd();
   // The stream is broken: `why` goes to everything that waits and, once, to the delegate.
   void Break(absl::Status why);
