@@ -5,7 +5,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "net/byte_stream.h"
-#include "net/deferred.h"
+#include "net/turn_end.h"
 #include "net/event_loop.h"
 #include "net/write_queue.h"
 
@@ -76,7 +76,7 @@ class StreamCore {
   bool running_ = false;  // Run is on the stack
   absl::Status broken_;   // the reason, unless kOpen
   WriteQueue queue_;
-  Deferred report_;
+  TurnEnd report_;
 };
 
 }  // namespace culvert::net

@@ -54,7 +54,7 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
 
   // Below this many unwritten bytes it is ready: two messages of the largest size may be under way,
   // so that the kernel does not run dry while the next one is made (bench/stitch_path.cc).
-  static constexpr size_t kMostUnwritten = size_t{256} * 1024;
+  static constexpr size_t kMostUnwritten = size_t{512} * 1024;
 
   // `stream` is connected, the token is sent on it, and nobody is its delegate. `listener` and
   // `delegate` outlive the path, or its handing over.
