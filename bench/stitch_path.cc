@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "net/loop_thread.h"
@@ -130,6 +132,29 @@ void MeasureBulk(size_t size, double mib) {
              mib / spent.seconds, spent.processor / (mib / 1024));
 }
 
+// What a path that is up keeps allocated when nothing happens on it.
+void MeasureIdle() {
+  constexpr size_t kPairs = 200;
+  net::EventLoop loop;
+  std::atomic<bool> ignored = false;
+  std::vector<std::unique_ptr<End>> ends;
+  ends.reserve(2 * kPairs);
+  const auto run = [&](Duration time) { loop.RunUntil([] { return false; }, time); };
+  const auto add = [&](size_t pairs) {
+    for (size_t i = 0; i < pairs; ++i) {
+      const auto [one, other] = Connect();
+      for (const int fd : {one, other})
+        ends.push_back(std::make_unique<End>(loop, fd, End::Kind::kSink, size_t{1}, 0, ignored));
+    }
+    run(std::chrono::milliseconds(300));
+  };
+  add(1);  // what the loop itself keeps
+  const size_t before = mallinfo2().uordblks;
+  add(kPairs);
+  const auto each = static_cast<double>(mallinfo2().uordblks - before) / (2.0 * kPairs);
+  fmt::print("an idle path {:>8.0f} bytes\n", each);
+}
+
 void MeasureRoundTrip(uint64_t count) {
   const Spent spent = Run(End::Kind::kAsker, End::Kind::kEcho, 1, count);
   const auto each = [&](double seconds) { return seconds / static_cast<double>(count) * 1e6; };
@@ -146,4 +171,5 @@ int main(int argc, char** argv) {
   for (const size_t size : {kKiB, 16 * kKiB, 64 * kKiB, 64 * kKiB + 116, 128 * kKiB, 256 * kKiB})
     culvert::stitch::MeasureBulk(size, size < 16 * 1024 ? mib / 8 : mib);
   culvert::stitch::MeasureRoundTrip(20'000);
+  culvert::stitch::MeasureIdle();
 }

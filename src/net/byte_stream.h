@@ -38,7 +38,8 @@ class ByteStream {
 
   virtual ~ByteStream() = default;
 
-  // Once, before anything else; the delegate outlives the stream.
+  // Before anything else, and later to hand the stream over: the delegate outlives the stream, or
+  // its handing over. Completions stay with whom they belong to.
   virtual void SetDelegate(Delegate* delegate) = 0;
   // Reading is off at first. One read of at most kMaxRead bytes per loop turn, or see SetReadSize.
   virtual void SetReading(bool on) = 0;

@@ -11,7 +11,7 @@ StreamCore::StreamCore(EventLoop& loop) : loop_(loop), report_(loop, [this] { Ru
 
 void StreamCore::SetDelegate(ByteStream::Delegate* delegate) {
   loop_.AssertOnThread();
-  CULVERT_CHECK(delegate != nullptr && delegate_ == nullptr);
+  CULVERT_CHECK(delegate != nullptr);
   delegate_ = delegate;
   Rewatch();
 }

@@ -56,8 +56,8 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   // so that the kernel does not run dry while the next one is made (bench/stitch_path.cc).
   static constexpr size_t kMostUnwritten = size_t{512} * 1024;
 
-  // `stream` is connected, the token is sent on it, and nobody is its delegate. `listener` and
-  // `delegate` outlive the path, or its handing over.
+  // `stream` is connected, the token was written to it and nothing was read. The path is its
+  // delegate from now on. `listener` and `delegate` outlive the path, or its handing over.
   StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> stream,
              const v1::StitchHello& hello, HelloListener& listener,
              tunnel::Path::Delegate& delegate, const Times& times);

@@ -97,6 +97,28 @@ TEST_CASE("TcpStream keeps no large buffer for a few bytes", "[tcp_stream]") {
   CHECK(ResidentBytes() - before < size_t{8} * 1024 * 1024);
 }
 
+TEST_CASE_METHOD(StreamFixture, "TcpStream may be handed over to another delegate",
+                 "[tcp_stream]") {
+  RecordingDelegate next;
+  bool written = false;
+  stream->Write(Bytes::Copy("token"), [&](const absl::Status& status) { written = status.ok(); });
+  SECTION("at once") { stream->SetDelegate(&next); }
+  SECTION("in a callback of the first") {
+    seen.on_bytes = [&] { stream->SetDelegate(&next); };
+    stream->SetReading(true);
+    test::SendAll(peer.get(), "first");
+    REQUIRE(Until([&] { return seen.bytes == "first"; }));
+  }
+  const int before = seen.reads;
+  stream->SetReading(true);
+  test::SendAll(peer.get(), "hello");
+  CHECK(Until([&] { return next.bytes == "hello" && written; }));
+  peer.Reset();
+  CHECK(Until([&] { return next.breaks == 1; }));
+  CHECK(seen.reads == before);
+  CHECK(seen.breaks == 0);
+}
+
 TEST_CASE_METHOD(StreamFixture, "TcpStream writes parts in order and completes the last",
                  "[tcp_stream]") {
   const std::string large = Pattern(3'000'000);

@@ -21,6 +21,30 @@ TEST_CASE_METHOD(PathFixture, "StitchPath says Hello at once and is up with the 
   CHECK(end.path->ready());
 }
 
+TEST_CASE_METHOD(PathFixture, "StitchPath takes a parked connection over, after its token",
+                 "[stitch_path]") {
+  struct Parked final : net::ByteStream::Delegate {
+    void OnBytes(Bytes) override { FAIL("it was not reading"); }
+    void OnEnd() override { FAIL("it was not reading"); }
+    void OnBroken(absl::Status) override { FAIL("it is handed over"); }
+  } parked;
+  auto [ours, theirs] = test::ConnectedPair();
+  peer = std::move(theirs);
+  auto stream = net::TcpStream::FromFd(loop, ours.Release());
+  REQUIRE(stream.ok());
+  (*stream)->SetDelegate(&parked);
+  const std::string token(32, 't');
+  (*stream)->Write(Bytes(token), [](const absl::Status&) {});
+  SendAll(peer.get(), HelloBytes());  // it waits in the kernel
+  SECTION("at once") {}
+  SECTION("later") { Settle(); }
+  end.path = std::make_unique<StitchPath>(loop, *std::move(stream), HelloOf(5), end, end);
+  CHECK(Until([&] { return end.readies == 1; }));
+  CHECK(Until([&] {
+    return Received() == token + FrameBytes(FrameType::kHello, HelloOf(5).SerializeAsString());
+  }));
+}
+
 TEST_CASE_METHOD(PathFixture, "StitchPath whose peer's Hello is refused is lost for that reason",
                  "[stitch_path]") {
   Open();
