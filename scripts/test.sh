@@ -147,7 +147,7 @@ run_tidy() {
   cmake --preset tidy -DCULVERT_BUILD_TESTS=OFF || return
   cmake --build --preset tidy --target culvert_proto culvert_proto_grpc || return
   local core='src/(base|net|crypto|tunnel|store)'
-  local others='(src/(agent|broker|config|forwarder|rpc|sdk)|examples|bench)'
+  local others='(src/(agent|broker|config|forwarder|rpc|sdk|stitch)|examples|bench)'
   run-clang-tidy-14 -quiet -p build/tidy -j "$jobs" "^$PWD/$core/" || return
   run-clang-tidy-14 -quiet -p build/tidy -j "$jobs" -checks='-clang-analyzer-*' "^$PWD/$others/"
 }

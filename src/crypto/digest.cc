@@ -26,6 +26,15 @@ std::string Sha256(std::string_view data) {
   return digest;
 }
 
+std::string HmacSha256(std::string_view key, std::string_view data) {
+  std::string mac(kSha256Bytes, '\0');
+  const int error = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), Octets(key),
+                                    key.size(), Octets(data), data.size(),
+                                    reinterpret_cast<unsigned char*>(mac.data()));
+  CULVERT_CHECK(error == 0);
+  return mac;
+}
+
 std::string Base32(std::string_view bytes) {
   constexpr unsigned kBits = 5;
   constexpr unsigned kMask = (1U << kBits) - 1;

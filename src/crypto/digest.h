@@ -1,4 +1,4 @@
-// SHA-256, the text forms of what it gives, and comparing secrets.
+// SHA-256 and HMAC, the text forms of what it gives, and comparing secrets.
 #pragma once
 
 #include <optional>
@@ -11,6 +11,8 @@ inline constexpr size_t kSha256Bytes = 32;
 
 // FIPS 180-4. 32 bytes.
 std::string Sha256(std::string_view data);
+// RFC 2104 with SHA-256. 32 bytes.
+std::string HmacSha256(std::string_view key, std::string_view data);
 
 // RFC 4648 §6 in lower case without padding; what key ids are written in.
 std::string Base32(std::string_view bytes);

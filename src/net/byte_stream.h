@@ -15,7 +15,8 @@ class ByteStream {
  public:
   class Delegate {
    public:
-    // Only while reading. Never empty, at most kMaxRead bytes. May destroy the stream.
+    // Only while reading. Never empty, at most kMaxRead bytes or what SetReadSize says. May destroy
+    // the stream.
     virtual void OnBytes(Bytes bytes) = 0;
     // The peer finished its direction (FIN). Reading has stopped. May destroy the stream.
     virtual void OnEnd() = 0;
@@ -29,15 +30,23 @@ class ByteStream {
 
   // Most bytes of one OnBytes: the knee of the throughput curve over gRPC (docs/adr/0004).
   static constexpr size_t kMaxRead = size_t{64} * 1024;
+  // The most that SetReadSize takes: four messages of 64 KiB, or one of 256 KiB, and their headers
+  // on a stitched path.
+  static constexpr size_t kMostReadSize = size_t{256} * 1024 + 64;
 
   using Completion = absl::AnyInvocable<void(absl::Status) &&>;
 
   virtual ~ByteStream() = default;
 
-  // Once, before anything else; the delegate outlives the stream.
+  // Before anything else, and later to hand the stream over: the delegate outlives the stream, or
+  // its handing over. Completions stay with whom they belong to.
   virtual void SetDelegate(Delegate* delegate) = 0;
-  // Reading is off at first. One read of at most kMaxRead bytes per loop turn.
+  // Reading is off at first. One read of at most kMaxRead bytes per loop turn, or see SetReadSize.
   virtual void SetReading(bool on) = 0;
+  // From the next read on at most `bytes` (1 to kMostReadSize) a turn, where the stream has such a
+  // thing. Beyond kMaxRead, what is read stays in the buffer that it was read into if it fills half
+  // of it; it is copied otherwise, so that a few bytes do not hold a large buffer.
+  virtual void SetReadSize(size_t /*bytes*/) {}
   // `done` runs once the kernel took all bytes or the stream broke; never after the destructor.
   // Writes keep their order. No limit of its own: the caller bounds what it hands over.
   virtual void Write(Bytes bytes, Completion done) = 0;

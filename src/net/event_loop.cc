@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "net/byte_stream.h"
+#include "net/read_buffers.h"
 #include "net/timer.h"
 
 namespace culvert::net {
@@ -118,6 +119,13 @@ absl::Span<char> EventLoop::scratch() {
   // Not value-initialised: it is written before it is read.
   if (scratch_ == nullptr) scratch_.reset(new char[ByteStream::kMaxRead]);
   return absl::MakeSpan(scratch_.get(), ByteStream::kMaxRead);
+}
+
+ReadBuffers& EventLoop::read_buffers() {
+  AssertOnThread();
+  if (read_buffers_ == nullptr)
+    read_buffers_ = std::make_unique<ReadBuffers>(ByteStream::kMostReadSize);
+  return *read_buffers_;
 }
 
 EventLoop::KeepAlive::KeepAlive(EventLoop& loop) : loop_(loop) {

@@ -19,6 +19,8 @@ struct uv_async_s;
 
 namespace culvert::net {
 
+class ReadBuffers;
+
 // Owns every object that is confined to it, in the sense that they must be gone before it is: the
 // destructor aborts if a handle is still open (a leak of ours). The thread that calls Run() or
 // RunUntil() is "the loop thread"; it is a capability that clang checks (`ABSL_GUARDED_BY(loop_)`).
@@ -76,6 +78,8 @@ class ABSL_LOCKABLE EventLoop {
   // One buffer of ByteStream::kMaxRead bytes for all reads of this loop: idle streams hold none.
   // Its content is lost when the callback that filled it returns. For the classes of src/net only.
   absl::Span<char> scratch();
+  // Those of ByteStream::kMostReadSize bytes, for larger reads. For the classes of src/net only.
+  ReadBuffers& read_buffers();
 
  private:
   void Drain();
@@ -85,6 +89,7 @@ class ABSL_LOCKABLE EventLoop {
   uv_async_s* wakeup_;  // frees itself when libuv has closed it
   std::atomic<std::thread::id> thread_;
   std::unique_ptr<char[]> scratch_;
+  std::unique_ptr<ReadBuffers> read_buffers_;
   int keep_alives_ = 0;    // loop thread
   bool stopping_ = false;  // loop thread
 

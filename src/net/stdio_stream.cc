@@ -69,7 +69,7 @@ class Core final : public StreamCore {
 
   void HandleRead(ssize_t result, std::string_view bytes) {
     if (result > 0) {
-      Deliver(bytes);
+      Deliver(Bytes::Copy(bytes));
     } else if (result == 0) {
       DeliverEnd();
     } else if (result != -EAGAIN && result != -EINTR) {

@@ -11,7 +11,7 @@ StreamCore::StreamCore(EventLoop& loop) : loop_(loop), report_(loop, [this] { Ru
 
 void StreamCore::SetDelegate(ByteStream::Delegate* delegate) {
   loop_.AssertOnThread();
-  CULVERT_CHECK(delegate != nullptr && delegate_ == nullptr);
+  CULVERT_CHECK(delegate != nullptr);
   delegate_ = delegate;
   Rewatch();
 }
@@ -27,6 +27,17 @@ void StreamCore::SetReading(bool on) {
 void StreamCore::Write(Bytes bytes, ByteStream::Completion done) {
   loop_.AssertOnThread();
   Push([&] { queue_.Push(std::move(bytes), std::move(done)); });
+}
+
+void StreamCore::WriteAll(std::vector<Bytes> parts, ByteStream::Completion done) {
+  loop_.AssertOnThread();
+  CULVERT_CHECK(!parts.empty());
+  Push([&] {
+    for (Bytes& part : parts) {
+      const bool last = &part == &parts.back();
+      queue_.Push(std::move(part), last ? std::move(done) : ByteStream::Completion());
+    }
+  });
 }
 
 void StreamCore::FinishWriting(ByteStream::Completion done) {
@@ -62,7 +73,7 @@ void StreamCore::Run(absl::FunctionRef<void()> handle) {
   if (!open_) delete this;
 }
 
-void StreamCore::Deliver(std::string_view bytes) { delegate_->OnBytes(Bytes::Copy(bytes)); }
+void StreamCore::Deliver(Bytes bytes) { delegate_->OnBytes(std::move(bytes)); }
 
 void StreamCore::DeliverEnd() {
   input_ = Input::kEnded;

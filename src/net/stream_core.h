@@ -1,11 +1,11 @@
 // What the kinds of ByteStream on descriptors have in common. Private to src/net.
 #pragma once
 
-#include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "net/byte_stream.h"
-#include "net/deferred.h"
+#include "net/turn_end.h"
 #include "net/event_loop.h"
 #include "net/write_queue.h"
 
@@ -24,6 +24,7 @@ class StreamCore {
   void SetDelegate(ByteStream::Delegate* delegate);
   void SetReading(bool on);
   void Write(Bytes bytes, ByteStream::Completion done);
+  void WriteAll(std::vector<Bytes> parts, ByteStream::Completion done);
   void FinishWriting(ByteStream::Completion done);
 
   // The stream is destroyed: nothing of its user runs any more. This is freed, now or soon.
@@ -38,7 +39,7 @@ class StreamCore {
   void Run(absl::FunctionRef<void()> handle);
 
   // In `handle`: for the delegate.
-  void Deliver(std::string_view bytes);
+  void Deliver(Bytes bytes);
   void DeliverEnd();
   // The stream is broken: `why` goes to everything that waits and, once, to the delegate.
   void Break(absl::Status why);
@@ -75,7 +76,7 @@ class StreamCore {
   bool running_ = false;  // Run is on the stack
   absl::Status broken_;   // the reason, unless kOpen
   WriteQueue queue_;
-  Deferred report_;
+  TurnEnd report_;
 };
 
 }  // namespace culvert::net

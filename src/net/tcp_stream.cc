@@ -2,14 +2,17 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status.h"
 #include "net/address.h"
 #include "net/fd_poll.h"
+#include "net/read_buffers.h"
 #include "net/socket_options.h"
 #include "net/stream_core.h"
 #include "net/timer.h"
@@ -41,6 +44,10 @@ class TcpStream::Core final : public StreamCore {
               [this](unsigned events) { Run([this, events] { HandleReady(events); }); }) {}
 
   absl::Status Open() { return poll_->Open(fd_.get()); }
+  void SetReadSize(size_t bytes) {
+    CULVERT_CHECK(bytes > 0 && bytes <= ByteStream::kMostReadSize);
+    read_size_ = bytes;
+  }
   int fd() const { return fd_.get(); }
   const std::string& peer_name() const { return peer_name_; }
 
@@ -58,11 +65,42 @@ class TcpStream::Core final : public StreamCore {
   }
 
   void Read() {
+    if (read_size_ > ByteStream::kMaxRead) {
+      ReadLarge();
+      return;
+    }
     const absl::Span<char> buffer = loop().scratch();
-    const ssize_t got = recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    const ssize_t got = recv(fd_.get(), buffer.data(), read_size_, 0);
     if (got > 0) {
-      Deliver({buffer.data(), static_cast<size_t>(got)});
-    } else if (got == 0) {
+      Deliver(Bytes::Copy({buffer.data(), static_cast<size_t>(got)}));
+    } else {
+      HandleNothing(got);
+    }
+  }
+
+  void ReadLarge() {
+    ReadBuffers& buffers = loop().read_buffers();
+    ReadBuffers::Buffer buffer = buffers.Take();
+    const ssize_t got = recv(fd_.get(), buffer.get(), read_size_, 0);
+    const size_t size = static_cast<size_t>(std::max<ssize_t>(got, 0));
+    if (2 * size >= buffers.size()) {
+      Deliver(buffers.Share(std::move(buffer), size));
+      return;
+    }
+    const int error = errno;
+    Bytes copy = size > 0 ? Bytes::Copy({buffer.get(), size}) : Bytes();
+    buffers.Return(std::move(buffer));
+    errno = error;
+    if (size > 0) {
+      Deliver(std::move(copy));
+    } else {
+      HandleNothing(got);
+    }
+  }
+
+  // Of a recv that brought no bytes.
+  void HandleNothing(ssize_t got) {
+    if (got == 0) {
       NoteFinish();
       DeliverEnd();
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -129,6 +167,7 @@ class TcpStream::Core final : public StreamCore {
   const std::string peer_name_;
   std::optional<FdPoll> poll_;  // after `fd_`, before which it must go
   std::optional<Timer> quiet_;
+  size_t read_size_ = ByteStream::kMaxRead;
   bool peer_finished_ = false;
 };
 
@@ -167,9 +206,19 @@ void TcpStream::SetReading(bool on) {
   core_->SetReading(on);
 }
 
+void TcpStream::SetReadSize(size_t bytes) {
+  loop_.AssertOnThread();
+  core_->SetReadSize(bytes);
+}
+
 void TcpStream::Write(Bytes bytes, Completion done) {
   loop_.AssertOnThread();
   core_->Write(std::move(bytes), std::move(done));
+}
+
+void TcpStream::WriteAll(std::vector<Bytes> parts, Completion done) {
+  loop_.AssertOnThread();
+  core_->WriteAll(std::move(parts), std::move(done));
 }
 
 void TcpStream::FinishWriting(Completion done) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -28,7 +29,11 @@ class TcpStream final : public ByteStream {
 
   void SetDelegate(Delegate* delegate) override;
   void SetReading(bool on) override;
+  void SetReadSize(size_t bytes) override;
   void Write(Bytes bytes, Completion done) override;
+  // As Write of one after the other, in one call of the kernel if it takes them all; `done` is of
+  // the last.
+  void WriteAll(std::vector<Bytes> parts, Completion done);
   void FinishWriting(Completion done) override;
   void SetResetOnClose(bool on) override;
   std::string PeerName() const override;

@@ -1,0 +1,141 @@
+// A stitched connection as the path of a channel: frames on a TCP socket that the broker has joined
+// to the other end's.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "culvert/v1/stitch.pb.h"
+#include "net/byte_stream.h"
+#include "net/event_loop.h"
+#include "net/tcp_stream.h"
+#include "net/timer.h"
+#include "net/turn_end.h"
+#include "stitch/frame.h"
+#include "tunnel/path.h"
+
+namespace culvert::stitch {
+
+// Confined to the loop. Says Hello as soon as it is made and is up, which OnPathReady tells, once
+// the peer's Hello was accepted. OnPathEnd says OK only when both ends have finished in order;
+// UNAVAILABLE when the connection was lost, DATA_LOSS for what is no frame or has no place where it
+// is, DEADLINE_EXCEEDED when there is no Hello. Destroyed before that it resets the connection, as
+// the death of the process does.
+//
+// The peer's messages are given out while reading is on. While it is off, at most what one read
+// brought waits here; until there is a message among it, Pings are answered.
+class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate {
+ public:
+  class HelloListener {
+   public:
+    // The peer's Hello, once, before everything else of the peer. OK: the path is up. Anything
+    // else goes to OnPathEnd. May use the path, hand it over (SetDelegate) or destroy it.
+    virtual absl::Status OnHello(const v1::StitchHello& hello) = 0;
+
+   protected:
+    ~HelloListener() = default;
+  };
+
+  struct Times {
+    Duration hello = std::chrono::seconds(2);       // until the peer's must be there
+    Duration ping = std::chrono::seconds(8);        // of silence, then a Ping
+    Duration loss = std::chrono::seconds(20);       // of silence, then the path is lost
+    Duration idle_loss = std::chrono::seconds(60);  // the same with Patience::kLong
+  };
+
+  // How long the peer may be silent. kLong is for channels with nothing unacknowledged, while the
+  // broker's control stream lives.
+  enum class Patience { kUsual, kLong };
+
+  // Below this many unwritten bytes it is ready: two messages of the largest size may be under way,
+  // so that the kernel does not run dry while the next one is made (bench/stitch_path.cc).
+  static constexpr size_t kMostUnwritten = size_t{512} * 1024;
+
+  // `stream` is connected, the token was written to it and nothing was read. The path is its
+  // delegate from now on. `listener` and `delegate` outlive the path, or its handing over.
+  StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> stream,
+             const v1::StitchHello& hello, HelloListener& listener,
+             tunnel::Path::Delegate& delegate, const Times& times);
+  StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> stream,
+             const v1::StitchHello& hello, HelloListener& listener,
+             tunnel::Path::Delegate& delegate)
+      : StitchPath(loop, std::move(stream), hello, listener, delegate, Times()) {}
+  ~StitchPath() override;
+
+  // Who hears of the path from now on.
+  void SetDelegate(tunnel::Path::Delegate& delegate) { delegate_ = &delegate; }
+  void SetPatience(Patience patience);
+
+  bool ready() const override;
+  // A Data message goes out at once if it is the first in this turn of the loop; what follows it
+  // and everything else gathers until the end of the turn, or kGathered bytes.
+  void Send(const tunnel::Message& message) override;
+  void SetReading(bool on) override;
+  // Only when it is up.
+  void Finish() override;
+
+ private:
+  enum class State {
+    kOpening,       // the peer's Hello is not there
+    kUp,            //
+    kFinishing,     // Finish was called, and not all is out
+    kFinished,      // our direction has ended; the peer's has not
+    kPeerFinished,  // the peer's has ended too; not all of ours is out
+    kEnded,         // the delegate knows
+  };
+  enum class Pong { kNone, kUnwritten };
+  // Of what was sent in this turn.
+  enum class Sent { kNothing, kData };
+
+  void OnBytes(Bytes bytes) override;
+  void OnEnd() override;
+  void OnBroken(absl::Status why) override;
+
+  void Drain();
+  bool HandleNext();
+  void HandleFrame(Frame frame);
+  void HandleHello(const Frame& frame);
+  void GiveOut(tunnel::Message message);
+  void UpdateReading();
+  void AppendControl(FrameType type, std::string_view body);
+  void Flush();
+  void HandleWritten(size_t bytes, Pong pong);
+  void HandleFinished(const absl::Status& status);
+  void HandleTurnEnd();
+  void StartSilence(Duration step);
+  void HandleSilence(Duration step);
+  void Become(State state);
+  void End(absl::Status why);
+
+  net::EventLoop& loop_;
+  std::unique_ptr<net::TcpStream> stream_;  // null in kEnded
+  HelloListener& listener_;
+  tunnel::Path::Delegate* delegate_;
+  const Times times_;
+  State state_ = State::kOpening;
+  net::TurnEnd turn_end_;
+  net::Timer timer_;  // for the Hello, then for silence
+  FrameReader reader_;
+  bool reading_ = false;
+  std::optional<tunnel::Message> held_;  // while reading is off
+  bool* gone_ = nullptr;                 // in Drain: set by the destructor
+
+  std::vector<Bytes> gathered_;  // not handed to the stream yet
+  size_t gathered_bytes_ = 0;
+  size_t unwritten_ = 0;  // those, and what the stream holds
+  Sent sent_ = Sent::kNothing;
+  Pong pong_ = Pong::kNone;  // at most one waits, however many Pings come
+  Pong gathered_pong_ = Pong::kNone;
+
+  Patience patience_ = Patience::kUsual;
+  MonotonicTime heard_at_;
+  MonotonicTime silent_from_;  // what `silence_` counts from
+  Duration silence_{};
+};
+
+}  // namespace culvert::stitch
