@@ -1,0 +1,196 @@
+#include "net/splice_loop.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "net/deferred.h"
+#include "net/fd_poll.h"
+#include "net/uv_error.h"
+
+namespace culvert::net {
+namespace {
+
+constexpr int kMostEvents = 256;
+
+// splice(2) has no MSG_NOSIGNAL.
+void BlockSigpipe() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+}  // namespace
+
+// All sockets are in one epoll of their own, inside libuv's: it is told of changes only (EPOLLET),
+// which libuv cannot ask for, so that a pair costs no system call but those that move bytes, and a
+// poll handle less per socket.
+class SpliceLoop::Core {
+ public:
+  Core(EventLoop& loop, PipeBudget& budget, OnEnd on_end)
+      : loop_(loop),
+        pool_(budget),
+        on_end_(std::move(on_end)),
+        poll_(std::in_place, loop, [this](unsigned) { Turn(); }),
+        again_(loop, [this] { Turn(); }) {}
+
+  ~Core() {
+    for (auto& [id, entry] : pairs_) Unwatch(entry->pair);
+    poll_.reset();
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  absl::Status Open() {
+    epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll_.is_open()) return ErrnoStatus(errno, "epoll of a splice loop");
+    CULVERT_RETURN_IF_ERROR(poll_->Open(epoll_.get()));
+    poll_->Watch(FdPoll::kReadable);
+    return absl::OkStatus();
+  }
+
+  void Add(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts) {
+    auto made = std::make_unique<Entry>(id, std::move(sockets), std::move(counts));
+    Entry* const entry = made.get();
+    CULVERT_CHECK(pairs_.emplace(id, std::move(made)).second);
+    if (const int error = Watch(entry->pair)) End(entry, SpliceOutcome::kBroken, error);
+  }
+
+  void Cut(uint64_t id) {
+    const auto found = pairs_.find(id);
+    if (found == pairs_.end()) return;
+    std::erase(busy_, found->second.get());
+    End(found->second.get(), SpliceOutcome::kCut, 0);
+  }
+
+ private:
+  struct Entry {
+    Entry(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts)
+        : pair(id, std::move(sockets), std::move(counts)) {}
+    SplicePair pair;
+    bool queued = false;  // in fresh_ or busy_
+  };
+
+  // epoll remembers the entry, and in the lowest bit which of its sockets.
+  static uint64_t Mark(Entry* entry, int side) {
+    return reinterpret_cast<uint64_t>(entry) | static_cast<uint64_t>(side);
+  }
+
+  int Watch(SplicePair& pair) {
+    Entry* const entry = pairs_.at(pair.id()).get();
+    for (int side : {0, 1}) {
+      epoll_event event{.events = SplicePair::kWatched, .data = {.u64 = Mark(entry, side)}};
+      if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pair.fd(side), &event) != 0) return errno;
+    }
+    return 0;
+  }
+
+  // Not left to the closing of the socket: a child between fork and exec may have it, too.
+  void Unwatch(SplicePair& pair) {
+    for (int side : {0, 1}) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.fd(side), nullptr);
+  }
+
+  // Those that something happened to go first, and of those that had their share in an earlier turn
+  // one: so who has much waits for each who has little, and delays it by one share at most.
+  void Turn() {
+    Collect();
+    for (Entry* entry : std::exchange(fresh_, {})) RunPair(entry);
+    if (!busy_.empty()) {
+      Entry* const entry = busy_.front();
+      busy_.pop_front();
+      RunPair(entry);
+    }
+    if (!busy_.empty()) again_.Schedule();
+  }
+
+  void Collect() {
+    epoll_event events[kMostEvents];
+    const int count = epoll_wait(epoll_.get(), events, kMostEvents, 0);
+    for (int i = 0; i < count; ++i) {
+      const uint64_t mark = events[i].data.u64;
+      auto* const entry = reinterpret_cast<Entry*>(mark & ~uint64_t{1});
+      entry->pair.Note(static_cast<int>(mark & 1), events[i].events);
+      if (!std::exchange(entry->queued, true)) fresh_.push_back(entry);
+    }
+  }
+
+  void RunPair(Entry* entry) {
+    entry->queued = false;
+    switch (entry->pair.Run(pool_, loop_.scratch())) {
+      case SplicePair::Turn::kIdle:
+        return;
+      case SplicePair::Turn::kMore:
+        entry->queued = true;
+        busy_.push_back(entry);
+        return;
+      case SplicePair::Turn::kEnded:
+        End(entry, entry->pair.outcome(), entry->pair.error());
+        return;
+    }
+  }
+
+  void End(Entry* entry, SpliceOutcome outcome, int error) {
+    SplicePair& pair = entry->pair;
+    const SpliceEnd end{pair.id(),
+                        outcome,
+                        error,
+                        {pair.counts().moved[0].load(std::memory_order_relaxed),
+                         pair.counts().moved[1].load(std::memory_order_relaxed)}};
+    Unwatch(pair);
+    pairs_.erase(end.id);  // closes the sockets: who hears of the end finds it done
+    on_end_(end);
+  }
+
+  EventLoop& loop_;
+  UniqueFd epoll_;
+  PipePool pool_;
+  const OnEnd on_end_;
+  std::unordered_map<uint64_t, std::unique_ptr<Entry>> pairs_;
+  std::vector<Entry*> fresh_;  // empty but during a turn
+  std::deque<Entry*> busy_;
+  std::optional<FdPoll> poll_;  // goes before `epoll_`
+  Deferred again_;
+};
+
+SpliceLoop::SpliceLoop() = default;
+
+absl::StatusOr<std::unique_ptr<SpliceLoop>> SpliceLoop::Start(PipeBudget& budget, OnEnd on_end) {
+  std::unique_ptr<SpliceLoop> made(new SpliceLoop);
+  absl::Status opened;
+  made->thread_.Run([&] {
+    BlockSigpipe();
+    pthread_setname_np(pthread_self(), "splice");
+    made->core_ = std::make_unique<Core>(made->thread_.loop(), budget, std::move(on_end));
+    opened = made->core_->Open();
+  });
+  if (!opened.ok()) return opened;
+  return made;
+}
+
+SpliceLoop::~SpliceLoop() {
+  thread_.Run([this] { core_.reset(); });
+}
+
+void SpliceLoop::Add(uint64_t id, std::array<UniqueFd, 2> sockets,
+                     std::shared_ptr<SpliceCounts> counts) {
+  thread_.loop().Post(
+      [core = core_.get(), id, sockets = std::move(sockets), counts = std::move(counts)]() mutable {
+        core->Add(id, std::move(sockets), std::move(counts));
+      });
+}
+
+void SpliceLoop::Cut(uint64_t id) {
+  thread_.loop().Post([core = core_.get(), id] { core->Cut(id); });
+}
+
+}  // namespace culvert::net
