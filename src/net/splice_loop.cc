@@ -169,7 +169,7 @@ absl::StatusOr<std::unique_ptr<SpliceLoop>> SpliceLoop::Start(PipeBudget& budget
   absl::Status opened;
   made->thread_.Run([&] {
     BlockSigpipe();
-    pthread_setname_np(pthread_self(), "splice");
+    pthread_setname_np(pthread_self(), "culvert-splice");
     made->core_ = std::make_unique<Core>(made->thread_.loop(), budget, std::move(on_end));
     opened = made->core_->Open();
   });

@@ -1,6 +1,7 @@
 #include "net/splicer.h"
 
 #include <csignal>
+#include <thread>
 
 #include "tests/unit/net/splice_fixture.h"
 
