@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -86,6 +88,11 @@ struct Link {
   UniqueFd left;
   UniqueFd right;
 };
+
+Link ConnectDirectly() {
+  auto [left, right] = Connected();
+  return {std::move(left), std::move(right)};
+}
 
 class Bench {
  public:
@@ -182,23 +189,22 @@ void MeasureSpeed(int pipes, const char* how) {
              (SpliceCpu() - before) / (bytes / kGiB));
 }
 
-void MeasureBeside(size_t rounds) {
-  Bench bench({.loops = 1, .pipes = 512});
+void MeasureBeside(const char* how, const std::function<Link()>& connect, size_t rounds) {
   std::atomic<bool> stop = false;
   std::vector<Link> bulk;
   std::vector<std::thread> threads;
   std::atomic<double> total = 0;
-  for (int i = 0; i < kBulkPairs; ++i) bulk.push_back(bench.Join());
+  for (int i = 0; i < kBulkPairs; ++i) bulk.push_back(connect());
   const auto start = Clock::now();
   for (const Link& link : bulk) {
     threads.emplace_back([&] { SendBulk(link.left.get(), 1e18, stop); });
-    threads.emplace_back([&] { total = total + ReceiveBulk(link.right.get()); });
+    threads.emplace_back([&] { total += ReceiveBulk(link.right.get()); });
   }
-  const RoundTrips beside = Ping(bench.Join(), rounds);
+  const RoundTrips beside = Ping(connect(), rounds);
   stop = true;
   for (std::thread& thread : threads) thread.join();
-  fmt::print("round trip beside {} bulk pairs: p50 {:.0f} us, p99 {:.0f} us (bulk {:.0f} MiB/s)\n",
-             kBulkPairs, beside.p50, beside.p99, total / kMiB / Seconds(Clock::now() - start));
+  fmt::print("round trip beside {} in bulk, {}: p50 {:.0f} us, p99 {:.0f} us (bulk {:.0f} MiB/s)\n",
+             kBulkPairs, how, beside.p50, beside.p99, total / kMiB / Seconds(Clock::now() - start));
 }
 
 void MeasureIdle(int pairs) {
@@ -220,8 +226,7 @@ int main() {
   const auto [one, other] = Connected();
   fmt::print("one connection, nothing between: {:.0f} MiB/s\n",
              Bulk(one.get(), other.get(), 4 * kGiB));
-  auto [left, right] = Connected();
-  const RoundTrips direct = Ping({std::move(left), std::move(right)}, kRounds);
+  const RoundTrips direct = Ping(ConnectDirectly(), kRounds);
   fmt::print("round trip, nothing between: p50 {:.0f} us, p99 {:.0f} us\n", direct.p50, direct.p99);
   MeasureSpeed(512, "through a pipe");
   MeasureSpeed(0, "copied");
@@ -230,6 +235,11 @@ int main() {
     const RoundTrips idle = Ping(bench.Join(), kRounds);
     fmt::print("round trip: p50 {:.0f} us, p99 {:.0f} us\n", idle.p50, idle.p99);
   }
-  MeasureBeside(2'000);
+  MeasureBeside("nothing between", ConnectDirectly, 2'000);
+  {
+    Bench bench({.loops = 1, .pipes = 512});
+    MeasureBeside(
+        "spliced", [&] { return bench.Join(); }, 2'000);
+  }
   MeasureIdle(4'000);
 }

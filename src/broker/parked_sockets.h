@@ -53,7 +53,10 @@ class ParkedSockets {
   void Drop(const DataOwner& owner);
 
   size_t CountOf(const std::string& principal) const;
-  size_t size() const { return entries_.size(); }
+  size_t size() const {
+    loop_.AssertOnThread();
+    return entries_.size();
+  }
 
  private:
   struct Entry {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/status.h"
@@ -21,6 +22,10 @@ namespace culvert::net {
 namespace {
 
 constexpr int kMostEvents = 256;
+// In a turn of the loop, which also has to join and to cut.
+constexpr int kMostShares = 8;
+// Moved in one turn of a pair: it may wait for those that move less.
+constexpr uint64_t kMuch = 32 * 1024;
 
 // splice(2) has no MSG_NOSIGNAL.
 void BlockSigpipe() {
@@ -69,7 +74,7 @@ class SpliceLoop::Core {
   void Cut(uint64_t id) {
     const auto found = pairs_.find(id);
     if (found == pairs_.end()) return;
-    std::erase(busy_, found->second.get());
+    std::erase(heavy_, found->second.get());
     End(found->second.get(), SpliceOutcome::kCut, 0);
   }
 
@@ -78,7 +83,8 @@ class SpliceLoop::Core {
     Entry(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts)
         : pair(id, std::move(sockets), std::move(counts)) {}
     SplicePair pair;
-    bool queued = false;  // in fresh_ or busy_
+    bool queued = false;    // in light_ or heavy_
+    bool has_much = false;  // as of its last turn
   };
 
   // epoll remembers the entry, and in the lowest bit which of its sockets.
@@ -100,17 +106,18 @@ class SpliceLoop::Core {
     for (int side : {0, 1}) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.fd(side), nullptr);
   }
 
-  // Those that something happened to go first, and of those that had their share in an earlier turn
-  // one: so who has much waits for each who has little, and delays it by one share at most.
+  // Who has little goes first, and after each that has much it is asked again who that is: so they
+  // wait for one share of another's at most, however many there are that have much.
   void Turn() {
-    Collect();
-    for (Entry* entry : std::exchange(fresh_, {})) RunPair(entry);
-    if (!busy_.empty()) {
-      Entry* const entry = busy_.front();
-      busy_.pop_front();
+    for (int i = 0; i < kMostShares; ++i) {
+      Collect();
+      for (Entry* entry : std::exchange(light_, {})) RunPair(entry);
+      if (heavy_.empty()) return;
+      Entry* const entry = heavy_.front();
+      heavy_.pop_front();
       RunPair(entry);
     }
-    if (!busy_.empty()) again_.Schedule();
+    if (!heavy_.empty()) again_.Schedule();
   }
 
   void Collect() {
@@ -120,23 +127,29 @@ class SpliceLoop::Core {
       const uint64_t mark = events[i].data.u64;
       auto* const entry = reinterpret_cast<Entry*>(mark & ~uint64_t{1});
       entry->pair.Note(static_cast<int>(mark & 1), events[i].events);
-      if (!std::exchange(entry->queued, true)) fresh_.push_back(entry);
+      if (!entry->queued) Enqueue(entry);
+    }
+  }
+
+  void Enqueue(Entry* entry) {
+    entry->queued = true;
+    if (entry->has_much) {
+      heavy_.push_back(entry);
+    } else {
+      light_.push_back(entry);
     }
   }
 
   void RunPair(Entry* entry) {
     entry->queued = false;
-    switch (entry->pair.Run(pool_, loop_.scratch())) {
-      case SplicePair::Turn::kIdle:
-        return;
-      case SplicePair::Turn::kMore:
-        entry->queued = true;
-        busy_.push_back(entry);
-        return;
-      case SplicePair::Turn::kEnded:
-        End(entry, entry->pair.outcome(), entry->pair.error());
-        return;
+    const uint64_t before = entry->pair.counts().total();
+    const SplicePair::Turn turn = entry->pair.Run(pool_, loop_.scratch());
+    if (turn == SplicePair::Turn::kEnded) {
+      End(entry, entry->pair.outcome(), entry->pair.error());
+      return;
     }
+    entry->has_much = entry->pair.counts().total() - before >= kMuch;
+    if (turn == SplicePair::Turn::kMore) Enqueue(entry);
   }
 
   void End(Entry* entry, SpliceOutcome outcome, int error) {
@@ -156,8 +169,8 @@ class SpliceLoop::Core {
   PipePool pool_;
   const OnEnd on_end_;
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> pairs_;
-  std::vector<Entry*> fresh_;  // empty but during a turn
-  std::deque<Entry*> busy_;
+  std::vector<Entry*> light_;  // empty but during a turn
+  std::deque<Entry*> heavy_;
   std::optional<FdPoll> poll_;  // goes before `epoll_`
   Deferred again_;
 };

@@ -17,6 +17,10 @@ namespace culvert::net {
 // Bytes that came from each of the two sockets and went into the other. Any thread.
 struct SpliceCounts {
   std::array<std::atomic<uint64_t>, 2> moved{};
+
+  uint64_t total() const {
+    return moved[0].load(std::memory_order_relaxed) + moved[1].load(std::memory_order_relaxed);
+  }
 };
 
 enum class SpliceOutcome {

@@ -1,5 +1,7 @@
 #include "net/splicer.h"
 
+#include <netinet/tcp.h>
+
 #include <csignal>
 #include <thread>
 
@@ -82,6 +84,26 @@ TEST_CASE("Splicer closes both sockets in order when both directions have ended"
   CHECK(test.ReadAll(link.left.get()).eof);
 }
 
+TEST_CASE("Splicer that has closed in order leaves the last bytes to a slow reader", "[splicer]") {
+  SplicerFixture test;
+  auto [left, left_near] = ConnectedPair();
+  auto [right, right_near] = ConnectedPair();
+  test::SetNonBlocking(left_near.get());
+  test::SetNonBlocking(right_near.get());
+  const int room = 4 << 20;
+  setsockopt(right_near.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+  const uint64_t id =
+      test.splicer->Join(UniqueFd(left_near.Release()), UniqueFd(right_near.Release()));
+  REQUIRE(shutdown(right.get(), SHUT_WR) == 0);
+  const std::string bytes = Pattern(300'000);
+  test::SendAll(left.get(), bytes);
+  REQUIRE(shutdown(left.get(), SHUT_WR) == 0);
+  CHECK(test.EndOf(id).outcome == SpliceOutcome::kFinished);
+  const PeerRead read = test.ReadAll(right.get());
+  CHECK(read.bytes == bytes);
+  CHECK(read.eof);
+}
+
 TEST_CASE("Splicer resets one end when the other is reset", "[splicer]") {
   const int side = GENERATE(0, 1);
   SplicerFixture test;
@@ -134,6 +156,23 @@ TEST_CASE("Splicer holds a bounded amount for a peer that does not read, and los
     return got.size() >= bytes.size();
   }));
   CHECK(got == bytes);
+}
+
+TEST_CASE("Splicer probes a peer late that has finished", "[splicer]") {
+  SplicerFixture test;
+  auto [left, left_near] = ConnectedPair();
+  auto [right, right_near] = ConnectedPair();
+  test::SetNonBlocking(left_near.get());
+  test::SetNonBlocking(right_near.get());
+  const int near_fd = left_near.get();
+  test.splicer->Join(UniqueFd(left_near.Release()), UniqueFd(right_near.Release()));
+  REQUIRE(shutdown(left.get(), SHUT_WR) == 0);
+  REQUIRE(test.ReadAll(right.get()).eof);
+  // If it closed for good, its kernel answers a probe with a reset when a minute has gone by.
+  int idle = 0;
+  socklen_t size = sizeof(idle);
+  REQUIRE(getsockopt(near_fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size) == 0);
+  CHECK(idle == 2 * 60 * 60);
 }
 
 TEST_CASE("Splicer resets both ends of a pair that is cut", "[splicer]") {
