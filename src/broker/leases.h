@@ -1,14 +1,13 @@
 // Tokens for the data port: who may leave a socket there.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -25,7 +24,10 @@ struct DataOwner {
   Role role = Role::kConsumer;
   uint64_t id = 0;  // the session's, or the attachment's incarnation
 
-  friend auto operator<=>(const DataOwner&, const DataOwner&) = default;
+  friend bool operator==(const DataOwner&, const DataOwner&) = default;
+  friend bool operator<(const DataOwner& a, const DataOwner& b) {
+    return std::tie(a.id, a.role, a.principal) < std::tie(b.id, b.role, b.principal);
+  }
 };
 
 // What a token stands for.

@@ -26,7 +26,8 @@ bool PipeBudget::Take() {
 std::unique_ptr<Pipe> Pipe::Open(PipeBudget& budget) {
   if (!budget.Take()) return nullptr;
   std::unique_ptr<Pipe> pipe(new Pipe(budget));
-  return pipe->Make() ? std::move(pipe) : nullptr;
+  if (!pipe->Make()) return nullptr;
+  return pipe;
 }
 
 bool Pipe::Make() {

@@ -29,8 +29,8 @@ class PipeBudget {
 class Pipe {
  public:
   // Linux's own size, and the least that is worth having: a user with many pipes gets 8 KiB.
-  static constexpr size_t kFewestBytes = 64 * 1024;
-  static constexpr size_t kWantedBytes = 256 * 1024;
+  static constexpr size_t kFewestBytes = size_t{64} * 1024;
+  static constexpr size_t kWantedBytes = size_t{256} * 1024;
 
   // Null when the budget is used up, descriptors run short, or the kernel gives too small ones.
   static std::unique_ptr<Pipe> Open(PipeBudget& budget);

@@ -25,7 +25,7 @@ constexpr int kMostEvents = 256;
 // In a turn of the loop, which also has to join and to cut.
 constexpr int kMostShares = 8;
 // Moved in one turn of a pair: it may wait for those that move less.
-constexpr uint64_t kMuch = 32 * 1024;
+constexpr uint64_t kMuch = uint64_t{32} * 1024;
 
 // splice(2) has no MSG_NOSIGNAL.
 void BlockSigpipe() {
@@ -68,7 +68,7 @@ class SpliceLoop::Core {
     auto made = std::make_unique<Entry>(id, std::move(sockets), std::move(counts));
     Entry* const entry = made.get();
     CULVERT_CHECK(pairs_.emplace(id, std::move(made)).second);
-    if (const int error = Watch(entry->pair)) End(entry, SpliceOutcome::kBroken, error);
+    if (const int error = Watch(entry)) End(entry, SpliceOutcome::kBroken, error);
   }
 
   void Cut(uint64_t id) {
@@ -79,24 +79,27 @@ class SpliceLoop::Core {
   }
 
  private:
+  struct Entry;
+  // What epoll remembers of a socket.
+  struct Mark {
+    Entry* entry;
+    int side;
+  };
   struct Entry {
     Entry(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts)
         : pair(id, std::move(sockets), std::move(counts)) {}
     SplicePair pair;
+    std::array<Mark, 2> marks{Mark{this, 0}, Mark{this, 1}};
     bool queued = false;    // in light_ or heavy_
     bool has_much = false;  // as of its last turn
   };
 
-  // epoll remembers the entry, and in the lowest bit which of its sockets.
-  static uint64_t Mark(Entry* entry, int side) {
-    return reinterpret_cast<uint64_t>(entry) | static_cast<uint64_t>(side);
-  }
-
-  int Watch(SplicePair& pair) {
-    Entry* const entry = pairs_.at(pair.id()).get();
-    for (int side : {0, 1}) {
-      epoll_event event{.events = SplicePair::kWatched, .data = {.u64 = Mark(entry, side)}};
-      if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pair.fd(side), &event) != 0) return errno;
+  // 0 or an errno.
+  int Watch(Entry* entry) {
+    for (Mark& mark : entry->marks) {
+      epoll_event event{.events = SplicePair::kWatched, .data = {.ptr = &mark}};
+      const int fd = entry->pair.fd(mark.side);
+      if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return errno;
     }
     return 0;
   }
@@ -124,10 +127,9 @@ class SpliceLoop::Core {
     epoll_event events[kMostEvents];
     const int count = epoll_wait(epoll_.get(), events, kMostEvents, 0);
     for (int i = 0; i < count; ++i) {
-      const uint64_t mark = events[i].data.u64;
-      auto* const entry = reinterpret_cast<Entry*>(mark & ~uint64_t{1});
-      entry->pair.Note(static_cast<int>(mark & 1), events[i].events);
-      if (!entry->queued) Enqueue(entry);
+      const Mark& mark = *static_cast<const Mark*>(events[i].data.ptr);
+      mark.entry->pair.Note(mark.side, events[i].events);
+      if (!mark.entry->queued) Enqueue(mark.entry);
     }
   }
 

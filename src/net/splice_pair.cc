@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -27,8 +26,6 @@ void SetOptions(int fd) {
 }
 
 }  // namespace
-
-const uint32_t SplicePair::kWatched = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 SplicePair::SplicePair(uint64_t id, std::array<UniqueFd, 2> sockets,
                        std::shared_ptr<SpliceCounts> counts)

@@ -1,6 +1,8 @@
 // Two sockets that are joined: what comes out of one goes into the other, and nobody looks at it.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -38,12 +40,12 @@ enum class SpliceOutcome {
 // Readiness is told to it as epoll has it with EPOLLET, once per change. It remembers it, until a
 // call finds nothing to do; so it sees a reset whether it reads or not, and what is watched never
 // changes. Confined to one thread.
-class alignas(8) SplicePair {
+class SplicePair {
  public:
   // Per direction and turn: nobody waits longer because another has much.
-  static constexpr size_t kMostPerTurn = 256 * 1024;
+  static constexpr size_t kMostPerTurn = size_t{256} * 1024;
   // What is to be watched, with EPOLLET.
-  static const uint32_t kWatched;
+  static constexpr uint32_t kWatched = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
   // Stream sockets, non-blocking. Sets their options.
   SplicePair(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts);

@@ -2,6 +2,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "net/event_loop.h"
 #include "tests/unit/net/splice_fixture.h"
 
@@ -59,6 +62,39 @@ TEST_CASE("An idle pair holds two descriptors and no pipe", "[splicer]") {
   }
   // Two at the far ends and two here; one pipe was enough for all in turn.
   CHECK(OpenDescriptors() <= before + 100 * 4 + 2 * 2);
+}
+
+// Processor time of the splice loops until now.
+double LoopSeconds() {
+  double nanoseconds = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::ifstream(task.path() / "comm") >> name;
+    double of_task = 0;
+    if (name == "culvert-splice") std::ifstream(task.path() / "schedstat") >> of_task;
+    nanoseconds += of_task;
+  }
+  return nanoseconds / 1e9;
+}
+
+TEST_CASE("Pairs in which nothing moves do not keep their loop busy", "[splicer]") {
+  const int pipes = GENERATE(512, 0);
+  SplicerFixture test({.loops = 1, .pipes = pipes});
+  Link idle = test.Join();
+  REQUIRE(test.ExchangesBytes(idle, "x"));
+  Link half_closed = test.Join();
+  REQUIRE(shutdown(half_closed.left.get(), SHUT_WR) == 0);
+  REQUIRE(test.ReadAll(half_closed.right.get()).eof);
+  Link stalled = test.Join();
+  SplicerFixture::Fill(stalled.left.get(), Pattern(64 << 20));
+  // Both ends of the reader's socket are finished then, and epoll calls that a hang-up.
+  REQUIRE(shutdown(stalled.left.get(), SHUT_WR) == 0);
+  REQUIRE(shutdown(stalled.right.get(), SHUT_WR) == 0);
+  REQUIRE(test.ReadAll(stalled.left.get()).eof);
+  const double before = LoopSeconds();
+  REQUIRE(before > 0);
+  CHECK_FALSE(test.control.RunUntil([&] { return !test.ends.empty(); }, 300ms));
+  CHECK(LoopSeconds() - before < 0.03);
 }
 
 TEST_CASE("Splicer copies when stalled pairs hold all pipes", "[splicer][slow]") {
