@@ -1,5 +1,5 @@
-// Readiness of a descriptor as callbacks on a loop. For src/net, and for the broker, whose data port
-// reads raw sockets and passes them on.
+// Readiness of a descriptor as callbacks on a loop. For src/net, and for the broker, whose data
+// port reads raw sockets and passes them on.
 #pragma once
 
 #include "absl/base/thread_annotations.h"
