@@ -1,4 +1,5 @@
-// Readiness of a descriptor as callbacks on a loop. Private to src/net.
+// Readiness of a descriptor as callbacks on a loop. For src/net, and for the broker, whose data
+// port reads raw sockets and passes them on.
 #pragma once
 
 #include "absl/base/thread_annotations.h"

@@ -1,0 +1,95 @@
+#include "broker/rendezvous.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
+
+namespace culvert::broker {
+
+Rendezvous::Rendezvous(net::EventLoop& loop, const Limits& limits, OnPair on_pair)
+    : loop_(loop), limits_(limits), on_pair_(std::move(on_pair)), expiry_(loop) {}
+
+std::optional<Rendezvous::Tokens> Rendezvous::Make(const std::string& owner) {
+  loop_.AssertOnThread();
+  const auto found = per_owner_.find(owner);
+  if (found != per_owner_.end() && found->second >= limits_.per_owner) return std::nullopt;
+  if (count_ >= limits_.most) return std::nullopt;
+  const auto meeting = meetings_.emplace(meetings_.end());
+  meeting->owner = owner;
+  meeting->until = loop_.Now() + limits_.lifetime;
+  Tokens tokens;
+  for (const size_t side : {size_t{0}, size_t{1}}) {
+    tokens[side] = crypto::RandomBytes(kTokenBytes);
+    meeting->sides[side].digest = crypto::Sha256(tokens[side]);
+    by_digest_.emplace(meeting->sides[side].digest, Place{meeting, side});
+  }
+  ++count_;
+  ++per_owner_[owner];
+  ExpireLater();
+  return tokens;
+}
+
+Rendezvous::Result Rendezvous::Present(std::string_view token, net::UniqueFd& socket) {
+  loop_.AssertOnThread();
+  const auto found = by_digest_.find(crypto::Sha256(token));
+  if (found == by_digest_.end()) return Result::kUnknown;
+  const Place place = found->second;
+  by_digest_.erase(found);
+  Side& side = place.meeting->sides[place.side];
+  side.digest.clear();
+  side.socket = std::move(socket);
+  if (place.meeting->sides[1 - place.side].socket.is_open()) {
+    Complete(place.meeting);
+  } else {
+    Wait(place);
+  }
+  return Result::kTaken;
+}
+
+void Rendezvous::Wait(Place place) {
+  loop_.AssertOnThread();
+  Side& side = place.meeting->sides[place.side];
+  side.poll.emplace(loop_, [this, meeting = place.meeting](unsigned) { Erase(meeting); });
+  if (side.poll->Open(side.socket.get()).ok()) {
+    side.poll->Watch(net::FdPoll::kBroken);
+  } else {
+    Erase(place.meeting);
+  }
+}
+
+void Rendezvous::Complete(Meetings::iterator meeting) {
+  loop_.AssertOnThread();
+  std::array<net::UniqueFd, 2> sockets;
+  for (const size_t side : {size_t{0}, size_t{1}}) {
+    meeting->sides[side].poll.reset();
+    sockets[side] = std::move(meeting->sides[side].socket);
+  }
+  Erase(meeting);
+  on_pair_(std::move(sockets[0]), std::move(sockets[1]));
+}
+
+void Rendezvous::Erase(Meetings::iterator meeting) {
+  loop_.AssertOnThread();
+  for (const Side& side : meeting->sides) by_digest_.erase(side.digest);
+  const auto count = per_owner_.find(meeting->owner);
+  CULVERT_CHECK(count != per_owner_.end());
+  if (--count->second == 0) per_owner_.erase(count);
+  meetings_.erase(meeting);
+  --count_;
+}
+
+void Rendezvous::ExpireLater() {
+  loop_.AssertOnThread();
+  if (meetings_.empty() || expiry_.is_set()) return;
+  expiry_.Start(meetings_.front().until - loop_.Now(), [this] { Expire(); });
+}
+
+void Rendezvous::Expire() {
+  loop_.AssertOnThread();
+  while (!meetings_.empty() && meetings_.front().until <= loop_.Now()) Erase(meetings_.begin());
+  ExpireLater();
+}
+
+}  // namespace culvert::broker
