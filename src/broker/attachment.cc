@@ -30,16 +30,6 @@ bool IsProject(std::string_view text) {
          IsResourceId(text.substr(kProjectPrefix.size()));
 }
 
-AttachResponse NoPath(uint64_t parked_id, uint64_t channel_id) {
-  AttachResponse response;
-  response.mutable_open_error()->set_parked_id(parked_id);
-  auto& error = *response.mutable_open_error()->mutable_error();
-  error.set_channel_id(channel_id);
-  error.set_code(culvert::v1::ERROR_CODE_NO_PATH);
-  error.set_message("this broker has no data port");
-  return response;
-}
-
 }  // namespace
 
 absl::StatusOr<AttachOpening> ParseAttachOpening(const Bytes& message, const std::string& region) {
@@ -60,20 +50,34 @@ absl::StatusOr<AttachOpening> ParseAttachOpening(const Bytes& message, const std
   return AttachOpening{hello.project(), hello.name(), hello.incarnation()};
 }
 
-Attachment::Attachment(net::EventLoop& loop, AttachOpening opening,
+Attachment::Attachment(net::EventLoop& loop, AttachOpening opening, rpc::StreamInfo info,
                        std::unique_ptr<rpc::Stream> stream, Owner& owner)
     : loop_(loop),
       opening_(std::move(opening)),
+      info_(std::move(info)),
+      pings_(kPings, loop.Now()),
       requests_(kRequests, loop.Now()),
       stream_(std::move(stream)),
       owner_(owner) {
   stream_->SetDelegate(this);
   AttachResponse response;
-  response.mutable_attached()->set_caps(tunnel::kOwnCapabilities);
+  response.mutable_attached()->set_caps(tunnel::kOwnCapabilities | tunnel::kCapStitched);
+  response.mutable_attached()->set_data_port(owner_.data_port());
   stream_->Write(rpc::FrameOf(response));
 }
 
-Attachment::~Attachment() = default;
+Attachment::~Attachment() { LoseStreams(); }
+
+DataOwner Attachment::data_owner() const {
+  return {opening_.principal ? opening_.principal->id.ToString()
+                             : opening_.project + "/" + opening_.name,
+          DataOwner::Role::kConsumer, opening_.incarnation};
+}
+
+// Openings that are under way end with the stream; channels do not.
+void Attachment::LoseStreams() {
+  for (AttachedStream* const stream : std::exchange(streams_, {})) stream->HandleLost();
+}
 
 void Attachment::Tell(const AttachResponse& what) {
   if (stream_ == nullptr) return;
@@ -88,40 +92,54 @@ void Attachment::End(const absl::Status& why) {
   if (stream_ == nullptr) return;
   stream_->Finish(why);
   stream_.reset();
+  LoseStreams();
 }
 
 void Attachment::OnMessage(Bytes message) {
-  if (!requests_.Take(loop_.Now())) {
-    Lose(absl::ResourceExhaustedError("consumer sends too much on its Attach stream"));
-    return;
-  }
-  const absl::StatusOr<AttachResponse> answer = Answer(message);
-  if (!answer.ok()) {
-    Lose(answer.status());
-    return;
-  }
-  stream_->Write(rpc::FrameOf(*answer));  // OnWritten reads on
+  if (const absl::Status handled = Handle(message); !handled.ok()) Lose(handled);
 }
 
-absl::StatusOr<AttachResponse> Attachment::Answer(const Bytes& message) const {
-  CULVERT_ASSIGN_OR_RETURN(const AttachRequest request, Parse(message));
+absl::Status Attachment::Handle(const Bytes& message) {
+  CULVERT_ASSIGN_OR_RETURN(AttachRequest request, Parse(message));
+  if (!(request.has_ping() ? pings_ : requests_).Take(loop_.Now())) {
+    return absl::ResourceExhaustedError("consumer sends too much on its Attach stream");
+  }
   AttachResponse response;
+  ntt::proxies::v1::ConnectRequest opening;
   switch (request.message_case()) {
     case AttachRequest::kPing:
       response.mutable_pong();
-      return response;
+      Answer(response);
+      return absl::OkStatus();
     case AttachRequest::kLeaseData:
-      response.mutable_lease_data();
-      return response;
+      *response.mutable_lease_data() = owner_.Lend(*this, request.lease_data().count());
+      Answer(response);
+      return absl::OkStatus();
     case AttachRequest::kOpen:
-      return NoPath(request.open().parked_id(), 0);
+      opening.mutable_open_request()->Swap(request.mutable_open());
+      Open(opening, opening.open_request().parked_id());
+      return absl::OkStatus();
     case AttachRequest::kResume:
-      return NoPath(request.resume().parked_id(), request.resume().channel_id());
+      opening.mutable_resume_request()->Swap(request.mutable_resume());
+      Open(opening, opening.resume_request().parked_id());
+      return absl::OkStatus();
     case AttachRequest::kHello:
     case AttachRequest::MESSAGE_NOT_SET:
       break;
   }
   return absl::InvalidArgumentError("only lease_data, open, resume and ping may follow the hello");
+}
+
+// The next message is read when it is out (OnWritten): a flood of requests queues nothing.
+void Attachment::Answer(const AttachResponse& answer) { stream_->Write(rpc::FrameOf(answer)); }
+
+void Attachment::Open(const ntt::proxies::v1::ConnectRequest& opening, uint64_t parked_id) {
+  auto stream = std::make_unique<AttachedStream>(
+      loop_, static_cast<AttachedStream::Line&>(*this), parked_id,
+      Bytes::Copy(opening.SerializeAsString()));
+  streams_.insert(stream.get());
+  stream_->Read();
+  owner_.OnOpening(*this, std::move(stream));
 }
 
 void Attachment::OnWritten() { stream_->Read(); }

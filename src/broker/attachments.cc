@@ -13,8 +13,8 @@ culvert::v1::AttachResponse Of(const culvert::v1::Notice& notice) {
 
 }  // namespace
 
-Attachments::Attachments(net::EventLoop& loop)
-    : loop_(loop), sweep_(loop, [this] { done_.clear(); }) {}
+Attachments::Attachments(net::EventLoop& loop, Calls calls)
+    : loop_(loop), calls_(std::move(calls)), sweep_(loop, [this] { done_.clear(); }) {}
 
 Attachments::~Attachments() = default;
 
@@ -26,7 +26,7 @@ std::string Attachments::KeyOf(const AttachOpening& opening) {
   return ConsumerOf(open);
 }
 
-absl::Status Attachments::Add(AttachOpening opening,
+absl::Status Attachments::Add(AttachOpening opening, const rpc::StreamInfo& info,
                               absl::FunctionRef<std::unique_ptr<rpc::Stream>()> take_stream) {
   OfConsumer& all = by_consumer_[KeyOf(opening)];
   std::unique_ptr<Attachment>& place = all[opening.incarnation];
@@ -37,7 +37,7 @@ absl::Status Attachments::Add(AttachOpening opening,
     all.erase(opening.incarnation);
     return absl::ResourceExhaustedError("too many processes of this consumer are attached");
   }
-  place = std::make_unique<Attachment>(loop_, std::move(opening), take_stream(), *this);
+  place = std::make_unique<Attachment>(loop_, std::move(opening), info, take_stream(), *this);
   return absl::OkStatus();
 }
 
@@ -83,6 +83,7 @@ void Attachments::Check(absl::FunctionRef<absl::Status(const Principal&)> may) {
         continue;
       }
       one->second->End(goes_on);
+      calls_.drop(one->second->data_owner());
       Bury(std::move(one->second));
       one = all->second.erase(one);
     }
@@ -117,6 +118,7 @@ void Attachments::OnDetached(Attachment& attachment, const absl::Status&) {
   if (all == by_consumer_.end()) return;
   const auto place = all->second.find(attachment.opening().incarnation);
   if (place == all->second.end() || place->second.get() != &attachment) return;
+  calls_.drop(attachment.data_owner());
   Bury(std::move(place->second));
   all->second.erase(place);
   if (all->second.empty()) by_consumer_.erase(all);

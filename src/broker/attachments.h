@@ -1,6 +1,7 @@
 // Which consumer processes are attached.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -22,11 +23,19 @@ class Attachments final : public Attachment::Owner {
   // Of one consumer.
   static constexpr size_t kMost = 64;
 
-  explicit Attachments(net::EventLoop& loop);
+  // What an attachment asks of the Broker.
+  struct Calls {
+    std::function<void(const Attachment&, std::unique_ptr<AttachedStream>)> open;
+    std::function<culvert::v1::LeaseDataResponse(const DataOwner&, uint32_t count)> lend;
+    std::function<void(const DataOwner&)> drop;  // it is gone
+    std::function<uint32_t()> data_port;
+  };
+
+  Attachments(net::EventLoop& loop, Calls calls);
   ~Attachments();
 
   // RESOURCE_EXHAUSTED when the consumer has kMost; then the stream is not taken.
-  absl::Status Add(AttachOpening opening,
+  absl::Status Add(AttachOpening opening, const rpc::StreamInfo& info,
                    absl::FunctionRef<std::unique_ptr<rpc::Stream>()> take_stream);
   bool IsAttached(const OpenChannel& open) const { return by_consumer_.contains(ConsumerOf(open)); }
   // Tell every process of the consumer of `open`: which of them has the channel is not known.
@@ -49,10 +58,18 @@ class Attachments final : public Attachment::Owner {
   void Tell(const std::string& consumer, uint64_t incarnation,
             const culvert::v1::AttachResponse& what);
   void OnDetached(Attachment& attachment, const absl::Status& why) override;
+  void OnOpening(const Attachment& attachment, std::unique_ptr<AttachedStream> stream) override {
+    calls_.open(attachment, std::move(stream));
+  }
+  culvert::v1::LeaseDataResponse Lend(const Attachment& attachment, uint32_t count) override {
+    return calls_.lend(attachment.data_owner(), count);
+  }
+  uint32_t data_port() const override { return calls_.data_port(); }
   // It may be what called us.
   void Bury(std::unique_ptr<Attachment> attachment);
 
   net::EventLoop& loop_;
+  const Calls calls_;
   std::unordered_map<std::string, OfConsumer> by_consumer_;
   std::vector<std::unique_ptr<Attachment>> done_;
   net::Deferred sweep_;

@@ -22,17 +22,32 @@ bool BeginsSomething(rpc::StreamInfo::Method method) {
 }  // namespace
 
 Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times,
-               const Access& access)
+               const Access& access, DataPlane* data)
     : loop_(loop),
       region_(std::move(region)),
       times_(times),
       access_(access),
+      data_(data),
       tickets_(access.tickets != nullptr ? *access.tickets : insecure_tickets_),
       born_(loop.Now()),
       admission_(limits, loop.Now()),
       trail_(loop, access.audit),
       departures_(times.departures, loop.Now()),
-      attachments_(loop),
+      attachments_(loop,
+                   {.open =
+                        [this](const Attachment& attachment, std::unique_ptr<AttachedStream> stream) {
+                          AddAttached(attachment, std::move(stream));
+                        },
+                    .lend =
+                        [this](const DataOwner& owner, uint32_t count) {
+                          return data_ != nullptr ? data_->Lend(owner, count)
+                                                  : culvert::v1::LeaseDataResponse();
+                        },
+                    .drop =
+                        [this](const DataOwner& owner) {
+                          if (data_ != nullptr) data_->Drop(owner);
+                        },
+                    .data_port = [this] { return data_port(); }}),
       ticket_renewals_(times.ticket_renewal),
       drain_notices_(loop),
       returns_timer_(loop),
@@ -64,13 +79,20 @@ void Broker::AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream>
     return;
   }
   stream = std::make_unique<HeardStream>(loop_, departures_, info.endpoint(), std::move(stream));
+  AwaitFirstMessage(info, std::move(stream), *std::move(opening_slot));
+}
+
+PendingStream& Broker::AwaitFirstMessage(const rpc::StreamInfo& info,
+                                         std::unique_ptr<rpc::Stream> stream,
+                                         SlotCounter::Slot opening_slot) {
   auto pending = std::make_unique<PendingStream>(
-      loop_, info, std::move(stream), *std::move(opening_slot),
+      loop_, info, std::move(stream), std::move(opening_slot),
       [this](PendingStream& done, const std::optional<Bytes>& message) {
         HandleFirstMessage(done, message);
       });
-  PendingStream* const key = pending.get();
-  pending_.emplace(key, std::move(pending));
+  PendingStream& added = *pending;
+  pending_.emplace(&added, std::move(pending));
+  return added;
 }
 
 void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message) {
@@ -150,16 +172,21 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
   open.principal = *std::move(who);
   SetAsked(open, pending.asked());
   if (open.principal) CULVERT_RETURN_IF_ERROR(access_.gate->MayConnect(open));
+  if (pending.data_owner()) return OpenStitched(pending, std::move(open));
   OpenRelay(pending, std::move(open));
   return absl::OkStatus();
 }
 
+Relay& Broker::AddRelay(std::unique_ptr<Relay> relay) {
+  Relay& added = *relay;
+  relays_.emplace(&added, std::move(relay));
+  return added;
+}
+
 void Broker::OpenRelay(PendingStream& pending, OpenChannel open) {
-  auto created = std::make_unique<Relay>(
+  Relay& relay = AddRelay(std::make_unique<Relay>(
       loop_, openings_.DrawChannelId(), std::move(open), std::nullopt, pending.info().endpoint(),
-      pending.TakeStream(), pending.TakeOpeningSlot(), times_.opening, *this);
-  Relay& relay = *created;
-  relays_.emplace(&relay, std::move(created));
+      pending.TakeStream(), pending.TakeOpeningSlot(), times_.opening, *this));
   const ProviderKey& key = relay.open().provider;
   if (key.region != region_) {
     relay.Fail(RegionNotServed(key.region), tunnel::ErrorCode::kUnknownProvider, Duration::zero());

@@ -11,8 +11,10 @@
 
 #include "absl/functional/any_invocable.h"
 #include "broker/admission.h"
+#include "broker/attached_stream.h"
 #include "broker/attachments.h"
 #include "broker/audit_trail.h"
+#include "broker/data_plane.h"
 #include "broker/departures.h"
 #include "broker/drain_notices.h"
 #include "broker/earlier_paths.h"
@@ -74,8 +76,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
   using Access = BrokerAccess;
 
+  // `data` outlives it; without one there are no stitched paths.
   Broker(net::EventLoop& loop, std::string region, const Limits& limits, const Times& times = {},
-         const Access& access = {});
+         const Access& access = {}, DataPlane* data = nullptr);
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
@@ -119,6 +122,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
                                                     std::optional<Principal>* refused = nullptr);
   void RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
   absl::Status Begin(PendingStream& pending, const Bytes& message);
+  PendingStream& AwaitFirstMessage(const rpc::StreamInfo& info,
+                                   std::unique_ptr<rpc::Stream> stream,
+                                   SlotCounter::Slot opening_slot);
   // To streams that are refused or ended: their client is to try again, elsewhere or later.
   static absl::Status ShuttingDown();
   void HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message);
@@ -129,6 +135,24 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // Whom to tell that the broker drains: providers first, for whom the others look elsewhere.
   std::vector<DrainNotices::Tell> WhomToTell();
   void OpenRelay(PendingStream& pending, OpenChannel open);
+  Relay& AddRelay(std::unique_ptr<Relay> relay);
+
+  // An opening or a resume that came over an Attach stream, on a stitched path or not at all.
+  void AddAttached(const Attachment& attachment, std::unique_ptr<AttachedStream> stream);
+  absl::Status OpenStitched(PendingStream& pending, OpenChannel open);
+  absl::Status ResumeStitched(PendingStream& pending, OpenChannel open, Resumption resumption,
+                              Relay* older);
+  // Both ends' parked connections. UNAVAILABLE, with NO_PATH, unless both have one.
+  struct Parked {
+    net::UniqueFd consumer;
+    net::UniqueFd provider;
+    uint64_t provider_id = 0;
+  };
+  absl::StatusOr<Parked> TakeParked(const DataOwner& consumer, const OpenChannel& open,
+                                    const Session* session);
+  static DataOwner DataOwnerOf(const Session& session);
+  void Stitch(Relay& relay, const Session& session, Parked parked);
+  void HandleStitchRefused(Relay& relay, const OfferRefusal& refusal);
 
   absl::Status BeginResume(PendingStream& pending, const ResumeChannel& resume,
                            const std::optional<Principal>& who);
@@ -196,6 +220,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void FailAway(Relay& relay);
 
   void OnOpenRefused(Session& session, const OfferRefusal& refusal) override;
+  void OnStitchFailed(Session& session, uint64_t channel_id) override;
+  culvert::v1::LeaseDataResponse Lend(const Session& session, uint32_t count) override;
+  uint32_t data_port() const override;
   void OnSessionLost(Session& session, absl::Status why) override;
   std::string MakeTicket(uint64_t session_id, const OpenSession& opening) override;
   void OnRelayEnded(Relay& relay) override;
@@ -206,6 +233,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   const std::string region_;
   const Times times_;
   const Access access_;
+  DataPlane* const data_;
   Tickets insecure_tickets_;  // used if `access_` has none
   Tickets& tickets_;
   const MonotonicTime born_;

@@ -109,6 +109,9 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
   if (const Duration wait = admission_.TakeResume(loop_.Now()); wait > Duration::zero()) {
     return Refuse(pending, resume, TryLater(ErrorCode::kBusy, "too many resumes at once", wait));
   }
+  if (pending.data_owner()) {
+    return ResumeStitched(pending, std::move(open), std::move(resumption), older);
+  }
   if (older != nullptr) {
     // Of a legacy consumer ABORTED would say at the provider that it left for good.
     const bool capable = tunnel::IsCapable(older->open().capabilities);

@@ -131,7 +131,12 @@ absl::Status Broker::BeginAccept(PendingStream& pending, const Bytes& message) {
 void Broker::OnOpenRefused(Session& session, const OfferRefusal& refusal) {
   Relay* const relay = openings_.FindChannel(refusal.channel_id);
   if (relay == nullptr) return;  // the consumer has gone already
-  if (relay->session_id() != session.id() || relay->state() != Relay::State::kOpening) return;
+  if (relay->session_id() != session.id()) return;
+  if (relay->is_stitched() && relay->state() == Relay::State::kRelaying) {
+    HandleStitchRefused(*relay, refusal);
+    return;
+  }
+  if (relay->state() != Relay::State::kOpening) return;
   openings_.Forget(*relay);  // the offer is answered
   if (relay->resume()) {
     relay->RefuseResume(RefusedByProvider(refusal.code, refusal.message, refusal.last_message_id));
@@ -178,6 +183,7 @@ void Broker::RemoveSession(std::unique_ptr<Session> session, const absl::Status&
 }
 
 void Broker::Bury(std::unique_ptr<Session> session) {
+  if (data_ != nullptr) data_->Drop(DataOwnerOf(*session));
   done_sessions_.push_back(std::move(session));
   sweep_.Schedule();
 }

@@ -75,6 +75,11 @@ std::optional<ParkedSockets::Parked> ParkedSockets::Take(const DataOwner& owner,
   return Release(found->second);
 }
 
+bool ParkedSockets::Holds(const DataOwner& owner, uint64_t parked_id) const {
+  const auto found = by_id_.find(parked_id);
+  return found != by_id_.end() && found->second->as.owner == owner;
+}
+
 std::optional<ParkedSockets::Parked> ParkedSockets::TakeNewest(const DataOwner& owner) {
   loop_.AssertOnThread();
   while (true) {

@@ -47,6 +47,7 @@ class ParkedSockets {
   Result Park(const Leased& as, net::UniqueFd socket);
   // The socket of that id, if it is alive and `owner`'s.
   std::optional<Parked> Take(const DataOwner& owner, uint64_t parked_id);
+  bool Holds(const DataOwner& owner, uint64_t parked_id) const;
   // The newest live one: it will be replaced last.
   std::optional<Parked> TakeNewest(const DataOwner& owner);
   // The owner is gone.

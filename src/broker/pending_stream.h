@@ -3,11 +3,13 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
 #include "broker/admission.h"
 #include "broker/audit_event.h"
+#include "broker/leases.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
 #include "rpc/server.h"
@@ -32,6 +34,9 @@ class PendingStream final : private rpc::Stream::Delegate {
   const rpc::StreamInfo& info() const { return info_; }
   // What is known so far of who asks for what: for the records.
   AuditEvent& asked() { return asked_; }
+  // Of what came over an Attach stream: whose its data connections are.
+  void set_data_owner(DataOwner owner) { data_owner_ = std::move(owner); }
+  const std::optional<DataOwner>& data_owner() const { return data_owner_; }
   // Not taken yet.
   rpc::Stream& stream() { return *stream_; }
   // What the next owner takes over.
@@ -47,6 +52,7 @@ class PendingStream final : private rpc::Stream::Delegate {
 
   const rpc::StreamInfo info_;
   AuditEvent asked_;
+  std::optional<DataOwner> data_owner_;
   std::unique_ptr<rpc::Stream> stream_;
   SlotCounter::Slot opening_slot_;
   OnDone on_done_;

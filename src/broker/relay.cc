@@ -157,7 +157,7 @@ void Relay::HandlePeerFinished(Half& half) {
   }
   // It left without Close. A legacy peer means a reset by that; one of ours never does it.
   if (OpenedCapable(half)) {
-    lost_ = &half;
+    lost_ = LostOf(half);
     EndLeft(half, PathLost());
     return;
   }
@@ -175,20 +175,21 @@ void Relay::EndLeft(const Half& left, const absl::Status& why) {
 void Relay::HandleLost(Half& half) {
   if (state_ == State::kEnded) return;
   if (state_ == State::kWaiting || state_ == State::kOpening) {
-    lost_ = &half;
+    lost_ = LostOf(half);
     Cut(absl::CancelledError("consumer went away"));
     return;
   }
   const bool orderly = state_ == State::kEnding || (half.said_end && Other(half).said_end);
-  if (!orderly) lost_ = &half;
+  if (!orderly) lost_ = LostOf(half);
   End(orderly ? absl::OkStatus() : PathLost(), PathLost(), PathLost());
 }
 
 void Relay::End(const absl::Status& why, const absl::Status& consumer,
                 const absl::Status& provider) {
   if (state_ == State::kEnded) return;
+  const CarriedBytes own = CarriedByThis();
   outcome_ = {state_ == State::kRelaying || state_ == State::kEnding,
-              said_error_.ok() ? why : said_error_, consumer_.bytes, provider_.bytes,
+              said_error_.ok() ? why : said_error_, own.sent, own.received,
               loop_.Now() - started_};
   LogEnd();
   SetState(State::kEnded);
@@ -197,11 +198,13 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
   opening_ = SlotCounter::Slot();
   held_ = SlotCounter::Slot();
   // The streams write what they still have, then finish.
-  consumer_.stream->Finish(consumer);
-  if (provider_.stream != nullptr) provider_.stream->Finish(provider);
-  consumer_.stream->SetDelegate(nullptr);
-  if (provider_.stream != nullptr) provider_.stream->SetDelegate(nullptr);
+  for (auto [half, status] : {std::pair(&consumer_, consumer), std::pair(&provider_, provider)}) {
+    if (half->stream == nullptr) continue;
+    half->stream->Finish(status);
+    half->stream->SetDelegate(nullptr);
+  }
   owner_.OnRelayEnded(*this);
+  if (pair_ != nullptr) pair_->Cut();
 }
 
 void Relay::SetState(State to) {

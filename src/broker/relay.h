@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "broker/admission.h"
+#include "broker/data_plane.h"
 #include "broker/earlier_paths.h"
 #include "broker/requests.h"
 #include "broker/resumption.h"
@@ -88,17 +89,18 @@ class Relay {
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
   // Of the user's, so far, by this path and the earlier ones that GoOnFrom told of.
-  CarriedBytes carried() const {
-    return {earlier_.sent + consumer_.bytes, earlier_.received + provider_.bytes, earlier_.since};
-  }
+  // Of a stitched path with all that is around them.
+  CarriedBytes carried() const;
   void GoOnFrom(const CarriedBytes& earlier) { earlier_ = earlier; }
   // Once kEnded.
   const Outcome& outcome() const { return outcome_; }
   // Once kEnded: what the consumer's half ended with.
   const absl::Status& end_status() const { return end_status_; }
   // Once kEnded: which half was lost, if it was that.
-  bool consumer_lost() const { return lost_ == &consumer_; }
-  bool provider_lost() const { return lost_ == &provider_; }
+  bool consumer_lost() const { return lost_ == Lost::kConsumer || lost_ == Lost::kPair; }
+  bool provider_lost() const { return lost_ == Lost::kProvider || lost_ == Lost::kPair; }
+  // Whether it has, or had, a stitched path.
+  bool is_stitched() const { return pair_ != nullptr; }
   // StreamInfo::endpoint of the Accept stream, once there is one.
   const std::string& provider_peer() const { return provider_peer_; }
 
@@ -112,6 +114,10 @@ class Relay {
   // The provider accepted: `who` it is, none under --insecure. The channel is open.
   void Accept(const AcceptChannel& accept, std::optional<Principal> who,
               std::unique_ptr<rpc::Stream> provider);
+  // The same by two connections, which are joined from now on. The consumer's stream gets its
+  // answer, and then goes: neither end has one any more.
+  void Stitch(const AcceptChannel& accept, std::optional<Principal> who, DataPlane& plane,
+              net::UniqueFd consumer, net::UniqueFd provider);
   // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
   // ends are to resume.
   void KeepOver(const std::string& endpoint);
@@ -148,6 +154,11 @@ class Relay {
     uint64_t bytes = 0;          // of the user's, passed on from this half
   };
 
+  enum class Lost { kNothing, kConsumer, kProvider, kPair };  // kPair: one of the two, or both
+
+  CarriedBytes CarriedByThis() const;
+  void BeginRelaying(const AcceptChannel& accept, std::optional<Principal> who);
+  void HandlePairEnd(const net::SpliceEnd& end);
   void HandleMessage(Half& from, const Bytes& message);
   void HandleWritten(Half& half);
   void MaybeRead(Half& half);
@@ -156,6 +167,9 @@ class Relay {
   void EndLeft(const Half& left, const absl::Status& why);
   void PassOn(Half& from, const rpc::Envelope& envelope);
   void NoteError(const Half& from, const Bytes& body);
+  Lost LostOf(const Half& half) const {
+    return &half == &consumer_ ? Lost::kConsumer : Lost::kProvider;
+  }
   Half& Other(Half& half) { return &half == &consumer_ ? provider_ : consumer_; }
   bool OpenedCapable(const Half& half) const;
   void AnswerConsumer(const AcceptChannel& accept);
@@ -188,7 +202,8 @@ class Relay {
   absl::Status said_error_;  // what the first Error that was passed on says
   Outcome outcome_;
   absl::Status end_status_;
-  const Half* lost_ = nullptr;
+  Lost lost_ = Lost::kNothing;
+  std::unique_ptr<DataPlane::Pair> pair_;
   const MonotonicTime started_;
   CarriedBytes earlier_;
   const MonotonicTime opening_deadline_;

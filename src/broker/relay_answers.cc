@@ -28,12 +28,27 @@ void FillAnswer(const Relay& relay, const AcceptChannel& accept, Answer& answer)
   answer.set_e2e(relay.end_to_end());
   answer.set_resume_timeout_s(relay.resume_timeout_s());
   if (relay.provider()) answer.set_provider_key(relay.provider()->key);
+  answer.set_stitched(relay.is_stitched());
 }
 
 }  // namespace
 
 void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who,
                    std::unique_ptr<rpc::Stream> provider) {
+  provider_.stream = std::move(provider);
+  provider_.stream->SetDelegate(&provider_);
+  BeginRelaying(accept, std::move(who));
+  if (OpenedCapable(provider_)) {
+    pb::AcceptResponse accepted;
+    accepted.mutable_accepted();
+    provider_.stream->Write(rpc::FrameOf(accepted));
+  }
+  AnswerConsumer(accept);
+  consumer_.stream->Read();
+  provider_.stream->Read();
+}
+
+void Relay::BeginRelaying(const AcceptChannel& accept, std::optional<Principal> who) {
   CULVERT_CHECK(state_ == State::kOpening);
   timer_.Cancel();
   opening_ = SlotCounter::Slot();
@@ -42,23 +57,45 @@ void Relay::Accept(const AcceptChannel& accept, std::optional<Principal> who,
   end_to_end_ = resume_ ? open_.end_to_end : accept.end_to_end;
   accepted_by_ = std::move(who);
   provider_peer_ = accept.endpoint;
-  provider_.stream = std::move(provider);
-  provider_.stream->SetDelegate(&provider_);
   SetState(State::kRelaying);
-
-  if (OpenedCapable(provider_)) {
-    pb::AcceptResponse accepted;
-    accepted.mutable_accepted();
-    provider_.stream->Write(rpc::FrameOf(accepted));
-  }
-  AnswerConsumer(accept);
   if (resume_) CULVERT_LOG(kInfo, "[channel {:x}] resumed by {}, path {}", id_, Who(), attempt());
-  consumer_.stream->Read();
-  provider_.stream->Read();
+}
+
+void Relay::Stitch(const AcceptChannel& accept, std::optional<Principal> who, DataPlane& plane,
+                   net::UniqueFd consumer, net::UniqueFd provider) {
+  BeginRelaying(accept, std::move(who));
+  pair_ = std::make_unique<DataPlane::Pair>(
+      plane, std::move(consumer), std::move(provider),
+      [this](const net::SpliceEnd& end) { HandlePairEnd(end); });
+  AnswerConsumer(accept);
+  consumer_.stream->SetDelegate(nullptr);
+  consumer_.stream.reset();
+}
+
+// What the two ends said to each other is theirs: in order means that both have ended their
+// connections so.
+void Relay::HandlePairEnd(const net::SpliceEnd& end) {
+  if (end.outcome == net::SpliceOutcome::kFinished) {
+    End(absl::OkStatus(), absl::OkStatus(), absl::OkStatus());
+    return;
+  }
+  lost_ = Lost::kPair;
+  const absl::Status lost = ErrorStatus(ErrorCode::kPathLost, "path lost");
+  End(lost, lost, lost);
+}
+
+CarriedBytes Relay::CarriedByThis() const {
+  const auto moved = pair_ != nullptr ? pair_->moved() : std::array<uint64_t, 2>{};
+  return {consumer_.bytes + moved[0], provider_.bytes + moved[1], started_};
+}
+
+CarriedBytes Relay::carried() const {
+  const CarriedBytes own = CarriedByThis();
+  return {earlier_.sent + own.sent, earlier_.received + own.received, earlier_.since};
 }
 
 void Relay::Notify(const culvert::v1::Notice& notice) {
-  if (state_ != State::kRelaying) return;
+  if (state_ != State::kRelaying || is_stitched()) return;  // those hear it on Attach and Listen
   if (OpenedCapable(consumer_)) {
     pb::ConnectResponse response;
     *response.mutable_notice() = notice;
@@ -75,7 +112,7 @@ void Relay::AnswerConsumer(const AcceptChannel& accept) {
   pb::ConnectResponse response;
   if (resume_) {
     auto& resumed = *response.mutable_resume_response();
-    resumed.set_last_message_id(*accept.resume_after);
+    resumed.set_last_message_id(accept.resume_after.value_or(0));  // a stitched end says it itself
     FillAnswer(*this, accept, resumed);
     if (OpenedCapable(consumer_)) resumed.set_ticket(owner_.MakeTicket(*this));
   } else {

@@ -86,6 +86,7 @@ absl::StatusOr<OpenChannel> ReadOpen(Version version,
   open.window = request.window();
   open.resume_timeout_s = request.resume_timeout_s();
   open.end_to_end = request.e2e();
+  open.parked_id = request.parked_id();
   // v1alpha2 has no such field.
   open.return_not_available = version == Version::kV1 && request.return_not_available();
   CULVERT_RETURN_IF_ERROR(CheckTarget(open));
@@ -114,6 +115,7 @@ absl::StatusOr<ResumeChannel> ReadResume(Version version,
   resume.ticket = request.ticket();
   resume.attempt = request.attempt();
   resume.window = request.window();
+  resume.parked_id = request.parked_id();
   resume.return_not_available = version == Version::kV1 && request.return_not_available();
   return resume;
 }

@@ -34,6 +34,7 @@ struct OpenChannel {
   bool return_not_available = false;  // instead of NOT_FOUND
   // Whether the bytes are to be encrypted from end to end, as the consumer says.
   culvert::v1::EndToEnd end_to_end = culvert::v1::END_TO_END_UNSPECIFIED;
+  uint64_t parked_id = 0;  // the consumer's connection for a stitched path
   // The consumer as its connection shows it; none under --insecure. Not of the message.
   std::optional<Principal> principal = std::nullopt;
 };
@@ -49,6 +50,7 @@ struct ResumeChannel {
   std::string ticket = {};
   uint32_t attempt = 0;
   uint64_t window = 0;
+  uint64_t parked_id = 0;             // as in OpenChannel
   bool return_not_available = false;  // instead of OUT_OF_RANGE
 };
 

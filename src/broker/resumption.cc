@@ -122,6 +122,7 @@ OpenChannel OpeningOf(const culvert::v1::ChannelTicket& ticket, const ResumeChan
   open.window = resume.window;
   open.resume_timeout_s = ticket.resume_timeout_s();
   open.end_to_end = ticket.e2e();
+  open.parked_id = resume.parked_id;
   open.principal = who;
   return open;
 }

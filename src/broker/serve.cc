@@ -17,6 +17,8 @@
 #include "broker/broker.h"
 #include "broker/broker_state.h"
 #include "broker/connection_table.h"
+#include "broker/data_plane.h"
+#include "broker/data_listen.h"
 #include "broker/log_throttle.h"
 #include "config/changed_keys.h"
 #include "config/credentials_policy.h"
@@ -53,6 +55,8 @@ config::ChangedKeys ChangedForNextStart(const config::BrokerConfig& now,
                                         const config::BrokerConfig& next) {
   config::ChangedKeys keys;
   keys.Note("listen", now.listen, next.listen);
+  keys.Note("data_port", now.data_port, next.data_port);
+  keys.Note("advertise_data", now.advertise_data, next.advertise_data);
   keys.Note("region", now.region, next.region);
   keys.Note("insecure", now.common.insecure, next.common.insecure);
   keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
@@ -67,16 +71,17 @@ config::ChangedKeys ChangedForNextStart(const config::BrokerConfig& now,
 // Lives on the control loop, except for the server, whose start and end block.
 class Serving {
  public:
-  // `state` outlives it; null under --insecure.
+  // `state` and `data` outlive it; `state` is null under --insecure, `data` without a data port.
   Serving(net::EventLoop& loop, config::BrokerConfig config, ParseAgain parse,
-          std::promise<void>& done, BrokerState* state)
+          std::promise<void>& done, BrokerState* state, DataPlane* data)
       : loop_(loop),
         state_(state),
+        data_(data),
         config_(std::move(config)),
         parse_(std::move(parse)),
         done_(done),
         broker_(loop, config_.region, LimitsOf(config_), {},
-                state_ != nullptr ? state_->access() : BrokerAccess()),
+                state_ != nullptr ? state_->access() : BrokerAccess(), data),
         connections_(config_.max_connections_per_address, config_.max_connections) {}
 
   ~Serving() {
@@ -95,6 +100,7 @@ class Serving {
                      net::ProcessSignals::Actions{[this] { Drain(); }, [this] { Finish(); },
                                                   [this] { Reload(); }});
     for (const config::Endpoint& endpoint : config_.listen) CULVERT_RETURN_IF_ERROR(Bind(endpoint));
+    if (data_ != nullptr) CULVERT_RETURN_IF_ERROR(BindDataPort());
     if (state_ != nullptr) {
       CULVERT_RETURN_IF_ERROR(state_->Serve(broker_));
     }
@@ -117,6 +123,12 @@ class Serving {
     return absl::OkStatus();
   }
 
+  absl::Status BindDataPort() {
+    std::vector<net::Address> addresses;
+    for (const auto& listener : listeners_) addresses.push_back(listener->address());
+    return ListenForData(*data_, config_.data_port, addresses);
+  }
+
   absl::Status PrintAddresses() const {
     std::string lines;
     for (const auto& listener : listeners_) {
@@ -125,8 +137,15 @@ class Serving {
                             : fmt::format("listening on {}", address);
       lines += '\n';
     }
+    if (data_ != nullptr) lines += DataPortLine();
     if (state_ != nullptr) lines += AuthorityLine();
     return config::PrintResult(lines);
+  }
+
+  std::string DataPortLine() const {
+    const uint16_t port = data_->addresses().front().port();
+    return config_.json ? fmt::format("{{\"event\":\"data_port\",\"port\":{}}}\n", port)
+                        : fmt::format("data port {}\n", port);
   }
 
   std::string AuthorityLine() const {
@@ -157,6 +176,7 @@ class Serving {
   void Drain() {
     config::NotifyStopping();
     listeners_.clear();
+    if (data_ != nullptr) data_->StopListening();
     broker_.Drain([this] { Finish(); }, signals_->grace());
   }
 
@@ -186,6 +206,7 @@ class Serving {
 
   net::EventLoop& loop_;
   BrokerState* const state_;
+  DataPlane* const data_;
   const config::BrokerConfig config_;
   const ParseAgain parse_;
   std::promise<void>& done_;
@@ -206,15 +227,31 @@ absl::Status OpenState(net::EventLoop& loop, const config::BrokerConfig& config,
   return absl::OkStatus();
 }
 
+// On the control loop. Without a data port there is none of it.
+absl::Status StartData(net::EventLoop& loop, const config::BrokerConfig& config,
+                       std::unique_ptr<DataPlane>& data) {
+  if (config.data_port.kind == config::DataPortChoice::Kind::kNone) return absl::OkStatus();
+  DataPlane::Options options;
+  options.advertised_port = config.advertise_data;
+  if (config.common.insecure) options.peers = DataPort::Peers::kLoopback;
+  CULVERT_ASSIGN_OR_RETURN(data, DataPlane::Start(loop, options));
+  return absl::OkStatus();
+}
+
 absl::Status RunOn(net::LoopThread& thread, const config::BrokerConfig& config,
                    const ParseAgain& parse, BrokerState* state) {
   std::promise<void> done;
+  std::unique_ptr<DataPlane> data;
   std::unique_ptr<Serving> serving;
   rpc::Credentials credentials = rpc::Credentials::Insecure();
+  absl::Status started;
   thread.Run([&] {
+    started = StartData(thread.loop(), config, data);
+    if (!started.ok()) return;
     if (state != nullptr) credentials = state->credentials();
-    serving = std::make_unique<Serving>(thread.loop(), config, parse, done, state);
+    serving = std::make_unique<Serving>(thread.loop(), config, parse, done, state, data.get());
   });
+  if (!started.ok()) return started;
 
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(
       thread.loop(), credentials,
@@ -222,12 +259,15 @@ absl::Status RunOn(net::LoopThread& thread, const config::BrokerConfig& config,
         serving->broker().AddStream(info, std::move(stream));
       },
       ServerOptionsOf(config));
-  absl::Status started = server.status();
+  started = server.status();
   if (started.ok()) thread.Run([&] { started = serving->Listen(**server); });
   if (started.ok()) done.get_future().wait();
   // The loop still runs: cancellations post to it.
   if (server.ok()) (*server)->Shutdown(std::chrono::seconds(1));
-  thread.Run([&] { serving.reset(); });
+  thread.Run([&] {
+    serving.reset();
+    data.reset();
+  });
   return started;
 }
 

@@ -70,7 +70,8 @@ void Session::WriteListening() {
   pb::ListenResponse response;
   response.mutable_listening()->set_session_id(id_);
   if (capable()) {
-    response.mutable_listening()->set_caps(tunnel::kOwnCapabilities);
+    response.mutable_listening()->set_caps(tunnel::kOwnCapabilities | tunnel::kCapStitched);
+    response.mutable_listening()->set_data_port(owner_.data_port());
     response.mutable_listening()->set_session_ticket(owner_.MakeTicket(id_, opening_));
     ticket_timer_.Start(times_.ticket_renewal, [this] { WriteListening(); });
   }
@@ -78,19 +79,21 @@ void Session::WriteListening() {
 }
 
 absl::Status Session::Offer(uint64_t channel_id, const OpenChannel& open,
-                            const std::string& consumer_address) {
+                            const std::string& consumer_address, uint64_t parked_id) {
   pb::ListenResponse response;
   auto& offer = *response.mutable_open_channel_response();
   offer.set_channel_id(channel_id);
   FillOffer(open, offer);
   if (capable()) FillAdditions(open, consumer_address, 1, offer);
+  if (parked_id != 0) offer.set_parked_id(parked_id);
   return WriteOffer(rpc::FrameOf(response));
 }
 
 absl::Status Session::OfferResume(const Resumption& resume, const OpenChannel& open,
-                                  const std::string& consumer_address) {
+                                  const std::string& consumer_address, uint64_t parked_id) {
   pb::ListenResponse response;
   auto& offer = *response.mutable_resume_channel_response();
+  if (parked_id != 0) offer.set_parked_id(parked_id);
   offer.set_channel_id(resume.channel_id);
   offer.set_last_message_id(resume.last_message_id);
   FillOffer(open, offer);
@@ -197,12 +200,23 @@ void Session::OnMessage(Bytes message) {
 
 void Session::HandleControl(const Bytes& message) {
   pb::ListenRequest request;
-  if (!request.ParseFromArray(message.data(), static_cast<int>(message.size())) ||
-      !request.has_channel_open_error()) {
-    Lose(absl::InvalidArgumentError("only channel_open_error and ping may follow the opening"));
+  const bool parsed = request.ParseFromArray(message.data(), static_cast<int>(message.size()));
+  if (parsed && request.has_lease_data()) {
+    pb::ListenResponse response;
+    *response.mutable_lease_data() = owner_.Lend(*this, request.lease_data().count());
+    Write(rpc::FrameOf(response));  // OnWritten reads on
+    return;
+  }
+  if (!parsed || !(request.has_channel_open_error() || request.has_stitch_failed())) {
+    Lose(absl::InvalidArgumentError(
+        "only channel_open_error, lease_data, stitch_failed and ping may follow the opening"));
     return;
   }
   stream_->Read();
+  if (request.has_stitch_failed()) {
+    owner_.OnStitchFailed(*this, request.stitch_failed().channel_id());
+    return;
+  }
   const auto& error = request.channel_open_error();
   owner_.OnOpenRefused(
       *this, {error.channel_id(), tunnel::ErrorCodeFromNumber(static_cast<uint32_t>(error.code())),

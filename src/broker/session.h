@@ -37,6 +37,12 @@ class Session final : private rpc::Stream::Delegate {
    public:
     // The provider cannot serve a channel that it was offered.
     virtual void OnOpenRefused(Session& session, const OfferRefusal& refusal) = 0;
+    // It has not the connection that was joined for a channel.
+    virtual void OnStitchFailed(Session& session, uint64_t channel_id) = 0;
+    // It wants so many tokens for the data port.
+    virtual culvert::v1::LeaseDataResponse Lend(const Session& session, uint32_t count) = 0;
+    // What the data port is; 0: there is none.
+    virtual uint32_t data_port() const = 0;
     // The Listen stream is over. Called once, last; the owner removes the session in a later turn.
     virtual void OnSessionLost(Session& session, absl::Status why) = 0;
     // What a capable provider may go on with elsewhere; empty if it may not.
@@ -77,18 +83,20 @@ class Session final : private rpc::Stream::Delegate {
   const std::vector<std::string>& services() const { return opening_.services; }
   MonotonicTime since() const { return since_; }
   bool capable() const { return tunnel::IsCapable(opening_.capabilities); }
+  uint64_t capabilities() const { return opening_.capabilities; }
   const std::string& peer() const { return peer_; }
   const std::string& endpoint() const { return opening_.endpoint; }
   // Whether it goes on with the session that the provider had before.
   bool IsResumed() const { return opening_.earlier && opening_.earlier->session_id == id_; }
 
   // Asks the provider to accept `channel_id` of the consumer at `consumer_address`.
+  // `parked_id`: by its parked connection of that id, which is joined already; 0: by a stream.
   // RESOURCE_EXHAUSTED when it does not read its offers.
   absl::Status Offer(uint64_t channel_id, const OpenChannel& open,
-                     const std::string& consumer_address);
+                     const std::string& consumer_address, uint64_t parked_id = 0);
   // The same for a channel that the provider holds.
   absl::Status OfferResume(const Resumption& resume, const OpenChannel& open,
-                           const std::string& consumer_address);
+                           const std::string& consumer_address, uint64_t parked_id = 0);
   // That the channel has ended for good, because of `why`: an offer that nobody waits for any more,
   // or what may not go on. A legacy provider finds out when it accepts.
   // As Notify.

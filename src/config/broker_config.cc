@@ -26,6 +26,13 @@ absl::StatusOr<std::string> ParseFile(std::string_view text) {
   return absl::InvalidArgumentError("expected a path");
 }
 
+absl::StatusOr<DataPortChoice> ParseDataPort(std::string_view text) {
+  if (text == "off") return DataPortChoice{DataPortChoice::Kind::kNone, 0};
+  const absl::StatusOr<uint16_t> port = ParseBindPort(text);
+  if (port.ok()) return DataPortChoice{DataPortChoice::Kind::kPort, *port};
+  return absl::InvalidArgumentError("expected a port, 0 for one that is chosen, or off");
+}
+
 absl::StatusOr<std::string> ParseAudience(std::string_view text) {
   constexpr size_t kMostBytes = 512;
   if (!text.empty() && text.size() <= kMostBytes) return std::string(text);
@@ -38,6 +45,15 @@ Settings ServeSettings(BrokerConfig& config) {
                    "Where agents and forwarders connect to. Port 0 is chosen and printed.",
                    config.listen.front().ToString()},
                   config.listen, ParseListen),
+      ValueSetting({"data-port", '\0', "PORT",
+                    "Where agents and forwarders bring connections to be joined, at the\n"
+                    "      addresses of --listen. Port 0 is chosen, off is none.",
+                    "the one after that of listen", FileForm::kQuantity},
+                   config.data_port, ParseDataPort),
+      ValueSetting({"advertise-data", '\0', "PORT",
+                    "The data port as they are to dial it, if it is another one there.", "",
+                    FileForm::kInteger},
+                   config.advertise_data, ParseBindPort),
       ValueSetting({"region", '\0', "REGION", "The region that this broker is."}, config.region,
                    ParseRegion),
       LimitSetting("max-connections-per-address", "Connections from one peer address.",

@@ -13,10 +13,25 @@
 
 namespace culvert::config {
 
+// Where stitched connections come in: at the addresses of `listen`.
+struct DataPortChoice {
+  enum class Kind {
+    kNext,   // the port after the control port, or one that the kernel chooses where that is taken
+    kPort,   // this one; 0: the kernel chooses
+    kNone,   // there are none
+  };
+  Kind kind = Kind::kNext;
+  uint16_t port = 0;
+
+  friend bool operator==(const DataPortChoice&, const DataPortChoice&) = default;
+};
+
 struct BrokerConfig {
   CommonConfig common;
   std::vector<Endpoint> listen = {{"127.0.0.1", kControlPort}};  // never empty
-  std::string region;  // the region this broker is; may be empty
+  DataPortChoice data_port;
+  uint16_t advertise_data = 0;  // what clients are told instead; 0: the data port
+  std::string region;           // the region this broker is; may be empty
 
   // Per peer address, until there are identities.
   uint32_t max_connections_per_address = 4096;

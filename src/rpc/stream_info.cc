@@ -10,21 +10,6 @@
 namespace culvert::rpc {
 namespace {
 
-// "ipv4:127.0.0.1:40022" and "ipv6:%5B::1%5D:40022" as gRPC writes them.
-void SetPeer(StreamInfo& info, const std::string& peer) {
-  const size_t kind = peer.find(':');
-  const size_t port = peer.rfind(':');
-  info.peer = "unknown";
-  if (kind == std::string::npos || port <= kind) return;
-  std::string address = peer.substr(kind + 1, port - kind - 1);
-  for (const char* bracket : {"%5B", "%5D", "[", "]"}) {
-    const size_t at = address.find(bracket);
-    if (at != std::string::npos) address.erase(at, std::string(bracket).size());
-  }
-  info.peer = std::move(address);
-  std::from_chars(peer.data() + port + 1, peer.data() + peer.size(), info.port);
-}
-
 // Of this connection's TLS session: never anything that a message or a header says.
 std::string LeafCertificate(const grpc::CallbackServerContext& context) {
   const auto session = context.auth_context();
@@ -42,6 +27,20 @@ std::string Authorization(const grpc::CallbackServerContext& context) {
 
 }  // namespace
 
+PeerAddress ParsePeer(const std::string& peer) {
+  PeerAddress parsed;
+  const size_t kind = peer.find(':');
+  const size_t port = peer.rfind(':');
+  if (kind == std::string::npos || port <= kind) return parsed;
+  parsed.ip = peer.substr(kind + 1, port - kind - 1);
+  for (const char* bracket : {"%5B", "%5D", "[", "]"}) {
+    const size_t at = parsed.ip.find(bracket);
+    if (at != std::string::npos) parsed.ip.erase(at, std::string(bracket).size());
+  }
+  std::from_chars(peer.data() + port + 1, peer.data() + peer.size(), parsed.port);
+  return parsed;
+}
+
 std::string StreamInfo::endpoint() const {
   const bool v6 = peer.find(':') != std::string::npos;
   return fmt::format("{}{}{}:{}", v6 ? "[" : "", peer, v6 ? "]" : "", port);
@@ -52,7 +51,9 @@ StreamInfo DescribeStream(grpc::CallbackServerContext& context, StreamInfo::Vers
   StreamInfo info;
   info.version = version;
   info.method = method;
-  SetPeer(info, context.peer());
+  PeerAddress peer = ParsePeer(context.peer());
+  info.peer = std::move(peer.ip);
+  info.port = peer.port;
   info.certificate = LeafCertificate(context);
   info.authorization = Authorization(context);
   return info;

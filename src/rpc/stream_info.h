@@ -43,6 +43,13 @@ struct StreamInfo {
   std::string endpoint() const;
 };
 
+// An address and a port as gRPC writes them: "ipv4:127.0.0.1:40022", "ipv6:%5B::1%5D:40022".
+struct PeerAddress {
+  std::string ip = "unknown";
+  uint16_t port = 0;
+};
+PeerAddress ParsePeer(const std::string& peer);
+
 // gRPC's threads.
 StreamInfo DescribeStream(grpc::CallbackServerContext& context, StreamInfo::Version version,
                           StreamInfo::Method method);

@@ -1,0 +1,152 @@
+// The Broker's part in stitched paths: who may have one, and joining the two ends' connections.
+#include <utility>
+
+#include "base/status.h"
+#include "broker/broker.h"
+#include "culvert/error_code.h"
+#include "tunnel/message.h"
+
+namespace culvert::broker {
+namespace {
+
+// The consumer takes streams then.
+absl::Status NoPath(const std::string& why) { return ErrorStatus(ErrorCode::kNoPath, why); }
+
+absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
+
+}  // namespace
+
+DataOwner Broker::DataOwnerOf(const Session& session) {
+  return {session.principal() ? session.principal()->id.ToString()
+                              : session.provider().project + "/" + session.provider().name,
+          DataOwner::Role::kProvider, session.id()};
+}
+
+uint32_t Broker::data_port() const { return data_ == nullptr ? 0 : data_->advertised_port(); }
+
+culvert::v1::LeaseDataResponse Broker::Lend(const Session& session, uint32_t count) {
+  return data_ == nullptr ? culvert::v1::LeaseDataResponse() : data_->Lend(DataOwnerOf(session), count);
+}
+
+// As a Connect stream: the same limits, the same checks.
+void Broker::AddAttached(const Attachment& attachment, std::unique_ptr<AttachedStream> attached) {
+  rpc::StreamInfo info = attachment.info();
+  info.method = rpc::StreamInfo::Method::kConnect;
+  const DataOwner owner = attachment.data_owner();
+  std::unique_ptr<rpc::Stream> stream = std::move(attached);
+  if (draining_) {
+    stream->Finish(ShuttingDown());
+    return;
+  }
+  absl::StatusOr<SlotCounter::Slot> slot = admission_.Admit(info, *stream, loop_.Now());
+  if (!slot.ok()) {
+    stream->Finish(slot.status());
+    return;
+  }
+  AwaitFirstMessage(info, std::move(stream), *std::move(slot)).set_data_owner(owner);
+}
+
+absl::StatusOr<Broker::Parked> Broker::TakeParked(const DataOwner& consumer,
+                                                  const OpenChannel& open,
+                                                  const Session* session) {
+  if (data_ == nullptr) return NoPath("this broker has no data port");
+  if (session == nullptr) return NoPath("the agent is away");
+  if ((session->capabilities() & open.capabilities & tunnel::kCapStitched) == 0) {
+    return NoPath("the agent has no stitched paths");
+  }
+  // What is not encrypted from end to end is not to pass a port that authenticates nobody; under
+  // --insecure all is on loopback.
+  const bool encrypted = open.end_to_end == culvert::v1::END_TO_END_REQUIRED;
+  if (access_.gate != nullptr && !encrypted) return NoPath("it is not encrypted from end to end");
+  // Neither end's is used up in vain.
+  if (!data_->Holds(consumer, open.parked_id)) return NoPath("the parked connection is gone");
+  std::optional<ParkedSockets::Parked> provider = data_->TakeNewest(DataOwnerOf(*session));
+  if (!provider) return NoPath("the agent has no connection parked");
+  std::optional<ParkedSockets::Parked> own = data_->Take(consumer, open.parked_id);
+  if (!own) return NoPath("the parked connection is gone");
+  return Parked{std::move(own->socket), std::move(provider->socket), provider->id};
+}
+
+absl::Status Broker::OpenStitched(PendingStream& pending, OpenChannel open) {
+  Session* const session =
+      open.provider.region == region_ ? registry_.Find(open.provider) : nullptr;
+  CULVERT_ASSIGN_OR_RETURN(Parked parked, TakeParked(*pending.data_owner(), open, session));
+  const uint64_t id = openings_.DrawChannelId();
+  CULVERT_RETURN_IF_ERROR(
+      session->Offer(id, open, pending.info().endpoint(), parked.provider_id));
+  Relay& relay = AddRelay(std::make_unique<Relay>(
+      loop_, id, std::move(open), std::nullopt, pending.info().endpoint(), pending.TakeStream(),
+      pending.TakeOpeningSlot(), times_.opening, *this));
+  Stitch(relay, *session, std::move(parked));
+  trail_.Opened(relay);
+  return absl::OkStatus();
+}
+
+// Unless that can be, nothing is changed: the channel may have a path that goes on.
+absl::Status Broker::ResumeStitched(PendingStream& pending, OpenChannel open,
+                                    Resumption resumption, Relay* older) {
+  Session* const session = registry_.Find(open.provider);
+  if (session != nullptr && session->id() != resumption.session_id) {
+    return NoPath("the agent has another session");
+  }
+  if (session != nullptr && session->principal() &&
+      session->principal() != resumption.provider) {
+    return NoPath("the agent has another key");
+  }
+  CULVERT_ASSIGN_OR_RETURN(Parked parked, TakeParked(*pending.data_owner(), open, session));
+  CULVERT_RETURN_IF_ERROR(session->OfferResume(resumption, open, pending.info().endpoint(),
+                                               parked.provider_id));
+  if (older != nullptr) older->Cut(absl::AbortedError("superseded"));
+  const uint64_t id = resumption.channel_id;
+  auto created = std::make_unique<Relay>(loop_, id, std::move(open), std::move(resumption),
+                                         pending.info().endpoint(), pending.TakeStream(),
+                                         pending.TakeOpeningSlot(), times_.opening, *this);
+  if (const std::optional<CarriedBytes> carried = earlier_paths_.Take(id, loop_.Now())) {
+    created->GoOnFrom(*carried);
+  }
+  Relay& relay = AddRelay(std::move(created));
+  Stitch(relay, *session, std::move(parked));
+  trail_.Resumed(relay);
+  return absl::OkStatus();
+}
+
+void Broker::Stitch(Relay& relay, const Session& session, Parked parked) {
+  openings_.AddOffered(relay, session.id(), relay.id());
+  relay.OfferedTo(session.id(), relay.id(), times_.opening);
+  openings_.SetOpen(relay);
+  legacy_.Forget(relay.id());
+  AcceptChannel accept;
+  accept.provider = session.provider();
+  accept.session_id = session.id();
+  accept.channel_id = relay.id();
+  accept.capabilities = session.capabilities();
+  accept.end_to_end = relay.open().end_to_end;
+  // The agent's own is in its Hello.
+  accept.resume_timeout_s = relay.open().resume_timeout_s;
+  accept.attempt = relay.attempt();
+  accept.endpoint = session.endpoint();
+  relay.Stitch(accept, session.principal(), *data_, std::move(parked.consumer),
+               std::move(parked.provider));
+  KeepTicketFresh(relay);
+}
+
+void Broker::OnStitchFailed(Session& session, uint64_t channel_id) {
+  Relay* const relay = openings_.FindChannel(channel_id);
+  if (relay == nullptr || relay->session_id() != session.id() || !relay->is_stitched()) return;
+  relay->Cut(PathLost());
+}
+
+// The consumer took the channel for open. For an opening the provider's word is final unless the
+// broker's choice of an id was the fault; of a resume the consumer asks once more, over streams,
+// where every answer has its place.
+void Broker::HandleStitchRefused(Relay& relay, const OfferRefusal& refusal) {
+  const absl::Status why = ErrorStatus(refusal.code, refusal.message);
+  if (relay.resume() || refusal.code == tunnel::ErrorCode::kAlreadyExists) {
+    relay.Cut(PathLost());
+    return;
+  }
+  attachments_.Notify(relay.open(), CutNotice(relay.id(), why));
+  relay.Cut(why);
+}
+
+}  // namespace culvert::broker
