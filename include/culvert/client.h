@@ -15,6 +15,12 @@ namespace culvert {
 
 class ClientCore;
 
+// What may carry a channel.
+enum class PathChoice {
+  kAuto,    // a stitched connection where there can be one, which is faster, else streams
+  kStream,  // streams over the connection to the broker only
+};
+
 struct ClientOptions {
   // "host:port", tried in this order; at least one. A name without a port is looked up first: the
   // targets of its SRV records _culvert._tcp.NAME are the brokers, or without any, port 7400 of it.
@@ -38,6 +44,7 @@ struct ClientOptions {
   // How long a channel whose path was lost waits for another one, with its local side held; the
   // shorter of both ends' counts. 0: it is reset at once.
   std::chrono::nanoseconds resume_timeout = std::chrono::minutes(5);
+  PathChoice path = PathChoice::kAuto;
   // No TLS and no identity: loopback only, for development. `state_dir` is not looked at.
   bool insecure = false;
 };

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "rpc/grpc_convert.h"
+#include "rpc/stream_info.h"
 #include "rpc/write_queue.h"
 
 namespace culvert::rpc {
@@ -56,6 +57,11 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
     reads_on_ = true;
     PumpWrites();
     Read();  // the status comes only after all messages were read
+  }
+
+  std::string PeerAddress() const {
+    const culvert::rpc::PeerAddress peer = ParsePeer(context_.peer());
+    return peer.port == 0 ? "" : peer.ip;
   }
 
   // The owner is gone.
@@ -189,6 +195,9 @@ class ClientStream final : public Stream {
   }
   void HoldUntilDone(std::shared_ptr<void> what) override {
     if (reactor_ != nullptr) reactor_->Hold(std::move(what));
+  }
+  std::string PeerAddress() const override {
+    return reactor_ == nullptr ? "" : reactor_->PeerAddress();
   }
 
  private:

@@ -54,6 +54,9 @@ class Stream {
   // Keeps `what` until gRPC holds nothing of the stream any more, which may be long after Finish
   // and the destructor: limits count it until then. Destroyed on the loop. Once.
   virtual void HoldUntilDone(std::shared_ptr<void> what) = 0;
+  // Client side, once a message has come: the address that the stream leads to, without the port.
+  // Empty if that is not known.
+  virtual std::string PeerAddress() const { return {}; }
 };
 
 }  // namespace culvert::rpc

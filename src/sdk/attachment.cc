@@ -44,6 +44,7 @@ Attachment::Attachment(net::EventLoop& loop, BrokerList& brokers, Connectivity& 
       answer_time_(answer_time),
       incarnation_(crypto::RandomUint64()),
       loop_(loop),
+      stitched_(loop, [this](const pb::AttachRequest& request) { Send(request); }),
       timer_(loop),
       keep_(loop),
       subscription_(connectivity,
@@ -69,6 +70,7 @@ void Attachment::HandleUsers() {
   if (users_.empty()) {
     keep_.Start(kKeepTime, [this] {
       ping_.reset();
+      stitched_.Stop(absl::UnavailableError("the control stream is not needed"));
       stream_.reset();
       timer_.Cancel();
       SetState(State::kOff);
@@ -87,9 +89,24 @@ void Attachment::Use(size_t broker) {
   Connect();
 }
 
+std::optional<StitchedOpenings::Try> Attachment::TryStitched(size_t broker) {
+  return CanStitch(broker) ? stitched_.Begin() : std::nullopt;
+}
+
+bool Attachment::CanStitch(size_t broker) const {
+  return state_ == State::kAttached && broker == broker_ &&
+         stitched_.has_parked();
+}
+
+void Attachment::WantStitched(size_t broker) {
+  if (options_.path == PathChoice::kStream || broker != broker_) return;
+  stitched_.NoteOpening();
+}
+
 // --- the stream ---
 
 void Attachment::Connect() {
+  stitched_.Stop(absl::UnavailableError("another control stream"));
   SetState(State::kConnecting);
   broker_ = brokers_.Current(preferred_);
   rpc::Connection& connection = brokers_.ForAttempt(broker_);
@@ -116,25 +133,31 @@ void Attachment::OnMessage(Bytes message) {
     return;
   }
   stream_->Read();
-  if (response.has_attached()) HandleAttached();
+  if (response.has_attached()) HandleAttached(response.attached().data_port());
   if (state_ != State::kAttached) return;
+  stitched_.HandleMessage(response);
   if (response.has_notice()) HandleNotice(response.notice());
   if (response.has_fresh_ticket()) HandleFreshTicket(response.fresh_ticket());
 }
 
-void Attachment::HandleAttached() {
+void Attachment::HandleAttached(uint32_t data_port) {
   if (state_ != State::kConnecting) return;
   timer_.Cancel();
   away_since_.reset();
   SetState(State::kAttached);
+  if (options_.path != PathChoice::kStream) stitched_.Start(stream_->PeerAddress(), data_port);
   ping_.emplace(connectivity_, broker_, [this] { SendPing(); });
+}
+
+void Attachment::Send(const pb::AttachRequest& request) {
+  if (stream_ != nullptr) stream_->Write(rpc::FrameOf(request));
 }
 
 void Attachment::SendPing() {
   if (stream_->pending_writes() > 0) return;  // one is on its way, or was to be
   pb::AttachRequest request;
   request.mutable_ping();
-  stream_->Write(rpc::FrameOf(request));
+  Send(request);
 }
 
 void Attachment::OnEnd(absl::Status status) {
@@ -143,6 +166,7 @@ void Attachment::OnEnd(absl::Status status) {
 
 void Attachment::Lose(const absl::Status& why) {
   ping_.reset();
+  stitched_.Stop(absl::UnavailableError(std::string(MessageOf(why))));
   stream_.reset();
   const MonotonicTime now = loop_.Now();
   if (!away_since_) away_since_ = now;

@@ -16,6 +16,7 @@
 #include "rpc/stream.h"
 #include "sdk/broker_list.h"
 #include "sdk/connectivity.h"
+#include "sdk/stitched_openings.h"
 
 namespace culvert {
 
@@ -83,6 +84,15 @@ class Attachment final : private rpc::Stream::Delegate {
     const Callbacks callbacks_;
   };
 
+  // A try to open or resume a channel on a stitched path by way of this broker; nothing if there
+  // can be none now.
+  std::optional<StitchedOpenings::Try> TryStitched(size_t broker);
+  // Whether TryStitched would have one.
+  bool CanStitch(size_t broker) const;
+  // A channel is opened or lives by way of this broker: stitched paths are wanted.
+  void WantStitched(size_t broker);
+  StitchedOpenings& stitched() { return stitched_; }
+
   // A channel goes by way of this broker: the stream should lead there too.
   void Use(size_t broker);
   State state() const { return state_; }
@@ -95,8 +105,9 @@ class Attachment final : private rpc::Stream::Delegate {
   Duration WaitAfter(const absl::Status& why, Duration away);
   void TryNow();
   void HandleDead(size_t broker);
+  void Send(const culvert::v1::AttachRequest& request);
   void SendPing();
-  void HandleAttached();
+  void HandleAttached(uint32_t data_port);
   // Callbacks may make and destroy users: those that were there are told while they are.
   void TellUsers(const std::function<void(const User::Callbacks&)>& tell);
   void HandleFreshTicket(const culvert::v1::AttachResponse::FreshTicket& fresh);
@@ -124,6 +135,7 @@ class Attachment final : private rpc::Stream::Delegate {
   std::optional<MonotonicTime> away_since_;
   MonotonicTime not_before_{};  // of the next try
   net::EventLoop& loop_;
+  StitchedOpenings stitched_;
   net::Timer timer_;  // of the answer, or the next try
   net::Timer keep_;   // after the last user
   const Connectivity::Subscription subscription_;

@@ -114,11 +114,30 @@ void ConsumerCall::TryOpen() {
     open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
     own_ = core_.end_to_end()->client();
   }
-  attempt_ = core_.brokers().Current(attempt_);
-  stream_ = core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect);
+  stream_ = StartTry();
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
   stream_->Read();
+}
+
+std::unique_ptr<rpc::Stream> ConsumerCall::StartTry() {
+  connection_.reset();
+  attempt_ = core_.brokers().Current(attempt_);
+  core_.attachment().WantStitched(attempt_);
+  if (std::exchange(way_, Way::kBest) == Way::kBest) {
+    if (std::optional<StitchedOpenings::Try> stitched = core_.attachment().TryStitched(attempt_)) {
+      connection_ = std::move(stitched->connection);
+      return std::move(stitched->call);
+    }
+  }
+  return core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect);
+}
+
+// The same once more, without waiting: what was tried needed a connection at the other end too.
+void ConsumerCall::TryOverStream() {
+  way_ = Way::kStream;
+  stream_.reset();
+  TryOpen();
 }
 
 void ConsumerCall::TryNow() {
@@ -147,11 +166,19 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
+  if (code == ErrorCode::kNoPath) {
+    TryOverStream();
+    return;
+  }
   HandleFailedTry(ErrorStatus(code, error.message()),
                   WorthRetrying(code) ? Again::kYes : Again::kNo);
 }
 
 void ConsumerCall::OnEnd(absl::Status status) {
+  if (connection_ != nullptr) {
+    TryOverStream();  // the control stream is gone, which says little of others
+    return;
+  }
   const absl::Status why = OpeningFailure(status, core_.brokers().AddressForAttempt(attempt_));
   // Without a code of the tunnel's it is gRPC's own.
   if (why == absl::UnavailableError(why.message())) {
@@ -180,6 +207,7 @@ void ConsumerCall::Retry(const absl::Status& why) {
     return;
   }
   stream_.reset();
+  joining_.reset();
   last_failure_ = why;
   core_.connectivity().NoteFailedTry();
   attempt_ = core_.brokers().After(attempt_);
@@ -193,6 +221,8 @@ void ConsumerCall::FailOpening(const absl::Status& why) {
   if (outlet_ == nullptr) return;
   timer_.Cancel();
   stream_.reset();
+  joining_.reset();
+  connection_.reset();
   EndUnopened(why);
   owner_.OnCallDone(*this);
 }

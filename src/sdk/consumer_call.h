@@ -13,6 +13,7 @@
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
 #include "sdk/consumer_resume.h"
+#include "sdk/pending_stitch.h"
 #include "sdk/securing.h"
 
 namespace culvert {
@@ -46,11 +47,12 @@ class ConsumerCall final : private rpc::Stream::Delegate,
     if (place_) place_->StopWaiting();
   }
   // 0 before the broker says that it is open.
-  uint64_t channel_id() const { return driver_ != nullptr ? driver_->channel().id() : 0; }
-  // The broker has ended the channel for good.
-  void Cut(const absl::Status& why) {
-    if (resume_) resume_->Cut(why);
+  uint64_t channel_id() const {
+    if (driver_ != nullptr) return driver_->channel().id();
+    return joining_ ? opened_.channel_id() : 0;
   }
+  // The broker has ended the channel for good, or passes on that the provider does not want it.
+  void Cut(const absl::Status& why);
 
   // A broker is about to stop: ConsumerResume::HandleDrain.
   void Drain(size_t broker, uint64_t connection, const culvert::v1::Notice::Drain& drain) {
@@ -65,6 +67,8 @@ class ConsumerCall final : private rpc::Stream::Delegate,
 
  private:
   void TryOpen();
+  std::unique_ptr<rpc::Stream> StartTry();
+  void TryOverStream();
   void TryNow();
   void HandleDead(size_t broker, const std::string& why);
   void LeaveOpening();
@@ -72,9 +76,13 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   enum class Again { kNo, kYes };
   void HandleFailedTry(const absl::Status& why, Again again);
   void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
+  void Join(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
+  void HandleJoined(absl::StatusOr<PendingStitch::Joined> joined);
+  void Begin(const ntt::proxies::v1::ConnectResponse::OpenResponse& response,
+             std::unique_ptr<stitch::StitchPath> stitched);
   void BeginPlain(const tunnel::Channel::Options& options);
   void BeginSecuring(const tunnel::Channel::Options& options);
-  void HandleSecured(absl::StatusOr<std::unique_ptr<crypto::TlsRecords>> records);
+  void HandleSecured(absl::StatusOr<ConsumerSecuring::Secured> secured);
   culvert::v1::E2eHello Hello(uint64_t channel_id) const;
   void StopSecuring(const absl::Status& why);
   void EndUnopened(const absl::Status& why);
@@ -108,7 +116,12 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   absl::Status last_failure_;
   bool last_try_ = false;  // open_timeout is over
   uint64_t own_window_ = 0;
+  enum class Way { kBest, kStream };
+  Way way_ = Way::kBest;                           // of the next try
   std::unique_ptr<rpc::Stream> stream_;            // while opening
+  std::unique_ptr<net::TcpStream> connection_;     // of a try for a stitched path
+  std::optional<PendingStitch> joining_;           // answered; the provider is to come to it
+  ntt::proxies::v1::ConnectResponse::OpenResponse opened_;  // with that
   std::shared_ptr<const crypto::TlsContext> own_;  // as the broker knows us for `stream_`
   std::optional<ConsumerSecuring> securing_;       // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;

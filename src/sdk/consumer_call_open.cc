@@ -1,9 +1,11 @@
 // ConsumerCall once the broker says that the channel is open: securing it, what the driver says.
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
 #include "culvert/error_code.h"
 #include "sdk/consumer_call.h"
+#include "sdk/opening.h"
 
 namespace culvert {
 
@@ -13,25 +15,71 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
   timer_.Cancel();
   core_.attachment().Use(attempt_);
   core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
+  const bool encrypted =
+      response.e2e() == culvert::v1::END_TO_END_REQUIRED && tunnel::IsCapable(response.caps());
+  if (core_.end_to_end() != nullptr && !encrypted) {
+    FailOpening(ErrorStatus(ErrorCode::kDenied,
+                            "the agent, or the broker for it, offers no "
+                            "end-to-end encryption"));
+  } else if (connection_ != nullptr) {
+    Join(response);
+  } else {
+    Begin(response, nullptr);
+  }
+}
+
+// The broker has joined the connection with one of the provider's, which says Hello at once, or on
+// a plain channel when it has dialled.
+void ConsumerCall::Join(const pb::ConnectResponse::OpenResponse& response) {
+  opened_ = response;
+  PendingStitch::Meeting meeting;
+  meeting.own_role = stitch::HelloRole::kConsumer;
+  meeting.channel_id = response.channel_id();
+  meeting.window = own_window_;
+  meeting.resume_timeout_s = ResumeSeconds(core_.options());
+  const Duration limit =
+      core_.end_to_end() != nullptr ? PendingStitch::kLimit : request_.open_timeout;
+  stream_.reset();
+  joining_.emplace(core_.loop(), std::move(connection_), meeting, limit,
+                   [this](absl::StatusOr<PendingStitch::Joined> joined) {
+                     HandleJoined(std::move(joined));
+                   });
+}
+
+void ConsumerCall::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
+  joining_.reset();
+  if (!joined.ok()) {
+    if (absl::IsDeadlineExceeded(joined.status())) core_.attachment().stitched().NoteNotJoined();
+    TryOverStream();
+    return;
+  }
+  opened_.set_window(joined->window);
+  opened_.set_resume_timeout_s(
+      std::min(opened_.resume_timeout_s(), joined->resume_timeout_s));
+  Begin(opened_, std::move(joined->path));
+}
+
+void ConsumerCall::Cut(const absl::Status& why) {
+  if (joining_) {
+    FailOpening(why);
+  } else if (resume_) {
+    resume_->Cut(why);
+  }
+}
+
+void ConsumerCall::Begin(const pb::ConnectResponse::OpenResponse& response,
+                         std::unique_ptr<stitch::StitchPath> stitched) {
   tunnel::Channel::Options options;
   options.id = response.channel_id();
   options.peer_capabilities = response.caps();
   options.peer_window = response.window();
   options.own_window = own_window_;
-  if (core_.end_to_end() == nullptr) {
-    BeginPlain(options);
-  } else if (response.e2e() == culvert::v1::END_TO_END_REQUIRED &&
-             tunnel::IsCapable(response.caps())) {
-    BeginSecuring(options);
-  } else {
-    FailOpening(ErrorStatus(ErrorCode::kDenied,
-                            "the agent, or the broker for it, offers no "
-                            "end-to-end encryption"));
-    return;
-  }
+  core_.end_to_end() == nullptr ? BeginPlain(options) : BeginSecuring(options);
   core_.attachment().Use(attempt_);
   resume_.emplace(core_, request_.provider, response, attempt_, *driver_);
-  driver_->Start(resume_->MakePath(std::move(stream_)), response.window());
+  driver_->Start(stitched != nullptr ? resume_->TakePath(std::move(stitched))
+                                     : resume_->MakePath(std::move(stream_)),
+                 response.window());
   if (securing_) securing_->Start(*driver_);
 }
 
@@ -47,8 +95,8 @@ void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
 // The outlet stays here until the agent says, inside TLS, that the channel is open.
 void ConsumerCall::BeginSecuring(const tunnel::Channel::Options& options) {
   securing_.emplace(*core_.end_to_end(), own_, Hello(options.id),
-                    [this](absl::StatusOr<std::unique_ptr<crypto::TlsRecords>> records) {
-                      HandleSecured(std::move(records));
+                    [this](absl::StatusOr<ConsumerSecuring::Secured> secured) {
+                      HandleSecured(std::move(secured));
                     });
   driver_ = std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), *securing_,
                                             static_cast<ChannelDriver::Owner&>(*this));
@@ -67,15 +115,16 @@ culvert::v1::E2eHello ConsumerCall::Hello(uint64_t channel_id) const {
   return hello;
 }
 
-void ConsumerCall::HandleSecured(absl::StatusOr<std::unique_ptr<crypto::TlsRecords>> records) {
-  if (!records.ok()) {
-    driver_->OnEndpointStop(records.status());
+void ConsumerCall::HandleSecured(absl::StatusOr<ConsumerSecuring::Secured> secured) {
+  if (!secured.ok()) {
+    driver_->OnEndpointStop(secured.status());
     return;
   }
   if (!driver_->is_securing()) return;
   LeaveOpening();
   Outlet& outlet = *outlet_;
-  driver_->Open(std::move(outlet_), *std::move(records));
+  resume_->SetKey(std::move(secured->hello_key));
+  driver_->Open(std::move(outlet_), std::move(secured->records));
   outlet.Opened();
   driver_->Run();
 }
@@ -125,6 +174,7 @@ std::optional<ChannelStatus> ConsumerCall::Status() const {
   status.peer = request_.provider;
   status.service = request_.service;
   status.arg = request_.arg;
+  status.stitched = resume_->is_stitched();
   return status;
 }
 

@@ -43,9 +43,11 @@ ConsumerResume::ConsumerResume(ClientCore& core, std::string provider,
       ticket_(opened.ticket()),
       attempt_(1),
       path_broker_(broker),
-      connection_(core.brokers().ForAttempt(broker).generation()),
+      generation_(core.brokers().ForAttempt(broker).generation()),
       broker_(broker),
       path_since_(MonotonicNow()),
+      provider_stitches_((opened.caps() & tunnel::kCapStitched) != 0),
+      move_timer_(core.loop()),
       timer_(core.loop()),
       deadline_(core.loop()),
       move_(core.loop()),
@@ -61,6 +63,15 @@ std::unique_ptr<tunnel::Path> ConsumerResume::MakePath(std::unique_ptr<rpc::Stre
       std::move(stream), rpc::EnvelopeType::kConnectRequest, rpc::EnvelopeType::kConnectResponse,
       driver_.path_delegate());
   path->SetControlListener(this);
+  kind_ = PathKind::kStream;
+  AwaitMove();
+  return path;
+}
+
+std::unique_ptr<tunnel::Path> ConsumerResume::TakePath(std::unique_ptr<stitch::StitchPath> path) {
+  path->SetDelegate(driver_.path_delegate());
+  kind_ = PathKind::kStitched;
+  move_after_ = kEarlyMoveTime;
   return path;
 }
 
@@ -83,6 +94,9 @@ void ConsumerResume::OnPathLost(const absl::Status& why) {
                                              MessageOf(last_failure_)));
   });
   connectivity_.SetWaiting(true);
+  move_timer_.Cancel();
+  if (moving_) return;  // the path went because another one is coming
+  way_ = Way::kBest;
   // What loses one path after the other must not be tried as fast as the machine can.
   const bool steady = attempt_ == 1 || lost_at_ - path_since_ >= kSteadyTime;
   if (steady) {
@@ -117,16 +131,28 @@ void ConsumerResume::Try() {
   resume.set_ticket(ticket_);
   resume.set_attempt(++attempt_);
   resume.set_window(driver_.channel().window());
-  broker_ = core_.brokers().Current(broker_);
-  rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
-  connection_ = connection.generation();
-  stream_ = connection.Start(rpc::Method::kConnect);
+  stream_ = StartTry();
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
   stream_->Read();
   timer_.Start(kAnswerTime, [this] {
     HandleFailedTry(absl::UnavailableError("no answer to the resume"), Duration::zero());
   });
+}
+
+std::unique_ptr<rpc::Stream> ConsumerResume::StartTry() {
+  joining_.reset();
+  connection_.reset();
+  broker_ = core_.brokers().Current(broker_);
+  rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
+  generation_ = connection.generation();
+  if (std::exchange(way_, Way::kBest) == Way::kBest && provider_stitches_) {
+    if (std::optional<StitchedOpenings::Try> stitched = core_.attachment().TryStitched(broker_)) {
+      connection_ = std::move(stitched->connection);
+      return std::move(stitched->call);
+    }
+  }
+  return connection.Start(rpc::Method::kConnect);
 }
 
 // --- what may come of a try ---
@@ -153,18 +179,33 @@ void ConsumerResume::HandleResumed(const pb::ConnectResponse::ResumeResponse& re
     HandleFailedTry(absl::InternalError("the broker resumed something else"), Duration::zero());
     return;
   }
+  if (!resumed.ticket().empty()) ticket_ = resumed.ticket();
+  if (connection_ != nullptr) {
+    Join();
+    return;
+  }
   std::unique_ptr<rpc::Stream> stream = std::move(stream_);
+  GoOn(MakePath(std::move(stream)), resumed.last_message_id(), resumed.window());
+}
+
+void ConsumerResume::GoOn(std::unique_ptr<tunnel::Path> path, uint64_t last_id, uint64_t window) {
   StopTrying();
   path_broker_ = broker_;
   core_.attachment().Use(broker_);
   path_since_ = MonotonicNow();
   core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(broker_), path_since_);
-  if (!resumed.ticket().empty()) ticket_ = resumed.ticket();
-  driver_.Resume(attempt_, MakePath(std::move(stream)), resumed.last_message_id(),
-                 resumed.window());
+  driver_.Resume(attempt_, std::move(path), last_id, window);
 }
 
-void ConsumerResume::OnEnd(absl::Status status) { HandleRefusal(status); }
+void ConsumerResume::OnEnd(absl::Status status) {
+  if (connection_ == nullptr) {
+    HandleRefusal(status);
+  } else if (moving_) {
+    StayOnStream();
+  } else {
+    TryOverStream();  // whose answer counts: it is the one that says what is final
+  }
+}
 
 // What the broker said, or else how its stream ended.
 absl::Status ConsumerResume::FailureOf(const absl::Status& status) const {
@@ -202,6 +243,10 @@ bool ConsumerResume::IsRefusedByAll(absl::StatusCode status) {
 
 void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_after) {
   stream_.reset();
+  if (moving_) {
+    StayOnStream();
+    return;
+  }
   last_failure_ = why;
   if (!error_) asked_->NoteUnreachable(broker_, MonotonicNow());
   // Without a code of the tunnel's it is gRPC's own.
@@ -220,6 +265,9 @@ void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_aft
 
 void ConsumerResume::StopTrying() {
   stream_.reset();
+  connection_.reset();
+  joining_.reset();
+  moving_ = false;
   timer_.Cancel();
   deadline_.Cancel();
   place_.reset();
@@ -229,6 +277,7 @@ void ConsumerResume::StopTrying() {
 void ConsumerResume::Stop() {
   StopTrying();
   move_.Cancel();
+  move_timer_.Cancel();
 }
 
 void ConsumerResume::Cut(const absl::Status& why) {

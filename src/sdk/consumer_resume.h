@@ -15,6 +15,7 @@
 #include "sdk/asked_brokers.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
+#include "sdk/pending_stitch.h"
 #include "sdk/suspended_channels.h"
 
 namespace culvert {
@@ -30,6 +31,13 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   static constexpr Duration kAnswerTime = std::chrono::seconds(20);
   // A path that carried the channel for less than this is not replaced at once.
   static constexpr Duration kSteadyTime = std::chrono::seconds(2);
+  // A path over streams is left for a stitched one when it is older than this, and when that comes
+  // to nothing again after twice that, and so on.
+  static constexpr Duration kMoveTime = std::chrono::seconds(1);
+  static constexpr Duration kMaxMoveTime = std::chrono::seconds(60);
+  // Sooner when it has carried so much by then.
+  static constexpr Duration kEarlyMoveTime = std::chrono::milliseconds(200);
+  static constexpr uint64_t kEarlyMoveBytes = uint64_t{1} << 20;
   // But within this, as networks that come back do so by fits and starts; after kManyUnsteady of
   // them in a row only after ten times as long.
   static constexpr Duration kMaxUnsteadyWait = std::chrono::milliseconds(500);
@@ -43,8 +51,12 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   ConsumerResume(const ConsumerResume&) = delete;
   ConsumerResume& operator=(const ConsumerResume&) = delete;
 
-  // A path of the driver's on a stream whose opening is done.
+  // A path of the driver's on a stream whose opening is done, or on a connection.
   std::unique_ptr<tunnel::Path> MakePath(std::unique_ptr<rpc::Stream> stream);
+  std::unique_ptr<tunnel::Path> TakePath(std::unique_ptr<stitch::StitchPath> path);
+  // The channel has its end-to-end session: stitched paths show that from now on.
+  void SetKey(std::unique_ptr<stitch::HelloKey> key) { key_ = std::move(key); }
+  bool is_stitched() const { return kind_ == PathKind::kStitched; }
   // ChannelDriver::Owner's.
   void OnPathLost(const absl::Status& why);
   // Broker number `broker` has replaced the ticket: another one than the path's may not be asked.
@@ -63,12 +75,24 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   using OpenError = ntt::proxies::v1::ConnectResponse::ChannelOpenError;
 
   bool can_resume() const { return timeout_ > Duration::zero() && !ticket_.empty(); }
+  enum class PathKind { kStream, kStitched };
+  enum class Way { kBest, kStream };
   void Try();
+  std::unique_ptr<rpc::Stream> StartTry();
+  void Send(std::unique_ptr<rpc::Stream> stream);
   void TryAfter(Duration wait);
   Duration UnsteadyWait();
   void TryNow();
   void HandleDead(size_t broker, const std::string& why);
   void HandleResumed(const ntt::proxies::v1::ConnectResponse::ResumeResponse& resumed);
+  void Join();
+  void HandleJoined(absl::StatusOr<PendingStitch::Joined> joined);
+  void GoOn(std::unique_ptr<tunnel::Path> path, uint64_t last_id, uint64_t window);
+  void TryOverStream();
+  bool MayMove() const;
+  void AwaitMove();
+  void MoveToStitched();
+  void StayOnStream();
   void HandleRefusal(const absl::Status& status);
   bool IsRefusedByAll(absl::StatusCode status);
   void HandleFailedTry(const absl::Status& why, Duration retry_after);
@@ -92,7 +116,7 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   std::string ticket_;
   uint32_t attempt_;                   // of the path, or the last try
   size_t path_broker_;                 // that carries the path, or did
-  uint64_t connection_;                // its generation, of the path or the last try
+  uint64_t generation_;                // of the connection of the path or the last try
   size_t broker_;                      // to try
   std::optional<AskedBrokers> asked_;  // since the path was lost
   MonotonicTime path_since_;
@@ -102,6 +126,15 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   absl::Status last_failure_;
   std::optional<OpenError> error_;       // of the try under way
   std::unique_ptr<rpc::Stream> stream_;  // of the try under way
+  std::unique_ptr<net::TcpStream> connection_;  // with it, if that is for a stitched path
+  std::optional<PendingStitch> joining_;        // the same, once the broker has answered
+  std::unique_ptr<stitch::HelloKey> key_;
+  PathKind kind_ = PathKind::kStream;  // of the last path
+  Way way_ = Way::kBest;               // of the next try
+  bool moving_ = false;                // the try under way is for a channel that had a path then
+  const bool provider_stitches_;
+  Duration move_after_ = kEarlyMoveTime;
+  net::Timer move_timer_;  // from streams to a stitched path
   net::Timer timer_;                     // the end of the try under way, or the next one
   net::Timer deadline_;                  // of the resume as a whole
   net::Timer move_;                      // away from a broker that is about to stop

@@ -16,10 +16,11 @@ constexpr Duration kYoungTry = std::chrono::seconds(1);
 
 void ConsumerResume::TryNow() {
   const MonotonicTime now = MonotonicNow();
+  if (joining_ || moving_) return;
   if (!place_ || now < not_before_ || (stream_ != nullptr && now - tried_at_ < kYoungTry)) return;
   // A broker may hold the try while the provider is away. If it does not answer, HandleDead
   // follows.
-  if (stream_ != nullptr && core_.connectivity().Ask(broker_, connection_)) return;
+  if (stream_ != nullptr && core_.connectivity().Ask(broker_, generation_)) return;
   Try();
 }
 
@@ -52,7 +53,7 @@ void ConsumerResume::HandleNotice(const culvert::v1::Notice& notice) {
 
 void ConsumerResume::HandleDrain(size_t broker, uint64_t connection,
                                  const culvert::v1::Notice::Drain& drain) {
-  const bool same = path_broker_ == broker && connection_ <= connection;
+  const bool same = path_broker_ == broker && generation_ <= connection;
   if (!place_ && same) HandleDrain(drain);
 }
 
@@ -69,7 +70,7 @@ void ConsumerResume::HandleDrain(const culvert::v1::Notice::Drain& drain) {
 }
 
 void ConsumerResume::Move(size_t next) {
-  core_.connectivity().Leave(path_broker_, connection_);
+  core_.connectivity().Leave(path_broker_, generation_);
   broker_ = next;
   driver_.Suspend(absl::UnavailableError("the broker is about to stop"));
 }

@@ -108,6 +108,7 @@ void ConsumerSecuring::GoOn(absl::Status key, crypto::TlsSecured secured) {
 absl::Status ConsumerSecuring::SendHello(crypto::TlsSecured secured) {
   if (!secured.rest.empty()) return absl::DataLossError("a message before the hello");
   records_ = std::move(secured.records);
+  hello_key_ = std::move(secured.exported);
   CULVERT_ASSIGN_OR_RETURN(Bytes sealed, SealMessage(*records_, hello_));
   driver_->SendSecuring(std::move(sealed));
   return absl::OkStatus();
@@ -126,7 +127,7 @@ void ConsumerSecuring::Finish(absl::Status why) {
   if (!on_done_) return;
   OnDone on_done = std::exchange(on_done_, nullptr);
   if (why.ok()) {
-    std::move(on_done)(std::move(records_));
+    std::move(on_done)(Secured{std::move(records_), std::move(hello_key_)});
   } else {
     std::move(on_done)(std::move(why));
   }

@@ -24,7 +24,8 @@ void SetIdentity(const ClientOptions& options, OpenRequest& open) {
 
 // What this program announces for a channel.
 inline uint64_t OwnCapabilities(ClientCore& core) {
-  return tunnel::kOwnCapabilities | (core.end_to_end() != nullptr ? tunnel::kCapEndToEnd : 0);
+  return tunnel::kOwnCapabilities | (core.end_to_end() != nullptr ? tunnel::kCapEndToEnd : 0) |
+         (core.options().path == PathChoice::kStream ? 0 : tunnel::kCapStitched);
 }
 
 // `resume_timeout` as it goes over the wire.

@@ -45,7 +45,8 @@ Duration ResumeTime(const ClientOptions& options,
 }  // namespace
 
 ProviderChannel::ProviderChannel(ClientCore& core, const Link& link,
-                                 const pb::ListenResponse::OpenChannelResponse& offer, Owner& owner)
+                                 const pb::ListenResponse::OpenChannelResponse& offer,
+                                 std::unique_ptr<net::TcpStream> connection, Owner& owner)
     : core_(core),
       connection_(link.connection),
       broker_(link.broker),
@@ -57,6 +58,7 @@ ProviderChannel::ProviderChannel(ClientCore& core, const Link& link,
       started_(MonotonicNow()),
       resume_time_(ResumeTime(core.options(), offer)),
       resume_timer_(core.loop()),
+      first_connection_(std::move(connection)),
       alive_(std::make_shared<ProviderChannel*>(this)) {}
 
 ProviderChannel::~ProviderChannel() = default;
@@ -207,6 +209,10 @@ void ProviderChannel::Accept() {
 }
 
 void ProviderChannel::SendAccept() {
+  if (first_connection_ != nullptr) {
+    JoinFirst();
+    return;
+  }
   pb::AcceptRequest request;
   auto& open = *request.mutable_open_request();
   SetIdentity(core_.options(), open);
@@ -236,6 +242,7 @@ void ProviderChannel::OnDriverDone(ChannelDriver&) {
   resume_timer_.Cancel();
   place_.reset();
   accept_.reset();
+  joining_.reset();
   owner_.OnChannelDone(*this);
 }
 
@@ -245,6 +252,7 @@ std::optional<ChannelStatus> ProviderChannel::Status() const {
   status.peer = request_.user.empty() ? request_.consumer : request_.user;
   status.service = request_.service;
   status.arg = request_.arg;
+  status.stitched = stitched_;
   return status;
 }
 

@@ -11,7 +11,9 @@
 #include "ntt/proxies/v1/broker.pb.h"
 #include "sdk/channel_driver.h"
 #include "sdk/client_core.h"
+#include "sdk/data_parking.h"
 #include "sdk/pending_accept.h"
+#include "sdk/pending_stitch.h"
 #include "sdk/securing.h"
 #include "sdk/suspended_channels.h"
 #include "tunnel/tombstones.h"
@@ -44,12 +46,15 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
     rpc::Connection& connection;
     size_t broker;  // its index in the list
     uint64_t session_id;
+    DataParking& parking;
   };
   // A legacy consumer does not say how long it tries; the broker forgets it after this time.
   static constexpr Duration kLegacyResumeTime = std::chrono::seconds(60);
 
+  // `connection`: the parked one that the offer names, if it names one.
   ProviderChannel(ClientCore& core, const Link& link,
-                  const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer, Owner& owner);
+                  const ntt::proxies::v1::ListenResponse::OpenChannelResponse& offer,
+                  std::unique_ptr<net::TcpStream> connection, Owner& owner);
   ~ProviderChannel();
 
   // `factory` null: no such service. It outlives the channel. kPlain: the service may be served
@@ -64,7 +69,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void Abort(const absl::Status& why);
   // The consumer has another path for a channel that is_accepted(). Refused, or taken up.
   void Resume(const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume,
-              const Link& link);
+              const Link& link, std::unique_ptr<net::TcpStream> connection);
   // The path is of no use any more.
   void Suspend(const absl::Status& why);
   // It cannot be taken up again.
@@ -95,6 +100,9 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void HandleStarted(absl::Status status);
   void OpenSecured(const absl::Status& status);
   void SendAccept();
+  PendingStitch::Meeting MeetingOf(uint32_t attempt) const;
+  void JoinFirst();
+  void JoinAgain(uint32_t attempt, std::unique_ptr<net::TcpStream> connection);
   void PostStarted(const absl::Status& status);
   void Accept();
   void LeaveStarting(State to);
@@ -106,6 +114,9 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
                         rpc::Connection& connection);
   void HandleJoined(absl::StatusOr<std::unique_ptr<rpc::Stream>> stream,
                     const ntt::proxies::v1::ListenResponse::ResumeChannelResponse& resume);
+  void HandleNotJoined(uint32_t attempt, const absl::Status& why);
+  void GoOn(uint32_t attempt, std::unique_ptr<tunnel::Path> path, uint64_t last_id,
+            uint64_t window);
   std::unique_ptr<tunnel::Path> PathOver(std::unique_ptr<rpc::Stream> stream);
   void OnEndpointStop(absl::Status why) override;
   void OnChannelEnded(ChannelDriver& driver) override;
@@ -131,7 +142,10 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   const Duration resume_time_;  // without a path; zero: never
   net::Timer resume_timer_;     // set while it is suspended
   std::optional<SuspendedChannels::Place> place_;
+  std::unique_ptr<net::TcpStream> first_connection_;  // until the channel is accepted
   std::optional<PendingAccept> accept_;
+  std::optional<PendingStitch> joining_;
+  bool stitched_ = false;        // the last path
   uint32_t accept_attempt_ = 0;  // the newest path that the consumer spoke of
   // The service's answer may come after our end, or inside our call.
   std::shared_ptr<ProviderChannel*> alive_;

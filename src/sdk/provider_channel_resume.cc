@@ -42,7 +42,14 @@ void ProviderChannel::NoteSuspended(const absl::Status& why) {
 
 void ProviderChannel::Suspend(const absl::Status& why) {
   accept_.reset();
-  if (driver_ != nullptr) driver_->Suspend(why);
+  if (driver_ == nullptr) return;
+  const bool first = joining_ && driver_->channel().attempt() == 0;
+  joining_.reset();
+  if (first) {
+    GiveUp(ErrorStatus(ErrorCode::kPathLost, std::string(MessageOf(why))));
+  } else {
+    driver_->Suspend(why);
+  }
 }
 
 void ProviderChannel::GiveUp(const absl::Status& why) {
@@ -61,17 +68,23 @@ std::optional<tunnel::Tombstones::Tombstone> ProviderChannel::tombstone() const 
 // --- another path ---
 
 void ProviderChannel::Resume(const pb::ListenResponse::ResumeChannelResponse& resume,
-                             const Link& link) {
+                             const Link& link, std::unique_ptr<net::TcpStream> connection) {
   if (HasAnswered(resume.attempt()) || RefusesResume(resume)) return;
   // From here on nothing more is received on the old path: what is stated as the last id stays it.
   accept_attempt_ = resume.attempt();
   accept_.reset();
+  joining_.reset();
   broker_ = link.broker;
   const absl::Status superseded =
       absl::UnavailableError(fmt::format("the consumer has path {}", resume.attempt()));
   driver_->Suspend(superseded);
   if (driver_->channel().state() != tunnel::Channel::State::kEnded) NoteSuspended(superseded);
-  if (!RefusesResume(resume)) SendResumeAccept(resume, link.connection);
+  if (RefusesResume(resume)) return;
+  if (connection != nullptr) {
+    JoinAgain(resume.attempt(), std::move(connection));
+  } else {
+    SendResumeAccept(resume, link.connection);
+  }
 }
 
 // An Accept may be lost with the connection that it was sent over: then the broker offers the same
@@ -79,7 +92,7 @@ void ProviderChannel::Resume(const pb::ListenResponse::ResumeChannelResponse& re
 bool ProviderChannel::HasAnswered(uint32_t attempt) const {
   const uint32_t joined = driver_->channel().attempt();
   return attempt <= joined || attempt < accept_attempt_ ||
-         (attempt == accept_attempt_ && accept_.has_value());
+         (attempt == accept_attempt_ && (accept_.has_value() || joining_.has_value()));
 }
 
 // The broker has authenticated who asks; that it is the one who opened the channel is checked here
@@ -127,18 +140,71 @@ void ProviderChannel::SendResumeAccept(const pb::ListenResponse::ResumeChannelRe
 // A path that does not come about leaves the channel as it was: the consumer tries again.
 void ProviderChannel::HandleJoined(absl::StatusOr<std::unique_ptr<rpc::Stream>> stream,
                                    const pb::ListenResponse::ResumeChannelResponse& resume) {
-  if (!stream.ok()) {
-    CULVERT_LOG(kDebug, "[channel {:x}] path {} did not come about: {}", id(), resume.attempt(),
-                Printable(MessageOf(stream.status())));
-    accept_.reset();
-    return;
+  if (stream.ok()) {
+    stitched_ = false;
+    GoOn(resume.attempt(), PathOver(*std::move(stream)), resume.last_message_id(),
+         resume.window());
+  } else {
+    HandleNotJoined(resume.attempt(), stream.status());
   }
+  accept_.reset();
+}
+
+void ProviderChannel::HandleNotJoined(uint32_t attempt, const absl::Status& why) {
+  CULVERT_LOG(kDebug, "[channel {:x}] path {} did not come about: {}", id(), attempt,
+              Printable(MessageOf(why)));
+}
+
+void ProviderChannel::GoOn(uint32_t attempt, std::unique_ptr<tunnel::Path> path, uint64_t last_id,
+                           uint64_t window) {
   resume_timer_.Cancel();
   place_.reset();
   owner_.OnChannelResumed(*this);
-  driver_->Resume(resume.attempt(), PathOver(*std::move(stream)), resume.last_message_id(),
-                  resume.window());
-  accept_.reset();
+  driver_->Resume(attempt, std::move(path), last_id, window);
+}
+
+// --- on a stitched connection ---
+
+PendingStitch::Meeting ProviderChannel::MeetingOf(uint32_t attempt) const {
+  PendingStitch::Meeting meeting;
+  meeting.own_role = stitch::HelloRole::kProvider;
+  meeting.channel_id = id();
+  meeting.attempt = attempt;
+  meeting.last_id = driver_->channel().last_received_id();
+  meeting.window = driver_->channel().window();
+  meeting.resume_timeout_s = ResumeSeconds(core_.options());
+  if (securing_) meeting.key = securing_->hello_key();
+  return meeting;
+}
+
+// It was never open, so that a consumer that does not come has nothing to resume either.
+void ProviderChannel::JoinFirst() {
+  joining_.emplace(core_.loop(), std::move(first_connection_), MeetingOf(1), PendingStitch::kLimit,
+                   [this](absl::StatusOr<PendingStitch::Joined> joined) {
+                     joining_.reset();
+                     if (!joined.ok()) {
+                       GiveUp(ErrorStatus(ErrorCode::kPathLost,
+                                          std::string(MessageOf(joined.status()))));
+                       return;
+                     }
+                     stitched_ = true;
+                     joined->path->SetDelegate(driver_->path_delegate());
+                     driver_->Start(std::move(joined->path), joined->window);
+                   });
+}
+
+void ProviderChannel::JoinAgain(uint32_t attempt, std::unique_ptr<net::TcpStream> connection) {
+  joining_.emplace(core_.loop(), std::move(connection), MeetingOf(attempt), PendingStitch::kLimit,
+                   [this, attempt](absl::StatusOr<PendingStitch::Joined> joined) {
+                     joining_.reset();
+                     if (!joined.ok()) {
+                       HandleNotJoined(attempt, joined.status());
+                       return;
+                     }
+                     stitched_ = true;
+                     joined->path->SetDelegate(driver_->path_delegate());
+                     GoOn(attempt, std::move(joined->path), joined->last_id, joined->window);
+                   });
 }
 
 }  // namespace culvert

@@ -37,7 +37,11 @@ void ProviderChannels::TakeOffer(const pb::ListenResponse::OpenChannelResponse& 
     owner_.SendRefusal(offer.channel_id(), stopped_, 0);
     return;
   }
-  auto created = std::make_unique<ProviderChannel>(core_, link, offer,
+  link.parking.NoteOpening();
+  absl::StatusOr<std::unique_ptr<net::TcpStream>> connection =
+      TakeConnection(offer.channel_id(), offer.parked_id(), link);
+  if (!connection.ok()) return;
+  auto created = std::make_unique<ProviderChannel>(core_, link, offer, *std::move(connection),
                                                    static_cast<ProviderChannel::Owner&>(*this));
   const auto [place, added] = channels_.emplace(offer.channel_id(), std::move(created));
   if (!added) {
@@ -56,9 +60,21 @@ void ProviderChannels::TakeOffer(const pb::ListenResponse::OpenChannelResponse& 
                 plain ? ProviderChannel::Plain::kYes : ProviderChannel::Plain::kNo);
 }
 
+// The parked one that the broker has joined for the channel; null if that is to have streams.
+absl::StatusOr<std::unique_ptr<net::TcpStream>> ProviderChannels::TakeConnection(
+    uint64_t channel_id, uint64_t parked_id, const ProviderChannel::Link& link) {
+  if (parked_id == 0) return nullptr;
+  if (std::optional<DataParking::Parked> parked = link.parking.TakeById(parked_id)) {
+    return std::move(parked->stream);
+  }
+  owner_.SendStitchFailed(channel_id, parked_id);
+  return absl::UnavailableError("the parked connection is gone");
+}
+
 void ProviderChannels::TakeResume(const pb::ListenResponse::ResumeChannelResponse& resume,
                                   const ProviderChannel::Link& link) {
   const uint64_t id = resume.channel_id();
+  link.parking.NoteOpening();
   if (const auto grave = tombstones_.Find(id, core_.loop().Now())) {
     owner_.SendRefusal(id, ErrorStatus(grave->AnswerCode(), "the channel has ended"),
                        grave->last_id);
@@ -69,7 +85,9 @@ void ProviderChannels::TakeResume(const pb::ListenResponse::ResumeChannelRespons
     owner_.SendRefusal(id, ErrorStatus(ErrorCode::kUnknownChannel, "no such channel"), 0);
     return;
   }
-  channel->Resume(resume, link);
+  absl::StatusOr<std::unique_ptr<net::TcpStream>> connection =
+      TakeConnection(id, resume.parked_id(), link);
+  if (connection.ok()) channel->Resume(resume, link, *std::move(connection));
 }
 
 void ProviderChannels::Cut(const culvert::v1::Notice::Cut& cut) {

@@ -23,6 +23,8 @@ class ProviderChannels final : private ProviderChannel::Owner {
     // The broker is to hear, on Listen, that a channel is not opened or not resumed. `last_id` for
     // one that has ended. May call CutStarting.
     virtual void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) = 0;
+    // The parked connection that the broker has joined for the channel is not there.
+    virtual void SendStitchFailed(uint64_t channel_id, uint64_t parked_id) = 0;
     // empty(), suspended() or starting() may be another. In a turn of its own.
     virtual void OnChannelsChanged() = 0;
 
@@ -73,6 +75,9 @@ class ProviderChannels final : private ProviderChannel::Owner {
   void OnChannelResumed(ProviderChannel& channel) override;
   void OnChannelDone(ProviderChannel& channel) override;
   ProviderChannel* Find(uint64_t channel_id);
+  absl::StatusOr<std::unique_ptr<net::TcpStream>> TakeConnection(uint64_t channel_id,
+                                                                 uint64_t parked_id,
+                                                                 const ProviderChannel::Link& link);
   void LimitSuspended(const std::string& consumer_key);
   void HandleChanges();
 

@@ -68,6 +68,7 @@ void ProviderSecuring::HandleSecured(absl::StatusOr<crypto::TlsSecured> secured)
     return;
   }
   records_ = std::move(secured->records);
+  hello_key_ = std::move(secured->exported);
   // A hello that was there while the last step of the handshake was computed.
   if (!secured->rest.empty()) OnSecuringMessage(Bytes(std::move(secured->rest)));
 }

@@ -63,6 +63,12 @@ ProviderSession::ProviderSession(ClientCore& core, Provider::Options options)
       incarnation_(crypto::RandomUint64()),
       timer_(core.loop()),
       abort_timer_(core.loop()),
+      parking_(core.loop(),
+               [this](uint32_t count) {
+                 pb::ListenRequest request;
+                 request.mutable_lease_data()->set_count(count);
+                 Send(request);
+               }),
       channels_(core, options_, static_cast<ProviderChannels::Owner&>(*this)),
       new_key_(core, [this] { RegisterAgain(); }),
       connectivity_(
@@ -79,6 +85,7 @@ ProviderSession::~ProviderSession() = default;
 void ProviderSession::Connect() {
   SetState(State::kConnecting);
   ping_.reset();
+  parking_.Stop();
   connecting_since_ = core_.loop().Now();
   attempt_ = core_.brokers().Current(attempt_);
   rpc::Connection& connection = core_.brokers().ForAttempt(attempt_);
@@ -140,6 +147,8 @@ void ProviderSession::OnMessage(Bytes message) {
     HandleListening(response.listening());
   } else if (response.has_notice()) {
     HandleNotice(response.notice());
+  } else if (response.has_lease_data()) {
+    parking_.TakeLeases(response.lease_data());
   } else if (is_listening() && response.has_open_channel_response()) {
     channels_.TakeOffer(response.open_channel_response(), link());
   } else if (is_listening() && response.has_resume_channel_response()) {
@@ -148,7 +157,8 @@ void ProviderSession::OnMessage(Bytes message) {
 }
 
 ProviderChannel::Link ProviderSession::link() {
-  return {core_.brokers().ForAttempt(attempt_), broker(), registration_ ? registration_->id : 0};
+  return {core_.brokers().ForAttempt(attempt_), broker(), registration_ ? registration_->id : 0,
+          parking_};
 }
 
 void ProviderSession::HandleListening(const pb::ListenResponse::Listening& listening) {
@@ -160,9 +170,23 @@ void ProviderSession::HandleListening(const pb::ListenResponse::Listening& liste
   listening_since_ = core_.loop().Now();
   core_.broker_use().NoteReached(address(), listening_since_);
   SetState(State::kListening);
+  StartParking(listening.data_port());
   ping_.emplace(core_.connectivity(), broker(), [this] { SendPing(); });
   channels_.SetSession(listening.session_id());
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
+}
+
+void ProviderSession::StartParking(uint32_t data_port) {
+  if (core_.options().path == PathChoice::kStream || data_port == 0 || data_port > UINT16_MAX) {
+    return;
+  }
+  const absl::StatusOr<net::Address> port =
+      net::Address::FromLiteral(stream_->PeerAddress(), static_cast<uint16_t>(data_port));
+  if (port.ok()) parking_.Start(*port);
+}
+
+void ProviderSession::Send(const pb::ListenRequest& request) {
+  if (stream_ != nullptr) stream_->Write(rpc::FrameOf(request));
 }
 
 void ProviderSession::SendPing() {
@@ -178,6 +202,7 @@ void ProviderSession::OnEnd(absl::Status status) {
 
 void ProviderSession::Lose(const absl::Status& why) {
   ping_.reset();
+  parking_.Stop();
   core_.broker_use().NoteLost(address(), core_.loop().Now());
   stream_.reset();
   timer_.Cancel();
@@ -234,6 +259,14 @@ void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, 
   error.set_code(static_cast<culvert::v1::ErrorCode>(ErrorCodeOf(why)));
   error.set_last_message_id(last_id);
   stream_->Write(rpc::FrameOf(request));
+}
+
+void ProviderSession::SendStitchFailed(uint64_t channel_id, uint64_t parked_id) {
+  pb::ListenRequest request;
+  request.mutable_stitch_failed()->set_channel_id(channel_id);
+  request.mutable_stitch_failed()->set_parked_id(parked_id);
+  request.mutable_stitch_failed()->set_message("the parked connection is gone");
+  Send(request);
 }
 
 void ProviderSession::SetState(State to) {

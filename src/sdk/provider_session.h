@@ -95,6 +95,9 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void OnEnd(absl::Status status) override;
 
   void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) override;
+  void SendStitchFailed(uint64_t channel_id, uint64_t parked_id) override;
+  void Send(const ntt::proxies::v1::ListenRequest& request);
+  void StartParking(uint32_t data_port);
   void OnChannelsChanged() override;
   void FollowDrain();
   // Of the attempt: its number, and its address.
@@ -122,6 +125,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   net::Timer timer_;  // kConnecting: its limit; kListening, kLeaving: the move; else the next try
   net::Timer abort_timer_;
   absl::InsecureBitGen random_;
+  DataParking parking_;
   ProviderChannels channels_;
   absl::AnyInvocable<void() &&> on_drained_;
   const ClientCore::KeyObserver new_key_;

@@ -13,6 +13,7 @@
 #include "sdk/channel_driver.h"
 #include "sdk/end_to_end.h"
 #include "sdk/tls_handshake.h"
+#include "stitch/hello_mac.h"
 
 namespace culvert {
 
@@ -22,8 +23,12 @@ inline constexpr uint32_t kEndToEndVersion = 1;
 // Confined to the loop; outlives the driver that it secures. Destroy = cancel.
 class ConsumerSecuring final : public ChannelDriver::Securing {
  public:
+  struct Secured {
+    std::unique_ptr<crypto::TlsRecords> records;
+    std::unique_ptr<stitch::HelloKey> hello_key;
+  };
   // The agent says that the channel is open.
-  using OnDone = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<crypto::TlsRecords>>) &&>;
+  using OnDone = absl::AnyInvocable<void(absl::StatusOr<Secured>) &&>;
 
   // `own` is the identity that the broker opened the channel for, `hello` what the agent must have
   // understood. `on_done` runs once, never inside a call; it
@@ -58,6 +63,7 @@ class ConsumerSecuring final : public ChannelDriver::Securing {
   std::optional<TlsHandshake> handshake_;
   std::optional<AgentKeys::Succession> succession_;  // of another key than is known
   std::unique_ptr<crypto::TlsRecords> records_;
+  std::unique_ptr<stitch::HelloKey> hello_key_;
 };
 
 // The same at the agent. Confined to the loop; outlives the driver that it secures.
@@ -77,6 +83,8 @@ class ProviderSecuring final : public ChannelDriver::Securing {
   void Start(ChannelDriver& driver);
   // After on_hello said OK: tells the consumer. With OK the records are the service's.
   std::unique_ptr<crypto::TlsRecords> SendReady(const absl::Status& status);
+  // Null before the handshake is done.
+  const stitch::HelloKey* hello_key() const { return hello_key_.get(); }
 
  private:
   void AwaitTurn();
@@ -96,6 +104,7 @@ class ProviderSecuring final : public ChannelDriver::Securing {
   std::vector<Bytes> early_;  // that came meanwhile
   std::optional<TlsHandshake> handshake_;
   std::unique_ptr<crypto::TlsRecords> records_;
+  std::unique_ptr<stitch::HelloKey> hello_key_;
 };
 
 }  // namespace culvert

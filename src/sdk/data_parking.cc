@@ -1,0 +1,172 @@
+#include "sdk/data_parking.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+
+namespace culvert {
+namespace {
+
+constexpr size_t kTokenBytes = 32;
+// How often ages are looked at while anything is parked.
+constexpr Duration kCheckInterval = std::chrono::seconds(10);
+
+// Of a connection that was taken: whoever took it hears by the first use that it is broken.
+struct Nobody final : net::ByteStream::Delegate {
+  void OnBytes(Bytes) override {}
+  void OnEnd() override {}
+  void OnBroken(absl::Status) override {}
+};
+
+net::ByteStream::Delegate* NobodyYet() {
+  static Nobody nobody;
+  return &nobody;
+}
+
+}  // namespace
+
+// Owns the connection, and watches it while it is parked: one that breaks is worth nothing.
+struct DataParking::Waiting final : net::ByteStream::Delegate {
+  Waiting(DataParking& parking, uint64_t parked_id, std::string its_token)
+      : owner(parking), id(parked_id), token(std::move(its_token)) {}
+
+  void OnBytes(Bytes) override {}  // never read
+  void OnEnd() override {}
+  void OnBroken(absl::Status) override { owner.Drop(*this); }
+
+  DataParking& owner;
+  const uint64_t id;
+  std::string token;
+  std::optional<net::Dial> dial;
+  std::unique_ptr<net::TcpStream> stream;
+  MonotonicTime since{};
+};
+
+DataParking::DataParking(net::EventLoop& loop, std::function<void(uint32_t)> lease)
+    : loop_(loop), lease_(std::move(lease)), fill_(loop, [this] { Fill(); }), timer_(loop) {}
+
+DataParking::~DataParking() = default;
+
+void DataParking::Start(const net::Address& data_port) {
+  Stop();
+  port_ = data_port;
+  fill_.Schedule();
+}
+
+void DataParking::Stop() {
+  port_.reset();
+  asked_ = 0;
+  dialling_.clear();
+  parked_.clear();
+  timer_.Cancel();
+  retry_ = kFirstRetry;
+  not_before_ = {};
+}
+
+void DataParking::NoteOpening() {
+  opened_ = loop_.Now();
+  wanted_ = std::max(wanted_, kFewest);
+  fill_.Schedule();
+}
+
+// A pool that was empty when it was needed is too small.
+void DataParking::Grow() { wanted_ = std::clamp(wanted_ * 2, kFewest, kMost); }
+
+void DataParking::Fill() {
+  if (!port_ || loop_.Now() < not_before_) return;
+  const size_t have = asked_ + dialling_.size() + parked_.size();
+  if (have >= wanted_) return;
+  asked_ += wanted_ - have;
+  lease_(static_cast<uint32_t>(wanted_ - have));
+}
+
+void DataParking::TakeLeases(const culvert::v1::LeaseDataResponse& response) {
+  if (!port_) return;
+  // The broker may grant fewer: what it did not is asked for with the next opening.
+  asked_ = 0;
+  if (response.leases().empty()) not_before_ = loop_.Now() + kNoLeaseWait;
+  for (const auto& lease : response.leases()) {
+    if (dialling_.size() + parked_.size() >= kMost) break;
+    if (lease.token().size() != kTokenBytes) continue;
+    Waiting& waiting = *dialling_.emplace_back(
+        std::make_unique<Waiting>(*this, lease.parked_id(), lease.token()));
+    waiting.dial.emplace(loop_, std::vector<net::Address>{*port_}, kDialTime,
+                         [this, &waiting](absl::StatusOr<std::unique_ptr<net::TcpStream>> stream) {
+                           Dialled(waiting, std::move(stream));
+                         });
+  }
+}
+
+void DataParking::Dialled(Waiting& waiting,
+                          absl::StatusOr<std::unique_ptr<net::TcpStream>> stream) {
+  if (!stream.ok()) {
+    GiveUpPort(stream.status());
+    return;
+  }
+  retry_ = kFirstRetry;
+  waiting.stream = *std::move(stream);
+  waiting.since = loop_.Now();
+  waiting.stream->SetDelegate(&waiting);
+  waiting.stream->Write(Bytes::Copy(waiting.token), [](const absl::Status&) {});
+  std::fill(waiting.token.begin(), waiting.token.end(), '\0');
+  const auto place =
+      std::find_if(dialling_.begin(), dialling_.end(),
+                   [&waiting](const auto& other) { return other.get() == &waiting; });
+  parked_.splice(parked_.end(), dialling_, place);
+  if (!timer_.is_set()) timer_.Start(kCheckInterval, [this] { CheckAges(); });
+}
+
+void DataParking::GiveUpPort(const absl::Status& why) {
+  CULVERT_LOG(kInfo, "data port: next try in {:.0f} s: {}", ToSeconds(retry_),
+              Printable(MessageOf(why)));
+  not_before_ = loop_.Now() + retry_;
+  retry_ = std::min(2 * retry_, kLastRetry);
+  dialling_.clear();
+  parked_.clear();
+}
+
+void DataParking::Drop(Waiting& waiting) {
+  parked_.remove_if([&waiting](const auto& other) { return other.get() == &waiting; });
+}
+
+std::optional<DataParking::Parked> DataParking::Take() {
+  if (parked_.empty()) {
+    if (port_) Grow();
+    return std::nullopt;
+  }
+  return Take(parked_.begin());
+}
+
+std::optional<DataParking::Parked> DataParking::TakeById(uint64_t id) {
+  const auto found = std::find_if(parked_.begin(), parked_.end(),
+                                  [id](const auto& parked) { return parked->id == id; });
+  if (found == parked_.end()) return std::nullopt;
+  return Take(found);
+}
+
+std::optional<DataParking::Parked> DataParking::Take(
+    std::list<std::unique_ptr<Waiting>>::iterator which) {
+  Parked taken{(*which)->id, std::move((*which)->stream)};
+  taken.stream->SetDelegate(NobodyYet());
+  parked_.erase(which);
+  if (parked_.empty()) Grow();
+  fill_.Schedule();
+  return taken;
+}
+
+void DataParking::CheckAges() {
+  const MonotonicTime now = loop_.Now();
+  if (!opened_ || now - *opened_ > kIdleTime) {
+    wanted_ = 0;
+    parked_.clear();
+    dialling_.clear();
+    return;
+  }
+  parked_.remove_if([now](const auto& parked) { return now - parked->since > kMaxAge; });
+  Fill();
+  timer_.Start(kCheckInterval, [this] { CheckAges(); });
+}
+
+}  // namespace culvert

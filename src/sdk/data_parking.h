@@ -1,0 +1,94 @@
+// Connections to a broker's data port that wait for a channel.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "culvert/v1/extensions.pb.h"
+#include "net/address.h"
+#include "net/deferred.h"
+#include "net/dialer.h"
+#include "net/event_loop.h"
+#include "net/tcp_stream.h"
+#include "net/timer.h"
+
+namespace culvert {
+
+// The pool of one control stream (Attach or Listen), whose broker lends the tokens: none while no
+// channel has been opened for a while, then two, and more with use. Confined to the loop.
+//
+// A parked connection has said its token and nothing else, and hears nothing before it is joined to
+// another one: it is not read here.
+class DataParking {
+ public:
+  static constexpr size_t kFewest = 2;
+  static constexpr size_t kMost = 16;
+  // Without an opening for so long the pool is given up.
+  static constexpr Duration kIdleTime = std::chrono::seconds(60);
+  // What lies in between may forget a connection that says nothing.
+  static constexpr Duration kMaxAge = std::chrono::minutes(5);
+  static constexpr Duration kDialTime = std::chrono::seconds(5);
+  // A data port that cannot be reached is tried again this late, doubling.
+  static constexpr Duration kFirstRetry = std::chrono::minutes(1);
+  static constexpr Duration kLastRetry = std::chrono::hours(1);
+  // A broker that lends nothing is asked again this late.
+  static constexpr Duration kNoLeaseWait = std::chrono::seconds(5);
+
+  struct Parked {
+    uint64_t id = 0;  // as the lease names it
+    std::unique_ptr<net::TcpStream> stream;
+  };
+
+  // `lease` sends a LeaseDataRequest for so many tokens on the control stream; it answers by
+  // TakeLeases.
+  DataParking(net::EventLoop& loop, std::function<void(uint32_t count)> lease);
+  ~DataParking();
+  DataParking(const DataParking&) = delete;
+  DataParking& operator=(const DataParking&) = delete;
+
+  // The control stream is there; `data_port` is the broker's, at the host that the stream leads to.
+  void Start(const net::Address& data_port);
+  // It is gone, and what was parked by its leases with it.
+  void Stop();
+  void TakeLeases(const culvert::v1::LeaseDataResponse& response);
+
+  // A channel is opened, one way or the other: there should be connections for the next.
+  void NoteOpening();
+  // The one that has waited longest; none if there is none.
+  std::optional<Parked> Take();
+  std::optional<Parked> TakeById(uint64_t id);
+  // The data port is no use, most likely because something on the way filters it: no user is to
+  // wait for it, and it is tried again much later.
+  void GiveUpPort(const absl::Status& why);
+  size_t size() const { return parked_.size(); }
+  bool is_started() const { return port_.has_value(); }
+
+ private:
+  struct Waiting;  // a connection with a token, dialling or parked
+  void Fill();
+  void Grow();
+  void Dialled(Waiting& waiting, absl::StatusOr<std::unique_ptr<net::TcpStream>> stream);
+  void Drop(Waiting& waiting);
+  std::optional<Parked> Take(std::list<std::unique_ptr<Waiting>>::iterator which);
+  void CheckAges();
+
+  net::EventLoop& loop_;
+  const std::function<void(uint32_t)> lease_;
+  std::optional<net::Address> port_;  // while there is a control stream
+  net::Deferred fill_;  // after what is being opened
+  size_t wanted_ = 0;
+  size_t asked_ = 0;                           // tokens that were asked for and have not come
+  std::list<std::unique_ptr<Waiting>> dialling_;
+  std::list<std::unique_ptr<Waiting>> parked_;  // the oldest first
+  std::optional<MonotonicTime> opened_;         // the last NoteOpening
+  Duration retry_ = kFirstRetry;
+  MonotonicTime not_before_{};  // of the next dial
+  net::Timer timer_;
+};
+
+}  // namespace culvert
