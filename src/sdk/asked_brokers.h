@@ -11,10 +11,11 @@
 
 namespace culvert {
 
-// Pure; for one loss of a path. Brokers go by their numbers (BrokerList). A channel is lost once no broker is left that might have it. A
-// broker that has refused it is not, whatever becomes of tries at others meanwhile, until it says
-// something else itself. Nor is one that none of the tries has reached for kUnreachableTime, since
-// the first of them: it may be gone for good. As long as no broker has refused, all are left.
+// Pure; for one loss of a path. Brokers go by their numbers (BrokerList). A channel is lost once no
+// broker is left that might have it. A broker that has refused it is not, whatever becomes of tries
+// at others meanwhile, until it says something else itself. Nor is one that none of the tries has
+// reached for kUnreachableTime, since the first of them: it may be gone for good. As long as no
+// broker has refused, all are left.
 class AskedBrokers {
  public:
   // A broker that is started anew, or a network that changes, is back by then.

@@ -10,6 +10,7 @@ namespace {
 
 // A name that cannot be resolved, or whose addresses do not answer, is asked for again this often.
 constexpr Duration kResolveAgain = std::chrono::seconds(5);
+
 }  // namespace
 
 BrokerProbe::BrokerProbe(net::EventLoop& loop, const std::string& address,

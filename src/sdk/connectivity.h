@@ -78,9 +78,7 @@ class Connectivity final : private BrokerLink::Owner, private BrokerList::Observ
   // Likewise for something that waits for an answer on connection `generation`: on_dead follows if
   // the broker is not heard. False, and nothing, if that is not known, because another connection
   // is in its place or nobody has a stream that answers pings.
-  bool Ask(size_t broker, uint64_t generation) {
-    return links_[broker]->Ask(generation);
-  }
+  bool Ask(size_t broker, uint64_t generation) { return links_[broker]->Ask(generation); }
 
   // The broker at the other end of this connection (rpc::Connection::generation) is about to stop:
   // what starts from now on is for the one in its place. What runs over it goes on.

@@ -238,7 +238,8 @@ void ConsumerResume::HandleRefusal(const absl::Status& status) {
 bool ConsumerResume::IsRefusedByAll(absl::StatusCode status) {
   asked_->NoteRefused(broker_);
   const bool by_own = broker_ == path_broker_;
-  return (by_own && status != absl::StatusCode::kNotFound) || !asked_->IsAnyLeft(core_.brokers().listed(), MonotonicNow());
+  return (by_own && status != absl::StatusCode::kNotFound) ||
+         !asked_->IsAnyLeft(core_.brokers().listed(), MonotonicNow());
 }
 
 void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_after) {
