@@ -43,9 +43,7 @@ AttachedStream::AttachedStream(net::EventLoop& loop, Line& line, uint64_t parked
       opening_(std::move(opening)),
       tell_(loop, [this] { Tell(); }) {}
 
-AttachedStream::~AttachedStream() {
-  if (line_ != nullptr) line_->Forget(*this);
-}
+AttachedStream::~AttachedStream() { Finish(absl::UnavailableError("refused")); }
 
 void AttachedStream::SetDelegate(rpc::Stream::Delegate* delegate) {
   delegate_ = delegate;
@@ -90,11 +88,13 @@ void AttachedStream::Write(rpc::Frame frame) {
 
 void AttachedStream::Finish(absl::Status status) {
   delegate_ = nullptr;
-  if (status.ok()) return;
+  if (line_ == nullptr) return;
   AttachResponse answer;
   answer.mutable_open_error()->set_parked_id(parked_id_);
   auto& error = *answer.mutable_open_error()->mutable_error();
-  error.set_code(static_cast<culvert::v1::ErrorCode>(CodeOf(status)));
+  // In order and without an answer: there is none for a stitched path.
+  error.set_code(static_cast<culvert::v1::ErrorCode>(status.ok() ? tunnel::ErrorCode::kNoPath
+                                                                 : CodeOf(status)));
   error.set_message(std::string(MessageOf(status)));
   Answer(std::move(answer));
 }

@@ -99,8 +99,9 @@ void Broker::HandleFirstMessage(PendingStream& pending, const std::optional<Byte
   if (message) {
     const absl::Status begun = Begin(pending, *message);
     if (!begun.ok()) {
+      const bool no_path = ErrorCodeOf(begun) == ErrorCode::kNoPath;  // the usual course of things
       refusals_log_.Log(
-          LogLevel::kInfo, loop_.Now(),
+          no_path ? LogLevel::kDebug : LogLevel::kInfo, loop_.Now(),
           fmt::format("stream from {} refused: {}", pending.info().peer, MessageOf(begun)));
       if (!absl::IsUnavailable(begun)) trail_.Denied(pending.asked(), pending.info().peer, begun);
       pending.TakeStream()->Finish(begun);

@@ -220,7 +220,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void FailAway(Relay& relay);
 
   void OnOpenRefused(Session& session, const OfferRefusal& refusal) override;
-  void OnStitchFailed(Session& session, uint64_t channel_id) override;
+  void OnStitchFailed(Session& session, uint64_t channel_id, uint64_t parked_id) override;
   culvert::v1::LeaseDataResponse Lend(const Session& session, uint32_t count) override;
   uint32_t data_port() const override;
   void OnSessionLost(Session& session, absl::Status why) override;

@@ -126,13 +126,14 @@ void Broker::Stitch(Relay& relay, const Session& session, Parked parked) {
   accept.attempt = relay.attempt();
   accept.endpoint = session.endpoint();
   relay.Stitch(accept, session.principal(), *data_, std::move(parked.consumer),
-               std::move(parked.provider));
+               {parked.provider_id, std::move(parked.provider)});
   KeepTicketFresh(relay);
 }
 
-void Broker::OnStitchFailed(Session& session, uint64_t channel_id) {
+void Broker::OnStitchFailed(Session& session, uint64_t channel_id, uint64_t parked_id) {
   Relay* const relay = openings_.FindChannel(channel_id);
-  if (relay == nullptr || relay->session_id() != session.id() || !relay->is_stitched()) return;
+  // An earlier path of the channel had another one.
+  if (relay == nullptr || relay->session_id() != session.id() || !relay->IsOn(parked_id)) return;
   relay->Cut(PathLost());
 }
 

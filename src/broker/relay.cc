@@ -89,7 +89,16 @@ void Relay::Cut(const absl::Status& status) {
 
 void Relay::KeepOver(const std::string& endpoint) {
   const bool accepted = state_ == State::kRelaying || state_ == State::kEnding;
-  if (accepted && provider_peer_ != endpoint) HandleLost(provider_);
+  if (!accepted || provider_peer_ == endpoint) return;
+  if (!is_stitched()) {
+    HandleLost(provider_);
+    return;
+  }
+  // Its connection is another one, which may well live: then something comes from it.
+  provider_peer_ = endpoint;
+  timer_.Start(kQuietTime, [this, before = pair_->moved()[1]] {
+    if (pair_->moved()[1] == before) HandleLost(provider_);
+  });
 }
 
 void Relay::HandleMessage(Half& from, const Bytes& message) {

@@ -64,6 +64,10 @@ class Relay {
   // was cancelled.
   static constexpr Duration kLostTime = std::chrono::milliseconds(100);
 
+  // A stitched connection of a provider that comes over another network is dead if it brings nothing
+  // for so long.
+  static constexpr Duration kQuietTime = std::chrono::milliseconds(300);
+
   // How often another channel id is drawn because the provider has the one that it was offered.
   static constexpr int kMaxRedraws = 3;
 
@@ -117,7 +121,9 @@ class Relay {
   // The same by two connections, which are joined from now on. The consumer's stream gets its
   // answer, and then goes: neither end has one any more.
   void Stitch(const AcceptChannel& accept, std::optional<Principal> who, DataPlane& plane,
-              net::UniqueFd consumer, net::UniqueFd provider);
+              net::UniqueFd consumer, ParkedSockets::Parked provider);
+  // Whether its path is the provider's parked connection of that id.
+  bool IsOn(uint64_t parked_id) const { return is_stitched() && provider_parked_id_ == parked_id; }
   // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
   // ends are to resume.
   void KeepOver(const std::string& endpoint);
@@ -204,6 +210,7 @@ class Relay {
   absl::Status end_status_;
   Lost lost_ = Lost::kNothing;
   std::unique_ptr<DataPlane::Pair> pair_;
+  uint64_t provider_parked_id_ = 0;  // with it
   const MonotonicTime started_;
   CarriedBytes earlier_;
   const MonotonicTime opening_deadline_;

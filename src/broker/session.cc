@@ -214,7 +214,8 @@ void Session::HandleControl(const Bytes& message) {
   }
   stream_->Read();
   if (request.has_stitch_failed()) {
-    owner_.OnStitchFailed(*this, request.stitch_failed().channel_id());
+    const auto& failed = request.stitch_failed();
+    owner_.OnStitchFailed(*this, failed.channel_id(), failed.parked_id());
     return;
   }
   const auto& error = request.channel_open_error();

@@ -38,7 +38,7 @@ class Session final : private rpc::Stream::Delegate {
     // The provider cannot serve a channel that it was offered.
     virtual void OnOpenRefused(Session& session, const OfferRefusal& refusal) = 0;
     // It has not the connection that was joined for a channel.
-    virtual void OnStitchFailed(Session& session, uint64_t channel_id) = 0;
+    virtual void OnStitchFailed(Session& session, uint64_t channel_id, uint64_t parked_id) = 0;
     // It wants so many tokens for the data port.
     virtual culvert::v1::LeaseDataResponse Lend(const Session& session, uint32_t count) = 0;
     // What the data port is; 0: there is none.

@@ -39,7 +39,8 @@ class ByteStream {
   virtual ~ByteStream() = default;
 
   // Before anything else, and later to hand the stream over: the delegate outlives the stream, or
-  // its handing over. Completions stay with whom they belong to.
+  // its handing over. Who takes a broken stream over hears so too. Completions stay with whom they
+  // belong to.
   virtual void SetDelegate(Delegate* delegate) = 0;
   // Reading is off at first. One read of at most kMaxRead bytes per loop turn, or see SetReadSize.
   virtual void SetReading(bool on) = 0;

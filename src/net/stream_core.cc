@@ -13,6 +13,11 @@ void StreamCore::SetDelegate(ByteStream::Delegate* delegate) {
   loop_.AssertOnThread();
   CULVERT_CHECK(delegate != nullptr);
   delegate_ = delegate;
+  // Whoever takes the stream over has not heard that it is broken.
+  if (state_ == State::kBroken) {
+    state_ = State::kBreaking;
+    report_.Schedule();
+  }
   Rewatch();
 }
 

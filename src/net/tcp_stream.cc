@@ -44,6 +44,10 @@ class TcpStream::Core final : public StreamCore {
               [this](unsigned events) { Run([this, events] { HandleReady(events); }); }) {}
 
   absl::Status Open() { return poll_->Open(fd_.get()); }
+  bool HasEnded() const {
+    char byte = 0;
+    return recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  }
   void SetReadSize(size_t bytes) {
     CULVERT_CHECK(bytes > 0 && bytes <= ByteStream::kMostReadSize);
     read_size_ = bytes;
@@ -204,6 +208,11 @@ void TcpStream::SetDelegate(Delegate* delegate) {
 void TcpStream::SetReading(bool on) {
   loop_.AssertOnThread();
   core_->SetReading(on);
+}
+
+bool TcpStream::HasEnded() const {
+  loop_.AssertOnThread();
+  return core_->HasEnded();
 }
 
 void TcpStream::SetReadSize(size_t bytes) {

@@ -89,13 +89,14 @@ void Attachment::Use(size_t broker) {
   Connect();
 }
 
-std::optional<StitchedOpenings::Try> Attachment::TryStitched(size_t broker) {
-  return CanStitch(broker) ? stitched_.Begin() : std::nullopt;
+std::optional<StitchedOpenings::Try> Attachment::TryStitched(size_t broker,
+                                                             const std::string& provider) {
+  const bool leads_there = state_ == State::kAttached && broker == broker_;
+  return leads_there ? stitched_.Begin(provider) : std::nullopt;
 }
 
-bool Attachment::CanStitch(size_t broker) const {
-  return state_ == State::kAttached && broker == broker_ &&
-         stitched_.has_parked();
+bool Attachment::CanStitch(size_t broker, const std::string& provider) const {
+  return state_ == State::kAttached && broker == broker_ && stitched_.MayBegin(provider);
 }
 
 void Attachment::WantStitched(size_t broker) {
@@ -106,6 +107,7 @@ void Attachment::WantStitched(size_t broker) {
 // --- the stream ---
 
 void Attachment::Connect() {
+  ping_.reset();
   stitched_.Stop(absl::UnavailableError("another control stream"));
   SetState(State::kConnecting);
   broker_ = brokers_.Current(preferred_);
@@ -195,6 +197,11 @@ void Attachment::HandleDead(size_t broker) {
   if (stream_ == nullptr || broker != broker_) return;
   ping_.reset();
   Connect();
+}
+
+// The broker takes what comes over the stream for the one whose certificate began it.
+void Attachment::HandleRenewed() {
+  if (state_ == State::kConnecting || state_ == State::kAttached) Connect();
 }
 
 // --- notices ---

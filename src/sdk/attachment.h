@@ -86,15 +86,17 @@ class Attachment final : private rpc::Stream::Delegate {
 
   // A try to open or resume a channel on a stitched path by way of this broker; nothing if there
   // can be none now.
-  std::optional<StitchedOpenings::Try> TryStitched(size_t broker);
+  std::optional<StitchedOpenings::Try> TryStitched(size_t broker, const std::string& provider);
   // Whether TryStitched would have one.
-  bool CanStitch(size_t broker) const;
+  bool CanStitch(size_t broker, const std::string& provider) const;
   // A channel is opened or lives by way of this broker: stitched paths are wanted.
   void WantStitched(size_t broker);
   StitchedOpenings& stitched() { return stitched_; }
 
   // A channel goes by way of this broker: the stream should lead there too.
   void Use(size_t broker);
+  // There is another certificate, maybe with another key: the stream is to be its owner's.
+  void HandleRenewed();
   State state() const { return state_; }
   size_t broker() const { return broker_; }
 

@@ -41,6 +41,11 @@ void ChannelDriver::Suspend(absl::Status why) {
   AwaitPath(std::move(why));
 }
 
+void ChannelDriver::SuspendUnlessHeard(absl::Status why) {
+  if (path_ != nullptr && path_->HeardSince(MonotonicNow() - kHeardTime)) return;
+  Suspend(std::move(why));
+}
+
 void ChannelDriver::DropPath() {
   path_.reset();
   channel_.Detach();

@@ -93,6 +93,7 @@ void ClientCore::HoldOpenings(Duration time) {
 void ClientCore::UseRenewed(const crypto::Identity& renewed) {
   brokers_->SetCredentials(rpc::Credentials::ForIdentity(renewed));
   end_to_end_->SetIdentity(renewed);
+  attachment_->HandleRenewed();
   const std::string& key = renewed.key.public_key().id();
   if (key == key_) {
     CULVERT_LOG(kInfo, "certificate renewed");

@@ -125,7 +125,7 @@ std::unique_ptr<rpc::Stream> ConsumerCall::StartTry() {
   attempt_ = core_.brokers().Current(attempt_);
   core_.attachment().WantStitched(attempt_);
   if (std::exchange(way_, Way::kBest) == Way::kBest) {
-    if (std::optional<StitchedOpenings::Try> stitched = core_.attachment().TryStitched(attempt_)) {
+    if (std::optional<StitchedOpenings::Try> stitched = core_.attachment().TryStitched(attempt_, request_.provider)) {
       connection_ = std::move(stitched->connection);
       return std::move(stitched->call);
     }
@@ -166,7 +166,8 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
-  if (code == ErrorCode::kNoPath) {
+  // Over a stream every answer has its status, and what is final is said there.
+  if (connection_ != nullptr) {
     TryOverStream();
     return;
   }

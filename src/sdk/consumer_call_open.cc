@@ -49,7 +49,9 @@ void ConsumerCall::Join(const pb::ConnectResponse::OpenResponse& response) {
 void ConsumerCall::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
   joining_.reset();
   if (!joined.ok()) {
-    if (absl::IsDeadlineExceeded(joined.status())) core_.attachment().stitched().NoteNotJoined();
+    if (absl::IsDeadlineExceeded(joined.status())) {
+      core_.attachment().stitched().NoteNotJoined(request_.provider);
+    }
     TryOverStream();
     return;
   }

@@ -95,7 +95,11 @@ void ConsumerResume::OnPathLost(const absl::Status& why) {
   });
   connectivity_.SetWaiting(true);
   move_timer_.Cancel();
-  if (moving_) return;  // the path went because another one is coming
+  if (moving_) {
+    // The path went because another one is coming, or it was lost, and then that may take too long.
+    if (!joining_) timer_.Start(kMoveAnswerTime, [this] { StayOnStream(); });
+    return;
+  }
   way_ = Way::kBest;
   // What loses one path after the other must not be tried as fast as the machine can.
   const bool steady = attempt_ == 1 || lost_at_ - path_since_ >= kSteadyTime;
@@ -146,8 +150,11 @@ std::unique_ptr<rpc::Stream> ConsumerResume::StartTry() {
   broker_ = core_.brokers().Current(broker_);
   rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
   generation_ = connection.generation();
-  if (std::exchange(way_, Way::kBest) == Way::kBest && provider_stitches_) {
-    if (std::optional<StitchedOpenings::Try> stitched = core_.attachment().TryStitched(broker_)) {
+  // Until both ends have the key of the channel they cannot show it to each other.
+  const bool may_stitch = provider_stitches_ && !driver_.is_securing();
+  if (std::exchange(way_, Way::kBest) == Way::kBest && may_stitch) {
+    if (std::optional<StitchedOpenings::Try> stitched =
+            core_.attachment().TryStitched(broker_, provider_)) {
       connection_ = std::move(stitched->connection);
       return std::move(stitched->call);
     }

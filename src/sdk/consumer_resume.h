@@ -35,6 +35,8 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   // to nothing again after twice that, and so on.
   static constexpr Duration kMoveTime = std::chrono::seconds(1);
   static constexpr Duration kMaxMoveTime = std::chrono::seconds(60);
+  // A broker's answer to that is waited for so long when the path was lost meanwhile.
+  static constexpr Duration kMoveAnswerTime = std::chrono::milliseconds(500);
   // Sooner when it has carried so much by then.
   static constexpr Duration kEarlyMoveTime = std::chrono::milliseconds(200);
   static constexpr uint64_t kEarlyMoveBytes = uint64_t{1} << 20;

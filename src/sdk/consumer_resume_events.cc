@@ -26,7 +26,7 @@ void ConsumerResume::TryNow() {
 
 void ConsumerResume::HandleDead(size_t broker, const std::string& why) {
   if (!place_) {
-    if (path_broker_ == broker) driver_.Suspend(absl::UnavailableError(why));
+    if (path_broker_ == broker) driver_.SuspendUnlessHeard(absl::UnavailableError(why));
   } else if (stream_ != nullptr && broker_ == broker) {
     // On a connection of its own the same broker may well answer.
     stream_.reset();

@@ -35,7 +35,9 @@ void ConsumerResume::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) 
     GoOn(TakePath(std::move(joined->path)), joined->last_id, joined->window);
     return;
   }
-  if (absl::IsDeadlineExceeded(joined.status())) core_.attachment().stitched().NoteNotJoined();
+  if (absl::IsDeadlineExceeded(joined.status())) {
+    core_.attachment().stitched().NoteNotJoined(provider_);
+  }
   CULVERT_LOG(kDebug, "[channel {:x}] attempt {}: {}", driver_.channel().id(), attempt_,
               Printable(MessageOf(joined.status())));
   moving_ ? StayOnStream() : TryOverStream();
@@ -45,6 +47,8 @@ void ConsumerResume::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) 
 
 // Sooner if it carries much: looks once early, then when it is old enough.
 void ConsumerResume::AwaitMove() {
+  const bool wanted = core_.options().path != PathChoice::kStream;
+  if (!wanted || !provider_stitches_ || !can_resume()) return;
   move_timer_.Start(move_after_, [this] {
     const bool early = move_after_ == kEarlyMoveTime;
     const uint64_t carried =
@@ -62,7 +66,7 @@ void ConsumerResume::AwaitMove() {
 
 bool ConsumerResume::MayMove() const {
   return !place_ && !move_.is_set() && can_resume() && provider_stitches_ && driver_.is_open() &&
-         core_.brokers().IsListed(path_broker_) && core_.attachment().CanStitch(path_broker_);
+         core_.brokers().IsListed(path_broker_) && core_.attachment().CanStitch(path_broker_, provider_);
 }
 
 void ConsumerResume::MoveToStitched() {

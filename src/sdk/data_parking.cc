@@ -132,6 +132,7 @@ void DataParking::Drop(Waiting& waiting) {
 }
 
 std::optional<DataParking::Parked> DataParking::Take() {
+  DropEnded();
   if (parked_.empty()) {
     if (port_) Grow();
     return std::nullopt;
@@ -156,6 +157,11 @@ std::optional<DataParking::Parked> DataParking::Take(
   return taken;
 }
 
+// A FIN of the broker's wakes nobody: what is parked is not read.
+void DataParking::DropEnded() {
+  parked_.remove_if([](const auto& parked) { return parked->stream->HasEnded(); });
+}
+
 void DataParking::CheckAges() {
   const MonotonicTime now = loop_.Now();
   if (!opened_ || now - *opened_ > kIdleTime) {
@@ -165,6 +171,7 @@ void DataParking::CheckAges() {
     return;
   }
   parked_.remove_if([now](const auto& parked) { return now - parked->since > kMaxAge; });
+  DropEnded();
   Fill();
   timer_.Start(kCheckInterval, [this] { CheckAges(); });
 }

@@ -75,6 +75,7 @@ class DataParking {
   void Dialled(Waiting& waiting, absl::StatusOr<std::unique_ptr<net::TcpStream>> stream);
   void Drop(Waiting& waiting);
   std::optional<Parked> Take(std::list<std::unique_ptr<Waiting>>::iterator which);
+  void DropEnded();
   void CheckAges();
 
   net::EventLoop& loop_;

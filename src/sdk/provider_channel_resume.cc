@@ -48,7 +48,7 @@ void ProviderChannel::Suspend(const absl::Status& why) {
   if (first) {
     GiveUp(ErrorStatus(ErrorCode::kPathLost, std::string(MessageOf(why))));
   } else {
-    driver_->Suspend(why);
+    driver_->SuspendUnlessHeard(why);
   }
 }
 
@@ -110,7 +110,8 @@ bool ProviderChannel::RefusesResume(const pb::ListenResponse::ResumeChannelRespo
                             channel.last_received_id());
     return true;
   }
-  if (channel.Keeps(resume.last_message_id())) return false;
+  // On a stitched path the consumer's Hello says it, when it receives on no other path any more.
+  if (resume.parked_id() != 0 || channel.Keeps(resume.last_message_id())) return false;
   const absl::Status gone = ErrorStatus(
       ErrorCode::kOutOfRange, "messages that the other end has not received are no longer kept");
   owner_.OnChannelRefused(*this, gone, 0);

@@ -38,7 +38,18 @@ void StitchedOpenings::Answer(uint64_t parked_id, const culvert::v1::AttachRespo
   if (found != calls_.end()) found->second->HandleAnswer(response);
 }
 
-std::optional<StitchedOpenings::Try> StitchedOpenings::Begin() {
+bool StitchedOpenings::MayBegin(const std::string& provider) const {
+  const auto avoided = avoided_.find(provider);
+  return parking_.size() > 0 && (avoided == avoided_.end() || avoided->second <= loop_.Now());
+}
+
+void StitchedOpenings::NoteNotJoined(const std::string& provider) {
+  if (avoided_.size() >= kMostAvoided) avoided_.clear();
+  avoided_[provider] = loop_.Now() + kAvoidTime;
+}
+
+std::optional<StitchedOpenings::Try> StitchedOpenings::Begin(const std::string& provider) {
+  if (!MayBegin(provider)) return std::nullopt;
   std::optional<DataParking::Parked> parked = parking_.Take();
   if (!parked) return std::nullopt;
   auto call = std::make_unique<AttachedCall>(loop_, static_cast<AttachedCall::Line&>(*this), parked->id);

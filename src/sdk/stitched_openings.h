@@ -37,11 +37,16 @@ class StitchedOpenings final : private AttachedCall::Line {
   void HandleMessage(const culvert::v1::AttachResponse& response);
 
   void NoteOpening() { parking_.NoteOpening(); }
-  // Nothing if no connection is parked.
-  std::optional<Try> Begin();
-  bool has_parked() const { return parking_.size() > 0; }
-  // The other end did not come to a connection in time.
-  void NoteNotJoined() { parking_.GiveUpPort(absl::UnavailableError("the other end did not come")); }
+  // Nothing if no connection is parked, or the provider did not come to one not long ago.
+  std::optional<Try> Begin(const std::string& provider);
+  bool MayBegin(const std::string& provider) const;
+  // The provider did not come to a connection in time: something filters its way to the data port,
+  // or it is stuck. It gets streams for kAvoidTime.
+  void NoteNotJoined(const std::string& provider);
+
+  static constexpr Duration kAvoidTime = std::chrono::minutes(1);
+  // Providers that are remembered so; when full, all are forgotten.
+  static constexpr size_t kMostAvoided = 1'024;
 
  private:
   void SendOpening(const culvert::v1::AttachRequest& request, AttachedCall& call) override;
@@ -52,6 +57,7 @@ class StitchedOpenings final : private AttachedCall::Line {
   const std::function<void(const culvert::v1::AttachRequest&)> send_;
   DataParking parking_;
   std::unordered_map<uint64_t, AttachedCall*> calls_;  // by parked id
+  std::unordered_map<std::string, MonotonicTime> avoided_;  // providers, until when
 };
 
 }  // namespace culvert

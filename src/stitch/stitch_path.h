@@ -76,6 +76,7 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   // and everything else gathers until the end of the turn, or kGathered bytes.
   void Send(const tunnel::Message& message) override;
   void SetReading(bool on) override;
+  bool HeardSince(MonotonicTime then) const override { return heard_at_ >= then; }
   // Only when it is up.
   void Finish() override;
 

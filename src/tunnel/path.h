@@ -3,6 +3,7 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "base/clock.h"
 #include "tunnel/message.h"
 
 namespace culvert::tunnel {
@@ -31,6 +32,8 @@ class Path {
   virtual void Send(const Message& message) = 0;
   // Reading is off at first. A legacy peer is held by not reading.
   virtual void SetReading(bool on) = 0;
+  // Whether it is a connection of its own, and something came on it since then.
+  virtual bool HeardSince(MonotonicTime /*then*/) const { return false; }
   // Nothing more will be sent: ends the path in order once what was sent is out. OnPathEnd follows.
   virtual void Finish() = 0;
 };
