@@ -21,6 +21,7 @@ LiveChannel Describe(const Relay& relay, WallTime now, MonotonicTime now_here) {
   channel.agent = open.provider.name;
   channel.service = open.service;
   channel.target = open.arg;
+  channel.stitched = relay.is_stitched();
   const CarriedBytes carried = relay.carried();
   channel.since = now - std::chrono::duration_cast<WallTime::duration>(now_here - carried.since);
   channel.bytes_up = carried.sent;
