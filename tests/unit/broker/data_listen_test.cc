@@ -68,7 +68,8 @@ TEST_CASE_METHOD(DataListenFixture, "A data port that nobody named gives way to 
   CHECK(addresses[0].port() != 0);
 }
 
-TEST_CASE_METHOD(DataListenFixture, "A data port that was named and is taken is an error that says so",
+TEST_CASE_METHOD(DataListenFixture,
+                 "A data port that was named and is taken is an error that says so",
                  "[data_listen]") {
   const uint16_t busy = TakePort(0);
   const absl::Status listening = Listen({Kind::kPort, busy}, {At("127.0.0.1", 1)});
