@@ -66,7 +66,8 @@ absl::Status Broker::BeginAttach(PendingStream& pending, const Bytes& message) {
     CULVERT_RETURN_IF_ERROR(access_.gate->MayAttach(*who, opening.project, opening.name));
   }
   opening.principal = std::move(who);
-  return attachments_.Add(std::move(opening), pending.info(), [&pending] { return pending.TakeStream(); });
+  return attachments_.Add(std::move(opening), pending.info(),
+                          [&pending] { return pending.TakeStream(); });
 }
 
 std::vector<DrainNotices::Tell> Broker::WhomToTell() {
