@@ -23,6 +23,7 @@ Json ChannelJson(const LiveChannel& channel) {
           {"agent", channel.agent},
           {"service", channel.service},
           {"target", tunnel::CutText(channel.target, kMostTargetBytes)},
+          {"path", channel.stitched ? "stitched" : "stream"},
           {"since", FormatTime(channel.since)},
           {"bytes_up", channel.bytes_up},
           {"bytes_down", channel.bytes_down}};

@@ -65,8 +65,8 @@ std::vector<Column> ColumnsOf(const std::string& command) {
   }
   if (command == "channels list") {
     return {{"CHANNEL", "id"},      {"CONSUMER", "consumer"}, {"AGENT", "agent"},
-            {"SERVICE", "service"}, {"TARGET", "target"},     {"SINCE", "since"},
-            {"UP", "bytes_up"},     {"DOWN", "bytes_down"}};
+            {"SERVICE", "service"}, {"TARGET", "target"},     {"PATH", "path"},
+            {"SINCE", "since"},     {"UP", "bytes_up"},       {"DOWN", "bytes_down"}};
   }
   if (command == "service-account list") {
     return {{"NAME", "name"}, {"KID", "kid"}, {"ALGORITHM", "algorithm"}, {"SINCE", "created"}};

@@ -21,6 +21,7 @@ LiveChannel Describe(const Relay& relay, WallTime now, MonotonicTime now_here) {
   channel.agent = open.provider.name;
   channel.service = open.service;
   channel.target = open.arg;
+  channel.stitched = relay.is_stitched();
   const CarriedBytes carried = relay.carried();
   channel.since = now - std::chrono::duration_cast<WallTime::duration>(now_here - carried.since);
   channel.bytes_up = carried.sent;
@@ -65,7 +66,8 @@ absl::Status Broker::BeginAttach(PendingStream& pending, const Bytes& message) {
     CULVERT_RETURN_IF_ERROR(access_.gate->MayAttach(*who, opening.project, opening.name));
   }
   opening.principal = std::move(who);
-  return attachments_.Add(std::move(opening), pending.info(), [&pending] { return pending.TakeStream(); });
+  return attachments_.Add(std::move(opening), pending.info(),
+                          [&pending] { return pending.TakeStream(); });
 }
 
 std::vector<DrainNotices::Tell> Broker::WhomToTell() {

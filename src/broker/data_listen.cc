@@ -1,5 +1,6 @@
 #include "broker/data_listen.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/log.h"
@@ -10,28 +11,65 @@ namespace {
 
 using Kind = config::DataPortChoice::Kind;
 
-absl::Status ListenAt(DataPlane& data, const std::vector<net::Address>& control, uint16_t port) {
+// With several addresses one may have taken the port that the kernel chose for another.
+constexpr int kMostChoices = 8;
+
+bool IsWildcard(const net::Address& address) {
+  return address.ip() == (address.is_ipv6() ? "::" : "0.0.0.0");
+}
+
+// Each once: a control port may be bound at several ports of an address, or at all addresses and
+// at one of them.
+std::vector<net::Address> DataAddresses(const std::vector<net::Address>& control) {
+  std::vector<net::Address> addresses;
   for (net::Address address : control) {
+    address.set_port(0);
+    const bool covered =
+        !IsWildcard(address) && std::any_of(control.begin(), control.end(), [&](const auto& other) {
+          return IsWildcard(other) && other.is_ipv6() == address.is_ipv6();
+        });
+    const bool known = std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+    if (!covered && !known) addresses.push_back(address);
+  }
+  return addresses;
+}
+
+absl::Status ListenAt(DataPlane& data, const std::vector<net::Address>& addresses, uint16_t port) {
+  for (net::Address address : addresses) {
     address.set_port(port);
-    CULVERT_RETURN_IF_ERROR(data.Listen(address));
+    if (absl::Status listening = data.Listen(address); !listening.ok()) {
+      data.StopListening();
+      return Annotate(listening, "data port");
+    }
     port = data.addresses().front().port();  // what the kernel chose first holds for all
   }
   return absl::OkStatus();
+}
+
+absl::Status ListenAtAny(DataPlane& data, const std::vector<net::Address>& addresses) {
+  absl::Status listening;
+  for (int tries = 0; tries < kMostChoices; ++tries) {
+    listening = ListenAt(data, addresses, 0);
+    if (listening.ok()) break;
+  }
+  return listening;
 }
 
 }  // namespace
 
 absl::Status ListenForData(DataPlane& data, const config::DataPortChoice& choice,
                            const std::vector<net::Address>& control) {
-  if (choice.kind == Kind::kPort) return ListenAt(data, control, choice.port);
+  const std::vector<net::Address> addresses = DataAddresses(control);
+  if (choice.kind == Kind::kPort && choice.port != 0) {
+    return ListenAt(data, addresses, choice.port);
+  }
   const uint16_t own = control.front().port();
-  if (own < UINT16_MAX) {
-    const absl::Status listening = ListenAt(data, control, static_cast<uint16_t>(own + 1));
+  if (choice.kind == Kind::kNext && own < UINT16_MAX) {
+    const absl::Status listening = ListenAt(data, addresses, static_cast<uint16_t>(own + 1));
     if (listening.ok()) return listening;
     CULVERT_LOG(kInfo, "another data port is chosen: {}", MessageOf(listening));
-    data.StopListening();
   }
-  return ListenAt(data, control, 0);
+  return ListenAtAny(data, addresses);
 }
 
 }  // namespace culvert::broker

@@ -10,8 +10,8 @@
 
 namespace culvert::broker {
 
-// Listens at all of `control`, where the control port is bound, on one port. Where that was not
-// chosen by the user and is taken, the kernel chooses: clients hear which one it is.
+// Listens at the addresses of `control`, where the control port is bound, on one port. Where the
+// user has not named it and it is taken, the kernel chooses: clients hear which one it is.
 absl::Status ListenForData(DataPlane& data, const config::DataPortChoice& choice,
                            const std::vector<net::Address>& control);
 

@@ -19,6 +19,7 @@ struct LiveChannel {
   std::string agent;
   std::string service;
   std::string target;
+  bool stitched = false;  // its path is two connections that are joined, and no streams
   // It and the bytes are of all paths at this broker process.
   WallTime since;
   uint64_t bytes_up = 0;  // by the consumer, as they passed the broker: sealed

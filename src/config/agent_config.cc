@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "config/credentials_policy.h"
 #include "config/names.h"
+#include "config/path_choice.h"
 #include "config/program.h"
 #include "config/units.h"
 #include "config/user_list.h"
@@ -68,6 +69,7 @@ Settings RunSettings(AgentConfig& config) {
                     "How long a connection outlives the loss of its path; 0: not at all.",
                     FormatDuration(config.resume_timeout), FileForm::kQuantity},
                    config.resume_timeout, ParseDuration),
+      PathSetting(config.path),
   };
   for (Setting& setting : CommonSettings(config.common, {"/etc/culvert/agent.toml for root, else "
                                                          "~/.config/culvert/agent.toml",

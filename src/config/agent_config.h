@@ -11,6 +11,7 @@
 #include "config/endpoint.h"
 #include "config/enrolment.h"
 #include "config/environment.h"
+#include "culvert/client.h"
 
 namespace culvert::config {
 
@@ -30,6 +31,7 @@ struct AgentConfig {
   bool plaintext = false;          // serve users without end-to-end encryption too
   Duration dial_timeout = std::chrono::seconds(10);
   Duration resume_timeout = std::chrono::minutes(5);
+  PathChoice path = PathChoice::kAuto;
   EnrolConfig enrol;  // kEnroll only
   bool json = false;  // kStatus only
 };

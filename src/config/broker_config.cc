@@ -33,6 +33,12 @@ absl::StatusOr<DataPortChoice> ParseDataPort(std::string_view text) {
   return absl::InvalidArgumentError("expected a port, 0 for one that is chosen, or off");
 }
 
+absl::StatusOr<uint16_t> ParseAdvertised(std::string_view text) {
+  const absl::StatusOr<uint16_t> port = ParseBindPort(text);
+  if (port.ok() && *port != 0) return *port;
+  return absl::InvalidArgumentError("expected a port");
+}
+
 absl::StatusOr<std::string> ParseAudience(std::string_view text) {
   constexpr size_t kMostBytes = 512;
   if (!text.empty() && text.size() <= kMostBytes) return std::string(text);
@@ -53,7 +59,7 @@ Settings ServeSettings(BrokerConfig& config) {
       ValueSetting({"advertise-data", '\0', "PORT",
                     "The data port as they are to dial it, if it is another one there.", "",
                     FileForm::kInteger},
-                   config.advertise_data, ParseBindPort),
+                   config.advertise_data, ParseAdvertised),
       ValueSetting({"region", '\0', "REGION", "The region that this broker is."}, config.region,
                    ParseRegion),
       LimitSetting("max-connections-per-address", "Connections from one peer address.",
@@ -91,8 +97,23 @@ absl::Status CheckListen(const BrokerConfig& config) {
   return absl::InvalidArgumentError("listen: at least one address is needed");
 }
 
+absl::Status CheckDataPort(const BrokerConfig& config) {
+  using Kind = DataPortChoice::Kind;
+  if (config.data_port.kind == Kind::kNone && config.advertise_data != 0) {
+    return absl::InvalidArgumentError("--advertise-data without a data port: --data-port is off");
+  }
+  if (config.data_port.kind != Kind::kPort || config.data_port.port == 0) return absl::OkStatus();
+  for (const Endpoint& listen : config.listen) {
+    if (listen.port != config.data_port.port) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("--data-port {} is the port of --listen {}", listen.port, listen.ToString()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Check(const BrokerConfig& config) {
   CULVERT_RETURN_IF_ERROR(CheckListen(config));
+  CULVERT_RETURN_IF_ERROR(CheckDataPort(config));
   return CheckCredentials(config);
 }
 
@@ -119,7 +140,10 @@ absl::StatusOr<Parsed<BrokerConfig>> ParseBrokerCommand(const std::vector<std::s
   }
   CULVERT_ASSIGN_OR_RETURN(Parsed<BrokerConfig> parsed,
                            ReadInto(program, config, args, environment));
-  if (parsed.config) CULVERT_RETURN_IF_ERROR(CheckListen(*parsed.config));
+  if (parsed.config) {
+    CULVERT_RETURN_IF_ERROR(CheckListen(*parsed.config));
+    CULVERT_RETURN_IF_ERROR(CheckDataPort(*parsed.config));
+  }
   return parsed;
 }
 

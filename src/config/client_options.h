@@ -18,6 +18,7 @@ ClientOptions ClientOptionsOf(const Config& config) {
   options.name = config.name;
   options.memory_limit = config.common.memory_limit;
   options.resume_timeout = config.resume_timeout;
+  options.path = config.path;
   options.insecure = config.common.insecure;
   options.state_dir = config.common.state_dir;
   options.rotate_key = config.rotate_key;
@@ -35,6 +36,7 @@ ChangedKeys ChangedForNextStart(const Config& now, const Config& next) {
   keys.Note("service_domain", now.service_domain, next.service_domain);
   keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
   keys.Note("resume_timeout", now.resume_timeout, next.resume_timeout);
+  keys.Note("path", now.path, next.path);
   keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
   if constexpr (requires { now.json; }) keys.Note("json", now.json, next.json);
   return keys;

@@ -11,6 +11,7 @@
 #include "config/credentials_policy.h"
 #include "config/forwarder_commands.h"
 #include "config/names.h"
+#include "config/path_choice.h"
 #include "config/program.h"
 #include "config/units.h"
 #include "crypto/digest.h"
@@ -138,6 +139,7 @@ Settings SharedSettings(ForwarderConfig& config) {
                     "How long a connection outlives the loss of its path; 0: not at all.",
                     FormatDuration(config.resume_timeout), FileForm::kQuantity},
                    config.resume_timeout, ParseDuration),
+      PathSetting(config.path),
   };
   for (Setting& setting : CommonSettings(config.common, {"~/.config/culvert/forward.toml, else "
                                                          "/etc/culvert/forward.toml",

@@ -13,6 +13,7 @@
 #include "config/environment.h"
 #include "config/forward_spec.h"
 #include "config/login.h"
+#include "culvert/client.h"
 
 namespace culvert::config {
 
@@ -47,6 +48,7 @@ struct ForwarderConfig {
   ConnectSpec connect;                // kConnect only
   Duration open_timeout = std::chrono::seconds(10);
   Duration resume_timeout = std::chrono::minutes(5);
+  PathChoice path = PathChoice::kAuto;
   bool rotate_key = false;                        // renewals bring new keys
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only

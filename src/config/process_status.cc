@@ -34,6 +34,11 @@ Json MillisOrNull(const std::optional<Duration>& duration) {
   return duration ? Json(Millis(*duration)) : Json();
 }
 
+const char* PathName(const ChannelStatus& channel) {
+  if (channel.suspended) return "suspended";
+  return channel.stitched ? "stitched" : "stream";
+}
+
 Json ChannelJson(const ChannelStatus& channel) {
   Json round_trip;
   if (channel.round_trip) {
@@ -44,7 +49,7 @@ Json ChannelJson(const ChannelStatus& channel) {
           {"peer", channel.peer},
           {"service", channel.service},
           {"target", channel.arg},
-          {"path", channel.suspended ? "suspended" : "stream"},
+          {"path", PathName(channel)},
           {"suspended_ms", MillisOrNull(channel.suspended)},
           {"resumes", channel.resumes},
           {"round_trip_ms", round_trip},

@@ -80,6 +80,37 @@ class CommandLine(CommandLineTest):
                 self.check([binary("culvert-agent"), "run", "--broker", f"{HOST}:1", "--name",
                             AGENT, "--insecure", "--allow", rule], USAGE, "culvert-agent: ")
 
+    def test_malformed_paths(self):
+        for path in ("", "fast", "AUTO", "stitched", "auto,stream"):
+            with self.subTest(path=path):
+                for argv in (self.forward("-L", "0:edge-1:22"), self.connect("edge-1:22"),
+                             [binary("culvert-agent"), "run", "--broker", f"{HOST}:1", "--name",
+                              AGENT, "--insecure"]):
+                    self.check([*argv, "--path", path], USAGE, f'--path "{path}"',
+                               "expected auto or stream")
+        env = self.env | {"CULVERT_PATH": "fast"}
+        self.check(self.connect("edge-1:22"), USAGE, "CULVERT_PATH", "fast", env=env)
+        config = self.write("path.toml", "path = 'fast'")
+        self.check(self.connect("edge-1:22", "--config", config), USAGE, "path.toml:1:", "fast")
+
+    def test_malformed_data_ports(self):
+        broker = [binary("culvert-broker"), "serve", "--insecure", "--listen", f"{HOST}:7000"]
+        for flags, *words in ((["--data-port", "on"], "on", "off"),
+                              (["--data-port", "70000"], "70000"),
+                              (["--data-port", f"{HOST}:7401"], "expected a port"),
+                              (["--data-port", "7000"], "--listen"),
+                              (["--advertise-data", "0"], "expected a port"),
+                              (["--data-port", "off", "--advertise-data", "1"], "--data-port")):
+            with self.subTest(flags=flags):
+                for more in ([], ["--check-config"]):
+                    self.check([*broker, *flags, *more], USAGE, *words)
+
+    def test_a_data_port_that_is_taken_is_named(self):
+        broker = [binary("culvert-broker"), "serve", "--insecure", "--listen", f"{HOST}:0"]
+        with socket.create_server((HOST, 0)) as busy:
+            port = busy.getsockname()[1]
+            self.check([*broker, "--data-port", str(port)], FAILURE, "data port", f"{HOST}:{port}")
+
     def test_unknown_commands_and_flags(self):
         for program, command in (("culvert", "forward"), ("culvert-agent", "run"),
                                  ("culvert-broker", "serve")):
@@ -261,7 +292,8 @@ class ControlPort(SystemTest):
     def setUp(self):
         super().setUp()
         self.echo = self.echo_server()
-        self.t = self.tunnel(self.echo.port)
+        # What is parked at a data port comes and goes, and descriptors are counted here.
+        self.t = self.tunnel(self.echo.port, broker=["--data-port", "off"])
         self.address = HOST, int(self.t.broker.address.rsplit(":", 1)[1])
         self.user = self.enterContext(dial(self.t.port))
         self.slowest = 0.0

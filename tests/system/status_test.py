@@ -24,7 +24,7 @@ class Status(SystemTest):
 
     def test_channels_of_both_ends(self):
         echo = self.echo_server()
-        tunnel = self.tunnel(echo.port)
+        tunnel = self.tunnel(echo.port, forwarder=["--path", "stream"])
         forwarder = self.state_dir(tunnel.forwarder)
         agent = self.state_dir(tunnel.agent)
         [before] = self.objects("culvert", forwarder)
@@ -68,6 +68,48 @@ class Status(SystemTest):
             self.assertRegex(text, rf"{channel['id']} +{AGENT} +tcp {HOST}:{echo.port} +stream ")
         self.assertTrue(eventually(
             lambda: self.objects("culvert", forwarder)[0]["channels"] == []))
+
+    def path_of(self, program, process):
+        [own] = self.objects(program, self.state_dir(process))
+        [channel] = own["channels"]
+        return channel["path"]
+
+    def test_a_channel_moves_to_a_stitched_path_and_both_ends_say_so(self):
+        echo = self.echo_server()
+        tunnel = self.tunnel(echo.port)
+        with dial(tunnel.port) as stream:
+            stream.sendall(b"ping")
+            self.assertEqual(b"ping", read_exactly(stream, 4))
+            for program, process in (("culvert", tunnel.forwarder),
+                                     ("culvert-agent", tunnel.agent)):
+                self.assertTrue(eventually(
+                    lambda: self.path_of(program, process) == "stitched"), program)
+            text = self.ask("culvert", self.state_dir(tunnel.forwarder)).stdout.decode()
+            self.assertRegex(text, r" stitched ")
+            listed = self.admin(tunnel.broker, "channels", "list", "--json")
+            self.assertEqual(["stitched"], [json.loads(line)["path"]
+                                            for line in listed.splitlines()])
+            self.assertIn("stitched", self.admin(tunnel.broker, "channels", "list"))
+            stream.sendall(b"pong")
+            self.assertEqual(b"pong", read_exactly(stream, 4))
+
+    def test_a_channel_stays_on_streams_where_either_end_or_the_broker_wants_that(self):
+        echo = self.echo_server()
+        for flags in ({"broker": ["--data-port", "off"]}, {"agent": ["--path", "stream"]},
+                      {"forwarder": ["--path", "stream"]}):
+            with self.subTest(flags=flags):
+                tunnel = self.tunnel(echo.port, **flags)
+                with dial(tunnel.port) as stream:
+                    stream.sendall(payload(2_000_000))
+                    self.assertEqual(payload(2_000_000), read_exactly(stream, 2_000_000))
+                    # Longer than a channel takes to move.
+                    with self.assertRaises(TimeoutError):
+                        stream.settimeout(2.5)
+                        stream.recv(1)
+                    self.assertEqual("stream", self.path_of("culvert", tunnel.forwarder))
+                    self.assertEqual("stream", self.path_of("culvert-agent", tunnel.agent))
+                for process in reversed(tunnel.programs.values()):
+                    process.kill()
 
     def test_nothing_runs(self):
         for program in ("culvert", "culvert-agent"):

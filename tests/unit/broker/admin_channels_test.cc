@@ -29,6 +29,7 @@ struct ChannelsFixture : AdminFixture {
                    .agent = "edge-1",
                    .service = "tcp",
                    .target = "db\n:5432",
+                   .stitched = true,
                    .since = now,
                    .bytes_up = 7,
                    .bytes_down = 1000};
@@ -43,12 +44,15 @@ TEST_CASE_METHOD(ChannelsFixture, "Admin lists the channels of a project", "[adm
   CHECK(list[0]["target"] == "db\n:5432");
   CHECK(list[0]["bytes_up"] == 7);
   CHECK(list[0]["bytes_down"] == 1000);
+  CHECK(list[0]["path"] == "stitched");
   CHECK(Result("channels list", {{"project", "lab"}}).empty());
   CHECK(DescribeResult("channels list", list, Format::kText) ==
-        "CHANNEL           CONSUMER    AGENT   SERVICE  TARGET     SINCE                     UP  "
-        "DOWN\n"
-        "5d2f0a9c41b7e386  user alice  edge-1  tcp      db\\n:5432  2023-11-14T22:13:20.000Z  7   "
-        "1000\n");
+        "CHANNEL           CONSUMER    AGENT   SERVICE  TARGET     PATH      SINCE                 "
+        "    UP  DOWN\n"
+        "5d2f0a9c41b7e386  user alice  edge-1  tcp      db\\n:5432  stitched  "
+        "2023-11-14T22:13:20.000Z  7   1000\n");
+  live.stitched = false;
+  CHECK(Result("channels list")[0]["path"] == "stream");
 }
 
 TEST_CASE_METHOD(ChannelsFixture, "Admin kills a channel, remembers it first and records it",

@@ -42,6 +42,23 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes its settings from flags
   CHECK(config.dial_timeout == std::chrono::seconds(2));
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run is told what carries connections",
+                 "[agent_config]") {
+  const auto path_of = [this](const Args& more) {
+    Args args = {"run", "--broker", "b"};
+    args.insert(args.end(), more.begin(), more.end());
+    return ParseAgentCommand(args, environment)->config->path;
+  };
+  CHECK(path_of({}) == PathChoice::kAuto);
+  CHECK(path_of({"--path", "stream"}) == PathChoice::kStream);
+  CHECK(path_of({"--config", Write("agent.toml", "path = 'stream'")}) == PathChoice::kStream);
+  environment.variables["CULVERT_PATH"] = "stream";
+  CHECK(path_of({}) == PathChoice::kStream);
+  CHECK(path_of({"--path", "auto"}) == PathChoice::kAuto);
+  CHECK(MessageOf(ParseAgentCommand({"run", "--path", "fast"}, environment)) ==
+        "--path \"fast\": expected auto or stream");
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes its settings from variables",
                  "[agent_config]") {
   environment.variables = {{"CULVERT_BROKER", "a,b"},

@@ -13,6 +13,8 @@ using Args = std::vector<std::string>;
 TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve has safe defaults", "[broker_config]") {
   const BrokerConfig config = *ParseBrokerCommand({"serve"}, environment)->config;
   CHECK(config.listen == std::vector<Endpoint>{{"127.0.0.1", 7400}});
+  CHECK(config.data_port.kind == DataPortChoice::Kind::kNext);
+  CHECK(config.advertise_data == 0);
   CHECK(config.region.empty());
   CHECK(config.max_connections_per_address == 4096);
   CHECK(config.max_streams_per_address == 16384);
@@ -68,6 +70,34 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes its settings from fl
   CHECK(config.common.grace == std::chrono::milliseconds(500));
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes a data port in every form",
+                 "[broker_config]") {
+  using Kind = DataPortChoice::Kind;
+  auto [text, choice] = GENERATE(table<std::string, DataPortChoice>({
+      {"7402", {Kind::kPort, 7402}},
+      {"0", {Kind::kPort, 0}},
+      {"off", {Kind::kNone, 0}},
+  }));
+  CAPTURE(text);
+  CHECK(ParseBrokerCommand({"serve", "--data-port", text}, environment)->config->data_port ==
+        choice);
+  const std::string quoted = Write("broker.toml", "data_port = '" + text + "'");
+  CHECK(ParseBrokerCommand({"serve", "--config", quoted}, environment)->config->data_port ==
+        choice);
+  environment.variables["CULVERT_DATA_PORT"] = text;
+  CHECK(ParseBrokerCommand({"serve"}, environment)->config->data_port == choice);
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve reads the data port of a file as a number",
+                 "[broker_config]") {
+  const std::string path = Write("broker.toml", "data_port = 7402\nadvertise_data = 443\n");
+  const BrokerConfig config = *ParseBrokerCommand({"serve", "--config", path}, environment)->config;
+  CHECK(config.data_port == DataPortChoice{DataPortChoice::Kind::kPort, 7402});
+  CHECK(config.advertise_data == 443);
+  const std::string wrong = Write("broker.toml", "data_port = true");
+  CHECK_FALSE(ParseBrokerCommand({"serve", "--config", wrong}, environment).ok());
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve names the flag that is wrong",
                  "[broker_config]") {
   auto [args, message] = GENERATE(table<Args, std::string>({
@@ -80,6 +110,18 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve names the flag that is wro
       {{"--memory-limit", "64MB"},
        "--memory-limit \"64MB\": expected a size such as 256MiB, 64M, 1GiB or a number of bytes, "
        "from 1MiB to 1024GiB"},
+      {{"--data-port", "on"},
+       "--data-port \"on\": expected a port, 0 for one that is chosen, or off"},
+      {{"--data-port", "65536"},
+       "--data-port \"65536\": expected a port, 0 for one that is chosen, or off"},
+      {{"--advertise-data", "0"}, "--advertise-data \"0\": expected a port"},
+      {{"--advertise-data", "off"}, "--advertise-data \"off\": expected a port"},
+      {{"--data-port", "off", "--advertise-data", "7401"},
+       "--advertise-data without a data port: --data-port is off"},
+      {{"--listen", "[::1]:7", "--listen", "127.0.0.1:8", "--data-port", "8"},
+       "--data-port 8 is the port of --listen 127.0.0.1:8"},
+      {{"--listen", "127.0.0.1:8", "--data-port", "8", "--check-config"},
+       "--data-port 8 is the port of --listen 127.0.0.1:8"},
       {{"--grace", "soon"},
        "--grace \"soon\": expected a duration such as 30s, 500ms, 2m, 1h or a number of seconds, "
        "at "

@@ -16,6 +16,7 @@ TEST_CASE("ClientOptionsOf takes over every setting of the client", "[client_opt
   config.service_domain = "d";
   config.common.memory_limit = 3;
   config.resume_timeout = std::chrono::seconds(7);
+  config.path = PathChoice::kStream;
   config.common.insecure = true;
   const ClientOptions options = ClientOptionsOf(config);
   CHECK(options.brokers == std::vector<std::string>{"127.0.0.1:1", "[::1]:2"});
@@ -25,6 +26,7 @@ TEST_CASE("ClientOptionsOf takes over every setting of the client", "[client_opt
   CHECK(options.service_domain == "d");
   CHECK(options.memory_limit == 3);
   CHECK(options.resume_timeout == std::chrono::seconds(7));
+  CHECK(options.path == PathChoice::kStream);
   CHECK(options.insecure);
 }
 
@@ -41,8 +43,9 @@ TEST_CASE("ChangedForNextStart names what a reload does not take over", "[client
   next.service_domain = "d";
   next.common.memory_limit = 1;
   next.resume_timeout = Duration::zero();
+  next.path = PathChoice::kStream;
   CHECK(ChangedForNextStart(now, next).text() ==
-        "broker, name, project, region, service_domain, memory_limit, resume_timeout");
+        "broker, name, project, region, service_domain, memory_limit, resume_timeout, path");
 }
 
 }  // namespace

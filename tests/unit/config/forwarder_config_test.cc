@@ -42,6 +42,25 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward has defaults for the rest", "[f
   CHECK(config.common.state_dir == directory + "/home/.local/state/culvert");
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert forward and connect are told what carries connections",
+                 "[forwarder_config]") {
+  const auto path_of = [this](const Args& args) {
+    return ParseForwarderCommand(args, environment)->config->path;
+  };
+  CHECK(path_of({"forward", "-L", "1:e:1"}) == PathChoice::kAuto);
+  CHECK(path_of({"forward", "-L", "1:e:1", "--path=stream"}) == PathChoice::kStream);
+  CHECK(path_of({"connect", "--path", "stream", "e:1"}) == PathChoice::kStream);
+  const std::string file = Write("forward.toml", "path = 'stream'");
+  CHECK(path_of({"connect", "--config", file, "e:1"}) == PathChoice::kStream);
+  CHECK(path_of({"connect", "--config", file, "--path", "auto", "e:1"}) == PathChoice::kAuto);
+  CHECK(ParseForwarderCommand({"agents", "--config", file}, environment).ok());
+  environment.variables["CULVERT_PATH"] = "stream";
+  CHECK(path_of({"connect", "e:1"}) == PathChoice::kStream);
+  environment.variables["CULVERT_PATH"] = "direct";
+  CHECK(MessageOf(ParseForwarderCommand({"connect", "e:1"}, environment)) ==
+        "CULVERT_PATH \"direct\": expected auto or stream");
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert forward reads what ssh users type", "[forwarder_config]") {
   for (const Args& args : {Args{"forward", "-N", "-L", "1:e:1"}, Args{"forward", "-NL", "1:e:1"},
                            Args{"forward", "-NL1:e:1"}, Args{"forward", "-L", "1:e:1", "-N"}}) {

@@ -67,6 +67,24 @@ TEST_CASE("Status shows the oldest channel first, and what is not known as null"
   CHECK(text->find("memory 1.5 KiB of 1.0 MiB") != std::string::npos);
 }
 
+TEST_CASE("Status tells what carries a channel", "[process_status]") {
+  ProcessStatus status = Example();
+  status.channels = {Channel(1, 3s), Channel(2, 2s), Channel(3, 1s)};
+  status.channels[1].stitched = true;
+  status.channels[2].stitched = true;
+  status.channels[2].suspended = 1s;
+  const std::string json = StatusJson(status);
+  const size_t stream = json.find(R"("path":"stream")");
+  const size_t stitched = json.find(R"("path":"stitched","suspended_ms":null)");
+  const size_t suspended = json.find(R"("path":"suspended","suspended_ms":1000)");
+  CHECK(stream < stitched);
+  CHECK(stitched < suspended);
+  CHECK(suspended != std::string::npos);
+  const auto text = StatusText(json);
+  REQUIRE(text.ok());
+  CHECK(text->find(" stitched ") != std::string::npos);
+}
+
 TEST_CASE("Status of a process is shown whatever it says", "[process_status]") {
   for (const char* other : {"{}", R"({"channels":[1,null,{"id":7}],"broker":[],"memory":"much"})",
                             R"({"program":{},"pid":"x","broker":{"reached":3}})"}) {
