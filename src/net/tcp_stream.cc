@@ -236,4 +236,10 @@ std::string TcpStream::PeerName() const {
   return core_->peer_name();
 }
 
+bool TcpStream::HasEndedUnread() const {
+  char byte = 0;
+  const ssize_t got = recv(core_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 }  // namespace culvert::net

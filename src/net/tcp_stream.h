@@ -37,6 +37,8 @@ class TcpStream final : public ByteStream {
   void FinishWriting(Completion done) override;
   void SetResetOnClose(bool on) override;
   std::string PeerName() const override;
+  // Of a stream that was never read: whether the peer has ended it without a word, or it is broken.
+  bool HasEndedUnread() const;
 
  private:
   class Core;
