@@ -146,6 +146,7 @@ std::unique_ptr<rpc::Stream> ConsumerResume::StartTry() {
   broker_ = core_.brokers().Current(broker_);
   rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
   generation_ = connection.generation();
+  core_.attachment().WantStitched(broker_);
   if (std::exchange(way_, Way::kBest) == Way::kBest && provider_stitches_) {
     if (std::optional<StitchedOpenings::Try> stitched = core_.attachment().TryStitched(broker_)) {
       connection_ = std::move(stitched->connection);
@@ -238,7 +239,8 @@ void ConsumerResume::HandleRefusal(const absl::Status& status) {
 bool ConsumerResume::IsRefusedByAll(absl::StatusCode status) {
   asked_->NoteRefused(broker_);
   const bool by_own = broker_ == path_broker_;
-  return (by_own && status != absl::StatusCode::kNotFound) || !asked_->IsAnyLeft(core_.brokers().listed(), MonotonicNow());
+  return (by_own && status != absl::StatusCode::kNotFound) ||
+         !asked_->IsAnyLeft(core_.brokers().listed(), MonotonicNow());
 }
 
 void ConsumerResume::HandleFailedTry(const absl::Status& why, Duration retry_after) {

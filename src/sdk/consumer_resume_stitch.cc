@@ -23,10 +23,9 @@ void ConsumerResume::Join() {
   meeting.window = driver_.channel().window();
   meeting.resume_timeout_s = ResumeSeconds(core_.options());
   meeting.key = key_.get();
-  joining_.emplace(core_.loop(), std::move(connection_), meeting, PendingStitch::kLimit,
-                   [this](absl::StatusOr<PendingStitch::Joined> joined) {
-                     HandleJoined(std::move(joined));
-                   });
+  joining_.emplace(
+      core_.loop(), std::move(connection_), meeting, PendingStitch::kLimit,
+      [this](absl::StatusOr<PendingStitch::Joined> joined) { HandleJoined(std::move(joined)); });
 }
 
 void ConsumerResume::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
@@ -47,8 +46,7 @@ void ConsumerResume::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) 
 void ConsumerResume::AwaitMove() {
   move_timer_.Start(move_after_, [this] {
     const bool early = move_after_ == kEarlyMoveTime;
-    const uint64_t carried =
-        driver_.channel().bytes_sent() + driver_.channel().bytes_delivered();
+    const uint64_t carried = driver_.channel().bytes_sent() + driver_.channel().bytes_delivered();
     if (early && carried < kEarlyMoveBytes) {
       move_after_ = kMoveTime;
       AwaitMove();
@@ -77,6 +75,7 @@ void ConsumerResume::StayOnStream() {
   timer_.Cancel();
   stream_.reset();
   connection_.reset();
+  joining_.reset();
   moving_ = false;
   if (place_) {
     TryOverStream();
