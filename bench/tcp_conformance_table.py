@@ -34,6 +34,11 @@ def start_culvert(bench, target):
     return forwarder.ports[0], {"broker": broker, "agent": agent, "forwarder": forwarder}
 
 
+def start_culvert_streams(bench, target):
+    bench.env["CULVERT_PATH"] = "stream"
+    return start_culvert(bench, target)
+
+
 def start_ssh_forward(bench, target):
     server, client, port = start_ssh(bench, target)
     return port, {"client": client, "server": server}
@@ -47,7 +52,7 @@ def start_socat(bench, target):
     return port, {"relay": process}
 
 
-WAYS = {"Culvert": start_culvert, "ssh -L": start_ssh_forward, "socat": start_socat}
+WAYS = {"Culvert": start_culvert, "Culvert, streams": start_culvert_streams, "ssh -L": start_ssh_forward, "socat": start_socat}
 
 
 def start(way):

@@ -14,10 +14,13 @@ namespace {
 
 using culvert::v1::AttachResponse;
 
-// For a status that says no more than itself.
+// What the status says of itself counts more than what is made of it: most of those without a code
+// of their own are worth another try.
 tunnel::ErrorCode CodeOf(const absl::Status& status) {
   const tunnel::ErrorCode code = ErrorCodeOf(status);
-  if (code != tunnel::ErrorCode::kUnspecified) return code;
+  // Of a broker that is about to stop: what a Connect stream ends with says better what to do.
+  if (code == tunnel::ErrorCode::kShutdown) return tunnel::ErrorCode::kNoPath;
+  if (code != ErrorCodeOf(absl::Status(status.code(), ""))) return code;
   switch (status.code()) {
     case absl::StatusCode::kPermissionDenied:
       return tunnel::ErrorCode::kDenied;

@@ -32,6 +32,7 @@ absl::Status Attachments::Add(AttachOpening opening, const rpc::StreamInfo& info
   std::unique_ptr<Attachment>& place = all[opening.incarnation];
   if (place != nullptr) {
     place->End(absl::AbortedError("attached again"));
+    calls_.drop(place->data_owner());  // the other end has given up what was parked by it
     Bury(std::move(place));
   } else if (all.size() > kMost) {
     all.erase(opening.incarnation);

@@ -44,10 +44,6 @@ class TcpStream::Core final : public StreamCore {
               [this](unsigned events) { Run([this, events] { HandleReady(events); }); }) {}
 
   absl::Status Open() { return poll_->Open(fd_.get()); }
-  bool HasEnded() const {
-    char byte = 0;
-    return recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-  }
   void SetReadSize(size_t bytes) {
     CULVERT_CHECK(bytes > 0 && bytes <= ByteStream::kMostReadSize);
     read_size_ = bytes;
@@ -210,11 +206,6 @@ void TcpStream::SetReading(bool on) {
   core_->SetReading(on);
 }
 
-bool TcpStream::HasEnded() const {
-  loop_.AssertOnThread();
-  return core_->HasEnded();
-}
-
 void TcpStream::SetReadSize(size_t bytes) {
   loop_.AssertOnThread();
   core_->SetReadSize(bytes);
@@ -243,6 +234,12 @@ void TcpStream::SetResetOnClose(bool on) {
 std::string TcpStream::PeerName() const {
   loop_.AssertOnThread();
   return core_->peer_name();
+}
+
+bool TcpStream::HasEndedUnread() const {
+  char byte = 0;
+  const ssize_t got = recv(core_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 }  // namespace culvert::net

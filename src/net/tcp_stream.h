@@ -37,8 +37,8 @@ class TcpStream final : public ByteStream {
   void FinishWriting(Completion done) override;
   void SetResetOnClose(bool on) override;
   std::string PeerName() const override;
-  // Whether the peer has sent its FIN, and nothing before it that was not read; asks the kernel.
-  bool HasEnded() const;
+  // Of a stream that was never read: whether the peer has ended it without a word, or it is broken.
+  bool HasEndedUnread() const;
 
  private:
   class Core;

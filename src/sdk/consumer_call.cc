@@ -147,7 +147,7 @@ void ConsumerCall::TryNow() {
 }
 
 void ConsumerCall::HandleDead(size_t broker, const std::string& why) {
-  if (stream_ == nullptr || attempt_ != broker) return;
+  if ((stream_ == nullptr && !joining_) || attempt_ != broker) return;
   HandleFailedTry(absl::UnavailableError(why), Again::kYes);
 }
 
@@ -173,6 +173,15 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
   }
   HandleFailedTry(ErrorStatus(code, error.message()),
                   WorthRetrying(code) ? Again::kYes : Again::kNo);
+}
+
+// Before the two ends have met it is an answer to the opening, and counts as one.
+void ConsumerCall::Cut(const absl::Status& why) {
+  if (joining_) {
+    HandleFailedTry(why, WorthRetrying(ErrorCodeOf(why)) ? Again::kYes : Again::kNo);
+  } else if (resume_) {
+    resume_->Cut(why);
+  }
 }
 
 void ConsumerCall::OnEnd(absl::Status status) {

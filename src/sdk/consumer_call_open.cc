@@ -40,10 +40,9 @@ void ConsumerCall::Join(const pb::ConnectResponse::OpenResponse& response) {
   const Duration limit =
       core_.end_to_end() != nullptr ? PendingStitch::kLimit : request_.open_timeout;
   stream_.reset();
-  joining_.emplace(core_.loop(), std::move(connection_), meeting, limit,
-                   [this](absl::StatusOr<PendingStitch::Joined> joined) {
-                     HandleJoined(std::move(joined));
-                   });
+  joining_.emplace(
+      core_.loop(), std::move(connection_), meeting, limit,
+      [this](absl::StatusOr<PendingStitch::Joined> joined) { HandleJoined(std::move(joined)); });
 }
 
 void ConsumerCall::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
@@ -56,17 +55,8 @@ void ConsumerCall::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
     return;
   }
   opened_.set_window(joined->window);
-  opened_.set_resume_timeout_s(
-      std::min(opened_.resume_timeout_s(), joined->resume_timeout_s));
+  opened_.set_resume_timeout_s(std::min(opened_.resume_timeout_s(), joined->resume_timeout_s));
   Begin(opened_, std::move(joined->path));
-}
-
-void ConsumerCall::Cut(const absl::Status& why) {
-  if (joining_) {
-    FailOpening(why);
-  } else if (resume_) {
-    resume_->Cut(why);
-  }
 }
 
 void ConsumerCall::Begin(const pb::ConnectResponse::OpenResponse& response,

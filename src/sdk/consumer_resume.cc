@@ -150,6 +150,7 @@ std::unique_ptr<rpc::Stream> ConsumerResume::StartTry() {
   broker_ = core_.brokers().Current(broker_);
   rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
   generation_ = connection.generation();
+  core_.attachment().WantStitched(broker_);
   // Until both ends have the key of the channel they cannot show it to each other.
   const bool may_stitch = provider_stitches_ && !driver_.is_securing();
   if (std::exchange(way_, Way::kBest) == Way::kBest && may_stitch) {

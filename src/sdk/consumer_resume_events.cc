@@ -25,11 +25,17 @@ void ConsumerResume::TryNow() {
 }
 
 void ConsumerResume::HandleDead(size_t broker, const std::string& why) {
-  if (!place_) {
-    if (path_broker_ == broker) driver_.SuspendUnlessHeard(absl::UnavailableError(why));
-  } else if (stream_ != nullptr && broker_ == broker) {
+  const bool trying = (stream_ != nullptr || joining_) && broker_ == broker;
+  if (!place_ && path_broker_ == broker) {
+    driver_.SuspendUnlessHeard(absl::UnavailableError(why));
+    // A move under way leads to the same broker: it is not waited for.
+    if (trying && moving_) StayOnStream();
+  } else if (place_ && trying) {
     // On a connection of its own the same broker may well answer.
     stream_.reset();
+    connection_.reset();
+    joining_.reset();
+    moving_ = false;
     last_failure_ = absl::UnavailableError(why);
     asked_->NoteUnreachable(broker, MonotonicNow());
     TryAfter(core_.connectivity().RetryWait(MonotonicNow() - lost_at_));

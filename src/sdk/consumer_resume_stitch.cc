@@ -23,10 +23,9 @@ void ConsumerResume::Join() {
   meeting.window = driver_.channel().window();
   meeting.resume_timeout_s = ResumeSeconds(core_.options());
   meeting.key = key_.get();
-  joining_.emplace(core_.loop(), std::move(connection_), meeting, PendingStitch::kLimit,
-                   [this](absl::StatusOr<PendingStitch::Joined> joined) {
-                     HandleJoined(std::move(joined));
-                   });
+  joining_.emplace(
+      core_.loop(), std::move(connection_), meeting, PendingStitch::kLimit,
+      [this](absl::StatusOr<PendingStitch::Joined> joined) { HandleJoined(std::move(joined)); });
 }
 
 void ConsumerResume::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
@@ -51,8 +50,7 @@ void ConsumerResume::AwaitMove() {
   if (!wanted || !provider_stitches_ || !can_resume()) return;
   move_timer_.Start(move_after_, [this] {
     const bool early = move_after_ == kEarlyMoveTime;
-    const uint64_t carried =
-        driver_.channel().bytes_sent() + driver_.channel().bytes_delivered();
+    const uint64_t carried = driver_.channel().bytes_sent() + driver_.channel().bytes_delivered();
     if (early && carried < kEarlyMoveBytes) {
       move_after_ = kMoveTime;
       AwaitMove();
@@ -81,6 +79,7 @@ void ConsumerResume::StayOnStream() {
   timer_.Cancel();
   stream_.reset();
   connection_.reset();
+  joining_.reset();
   moving_ = false;
   if (place_) {
     TryOverStream();

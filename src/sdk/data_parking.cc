@@ -10,8 +10,6 @@ namespace culvert {
 namespace {
 
 constexpr size_t kTokenBytes = 32;
-// How often ages are looked at while anything is parked.
-constexpr Duration kCheckInterval = std::chrono::seconds(10);
 
 // Of a connection that was taken: whoever took it hears by the first use that it is broken.
 struct Nobody final : net::ByteStream::Delegate {
@@ -44,8 +42,14 @@ struct DataParking::Waiting final : net::ByteStream::Delegate {
   MonotonicTime since{};
 };
 
-DataParking::DataParking(net::EventLoop& loop, std::function<void(uint32_t)> lease)
-    : loop_(loop), lease_(std::move(lease)), fill_(loop, [this] { Fill(); }), timer_(loop) {}
+DataParking::DataParking(net::EventLoop& loop, std::function<void(uint32_t)> lease,
+                         const Times& times)
+    : loop_(loop),
+      lease_(std::move(lease)),
+      times_(times),
+      fill_(loop, [this] { Fill(); }),
+      retry_(times.first_retry),
+      timer_(loop) {}
 
 DataParking::~DataParking() = default;
 
@@ -61,7 +65,7 @@ void DataParking::Stop() {
   dialling_.clear();
   parked_.clear();
   timer_.Cancel();
-  retry_ = kFirstRetry;
+  retry_ = times_.first_retry;
   not_before_ = {};
 }
 
@@ -86,13 +90,13 @@ void DataParking::TakeLeases(const culvert::v1::LeaseDataResponse& response) {
   if (!port_) return;
   // The broker may grant fewer: what it did not is asked for with the next opening.
   asked_ = 0;
-  if (response.leases().empty()) not_before_ = loop_.Now() + kNoLeaseWait;
+  if (response.leases().empty()) not_before_ = loop_.Now() + times_.no_lease;
   for (const auto& lease : response.leases()) {
     if (dialling_.size() + parked_.size() >= kMost) break;
     if (lease.token().size() != kTokenBytes) continue;
-    Waiting& waiting = *dialling_.emplace_back(
-        std::make_unique<Waiting>(*this, lease.parked_id(), lease.token()));
-    waiting.dial.emplace(loop_, std::vector<net::Address>{*port_}, kDialTime,
+    Waiting& waiting =
+        *dialling_.emplace_back(std::make_unique<Waiting>(*this, lease.parked_id(), lease.token()));
+    waiting.dial.emplace(loop_, std::vector<net::Address>{*port_}, times_.dial,
                          [this, &waiting](absl::StatusOr<std::unique_ptr<net::TcpStream>> stream) {
                            Dialled(waiting, std::move(stream));
                          });
@@ -105,7 +109,7 @@ void DataParking::Dialled(Waiting& waiting,
     GiveUpPort(stream.status());
     return;
   }
-  retry_ = kFirstRetry;
+  retry_ = times_.first_retry;
   waiting.stream = *std::move(stream);
   waiting.since = loop_.Now();
   waiting.stream->SetDelegate(&waiting);
@@ -115,20 +119,25 @@ void DataParking::Dialled(Waiting& waiting,
       std::find_if(dialling_.begin(), dialling_.end(),
                    [&waiting](const auto& other) { return other.get() == &waiting; });
   parked_.splice(parked_.end(), dialling_, place);
-  if (!timer_.is_set()) timer_.Start(kCheckInterval, [this] { CheckAges(); });
+  if (!timer_.is_set()) timer_.Start(times_.check, [this] { CheckAges(); });
 }
 
 void DataParking::GiveUpPort(const absl::Status& why) {
   CULVERT_LOG(kInfo, "data port: next try in {:.0f} s: {}", ToSeconds(retry_),
               Printable(MessageOf(why)));
   not_before_ = loop_.Now() + retry_;
-  retry_ = std::min(2 * retry_, kLastRetry);
+  retry_ = std::min(2 * retry_, times_.last_retry);
   dialling_.clear();
   parked_.clear();
 }
 
 void DataParking::Drop(Waiting& waiting) {
   parked_.remove_if([&waiting](const auto& other) { return other.get() == &waiting; });
+}
+
+// A reset is told, an end is not: nothing is read here.
+void DataParking::DropEnded() {
+  parked_.remove_if([](const auto& parked) { return parked->stream->HasEndedUnread(); });
 }
 
 std::optional<DataParking::Parked> DataParking::Take() {
@@ -141,6 +150,7 @@ std::optional<DataParking::Parked> DataParking::Take() {
 }
 
 std::optional<DataParking::Parked> DataParking::TakeById(uint64_t id) {
+  DropEnded();
   const auto found = std::find_if(parked_.begin(), parked_.end(),
                                   [id](const auto& parked) { return parked->id == id; });
   if (found == parked_.end()) return std::nullopt;
@@ -157,23 +167,19 @@ std::optional<DataParking::Parked> DataParking::Take(
   return taken;
 }
 
-// A FIN of the broker's wakes nobody: what is parked is not read.
-void DataParking::DropEnded() {
-  parked_.remove_if([](const auto& parked) { return parked->stream->HasEnded(); });
-}
-
 void DataParking::CheckAges() {
   const MonotonicTime now = loop_.Now();
-  if (!opened_ || now - *opened_ > kIdleTime) {
+  if (!opened_ || now - *opened_ > times_.idle) {
     wanted_ = 0;
     parked_.clear();
     dialling_.clear();
     return;
   }
-  parked_.remove_if([now](const auto& parked) { return now - parked->since > kMaxAge; });
   DropEnded();
+  parked_.remove_if(
+      [this, now](const auto& parked) { return now - parked->since > times_.max_age; });
   Fill();
-  timer_.Start(kCheckInterval, [this] { CheckAges(); });
+  timer_.Start(times_.check, [this] { CheckAges(); });
 }
 
 }  // namespace culvert

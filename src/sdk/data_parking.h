@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "culvert/v1/extensions.pb.h"
@@ -28,16 +29,20 @@ class DataParking {
  public:
   static constexpr size_t kFewest = 2;
   static constexpr size_t kMost = 16;
-  // Without an opening for so long the pool is given up.
-  static constexpr Duration kIdleTime = std::chrono::seconds(60);
-  // What lies in between may forget a connection that says nothing.
-  static constexpr Duration kMaxAge = std::chrono::minutes(5);
-  static constexpr Duration kDialTime = std::chrono::seconds(5);
-  // A data port that cannot be reached is tried again this late, doubling.
-  static constexpr Duration kFirstRetry = std::chrono::minutes(1);
-  static constexpr Duration kLastRetry = std::chrono::hours(1);
-  // A broker that lends nothing is asked again this late.
-  static constexpr Duration kNoLeaseWait = std::chrono::seconds(5);
+  struct Times {
+    // Without an opening for so long the pool is given up.
+    Duration idle = std::chrono::seconds(60);
+    // What lies in between may forget a connection that says nothing.
+    Duration max_age = std::chrono::minutes(5);
+    Duration dial = std::chrono::seconds(5);
+    // A data port that cannot be reached is tried again this late, doubling.
+    Duration first_retry = std::chrono::minutes(1);
+    Duration last_retry = std::chrono::hours(1);
+    // A broker that lends nothing is asked again this late.
+    Duration no_lease = std::chrono::seconds(5);
+    // How often ages are looked at while anything is parked.
+    Duration check = std::chrono::seconds(10);
+  };
 
   struct Parked {
     uint64_t id = 0;  // as the lease names it
@@ -46,7 +51,9 @@ class DataParking {
 
   // `lease` sends a LeaseDataRequest for so many tokens on the control stream; it answers by
   // TakeLeases.
-  DataParking(net::EventLoop& loop, std::function<void(uint32_t count)> lease);
+  DataParking(net::EventLoop& loop, std::function<void(uint32_t count)> lease, const Times& times);
+  DataParking(net::EventLoop& loop, std::function<void(uint32_t count)> lease)
+      : DataParking(loop, std::move(lease), Times()) {}
   ~DataParking();
   DataParking(const DataParking&) = delete;
   DataParking& operator=(const DataParking&) = delete;
@@ -74,20 +81,21 @@ class DataParking {
   void Grow();
   void Dialled(Waiting& waiting, absl::StatusOr<std::unique_ptr<net::TcpStream>> stream);
   void Drop(Waiting& waiting);
-  std::optional<Parked> Take(std::list<std::unique_ptr<Waiting>>::iterator which);
   void DropEnded();
+  std::optional<Parked> Take(std::list<std::unique_ptr<Waiting>>::iterator which);
   void CheckAges();
 
   net::EventLoop& loop_;
   const std::function<void(uint32_t)> lease_;
+  const Times times_;
   std::optional<net::Address> port_;  // while there is a control stream
-  net::Deferred fill_;  // after what is being opened
+  net::Deferred fill_;                // after what is being opened
   size_t wanted_ = 0;
-  size_t asked_ = 0;                           // tokens that were asked for and have not come
+  size_t asked_ = 0;  // tokens that were asked for and have not come
   std::list<std::unique_ptr<Waiting>> dialling_;
   std::list<std::unique_ptr<Waiting>> parked_;  // the oldest first
   std::optional<MonotonicTime> opened_;         // the last NoteOpening
-  Duration retry_ = kFirstRetry;
+  Duration retry_;
   MonotonicTime not_before_{};  // of the next dial
   net::Timer timer_;
 };

@@ -143,8 +143,7 @@ void ProviderChannel::HandleJoined(absl::StatusOr<std::unique_ptr<rpc::Stream>> 
                                    const pb::ListenResponse::ResumeChannelResponse& resume) {
   if (stream.ok()) {
     stitched_ = false;
-    GoOn(resume.attempt(), PathOver(*std::move(stream)), resume.last_message_id(),
-         resume.window());
+    GoOn(resume.attempt(), PathOver(*std::move(stream)), resume.last_message_id(), resume.window());
   } else {
     HandleNotJoined(resume.attempt(), stream.status());
   }
@@ -180,18 +179,20 @@ PendingStitch::Meeting ProviderChannel::MeetingOf(uint32_t attempt) const {
 
 // It was never open, so that a consumer that does not come has nothing to resume either.
 void ProviderChannel::JoinFirst() {
-  joining_.emplace(core_.loop(), std::move(first_connection_), MeetingOf(1), PendingStitch::kLimit,
-                   [this](absl::StatusOr<PendingStitch::Joined> joined) {
-                     joining_.reset();
-                     if (!joined.ok()) {
-                       GiveUp(ErrorStatus(ErrorCode::kPathLost,
-                                          std::string(MessageOf(joined.status()))));
-                       return;
-                     }
-                     stitched_ = true;
-                     joined->path->SetDelegate(driver_->path_delegate());
-                     driver_->Start(std::move(joined->path), joined->window);
-                   });
+  joining_.emplace(
+      core_.loop(), std::move(first_connection_), MeetingOf(1), PendingStitch::kLimit,
+      [this](absl::StatusOr<PendingStitch::Joined> joined) {
+        joining_.reset();
+        // It was cut meanwhile, and is about to be removed.
+        if (driver_->channel().state() == tunnel::Channel::State::kEnded) return;
+        if (!joined.ok()) {
+          GiveUp(ErrorStatus(ErrorCode::kPathLost, std::string(MessageOf(joined.status()))));
+          return;
+        }
+        stitched_ = true;
+        joined->path->SetDelegate(driver_->path_delegate());
+        driver_->Start(std::move(joined->path), joined->window);
+      });
 }
 
 void ProviderChannel::JoinAgain(uint32_t attempt, std::unique_ptr<net::TcpStream> connection) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "broker/broker.h"
+#include "broker/data_plane.h"
 #include "tests/integration/broker_fixture.h"
 
 namespace culvert::test {
@@ -68,11 +69,16 @@ struct FakeBrokerFixture {
   net::EventLoop loop;
   Transport listen, consumer, provider;
   std::deque<Transport> others;  // all of them outlive the broker, which holds their streams
+  const std::unique_ptr<broker::DataPlane> data;  // null without a data port
   Broker broker;
 
   explicit FakeBrokerFixture(const Broker::Times& times = {.start_wait = Duration::zero()},
                              const Broker::Limits& limits = {})
-      : broker(loop, "here", limits, times) {}
+      : FakeBrokerFixture(times, limits, [](net::EventLoop&) { return nullptr; }) {}
+  // With the data plane that `make` makes.
+  FakeBrokerFixture(const Broker::Times& times, const Broker::Limits& limits,
+                    const std::function<std::unique_ptr<broker::DataPlane>(net::EventLoop&)>& make)
+      : data(make(loop)), broker(loop, "here", limits, times, {}, data.get()) {}
   ~FakeBrokerFixture() {
     for (Transport* transport : {&listen, &consumer, &provider}) transport->Done();
     for (Transport& transport : others) transport.Done();  // what they hold counts in the broker

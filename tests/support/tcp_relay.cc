@@ -49,7 +49,13 @@ void TcpRelay::Do(Command command) {
 }
 
 void TcpRelay::Apply() {
-  if (command_ == Command::kCut) pairs_.clear();
+  if (command_ == Command::kReset) {
+    for (Pair& pair : pairs_) {
+      pair.in.Reset();
+      pair.out.Reset();
+    }
+  }
+  if (command_ == Command::kCut || command_ == Command::kReset) pairs_.clear();
   if (command_ == Command::kMode) {
     const bool drop = mode_ == Mode::kBlackhole;
     SetDropping(listener_.get(), drop);

@@ -14,13 +14,16 @@ namespace culvert::test {
 // Relays to a port from a thread of its own. For the test thread.
 class TcpRelay {
  public:
-  explicit TcpRelay(uint16_t to);
+  explicit TcpRelay(uint16_t to = 0);
   ~TcpRelay();
   TcpRelay(const TcpRelay&) = delete;
   TcpRelay& operator=(const TcpRelay&) = delete;
 
   uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // Of connections that come from now on.
+  void LeadTo(uint16_t to) { to_ = to; }
 
   enum class Mode {
     kForward,
@@ -35,11 +38,13 @@ class TcpRelay {
   void SetMode(Mode mode);
   // Closes all connections.
   void Cut() { Do(Command::kCut); }
+  // The same with RST.
+  void Reset() { Do(Command::kReset); }
   // Connections that it has taken, ever.
   size_t taken() const { return taken_; }
 
  private:
-  enum class Command { kNone, kMode, kCut };
+  enum class Command { kNone, kMode, kCut, kReset };
   struct Pair {
     Fd in;
     Fd out;
@@ -50,7 +55,7 @@ class TcpRelay {
   void Take();
   static bool Forward(int from, int to);
 
-  const uint16_t to_;
+  std::atomic<uint16_t> to_;
   const Fd listener_;
   const uint16_t port_;
   std::atomic<Mode> mode_ = Mode::kForward;

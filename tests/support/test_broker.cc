@@ -11,18 +11,19 @@ namespace culvert::test {
 using broker::Broker;
 
 TestBroker::TestBroker(const Broker::Limits& limits, uint16_t port, const Broker::Times& times,
-                       const rpc::ServerOptions& server_options) {
-  Start(limits, port, times, server_options, rpc::Credentials::Insecure());
+                       const rpc::ServerOptions& server_options, std::optional<DataAt> data) {
+  Start(limits, port, times, server_options, rpc::Credentials::Insecure(), data);
 }
 
-TestBroker::TestBroker(TestRealm& realm, Tamper tamper, uint16_t port)
+TestBroker::TestBroker(TestRealm& realm, Tamper tamper, uint16_t port, std::optional<DataAt> data)
     : gate_(std::make_unique<broker::Gate>(realm.pki().authority(), realm.records)),
       calls_(std::make_unique<broker::IdentityCalls>(realm.pki(), realm.records, kRegion)),
       tickets_(&realm.tickets),
       tamper_(std::move(tamper)) {
   Start({}, port, {.start_wait = Duration::zero()}, {},
         rpc::Credentials::ForServer(realm.pki().server_certificate_file(),
-                                    realm.pki().server_key_file()));
+                                    realm.pki().server_key_file()),
+        data);
 }
 
 TestBroker::TestBroker(TestRealm& realm, store::Store& store, broker::FetchKeys fetch)
@@ -42,13 +43,15 @@ TestBroker::TestBroker(TestRealm& realm, store::Store& store, broker::FetchKeys 
 
 void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker::Times& times,
                        const rpc::ServerOptions& server_options,
-                       const rpc::Credentials& credentials) {
+                       const rpc::Credentials& credentials, std::optional<DataAt> data) {
+  if (data) StartData(*data);
   thread_.Run([&] {
     broker_ = std::make_unique<Broker>(
         thread_.loop(), kRegion, limits, times,
         Broker::Access{gate_.get(), calls_.get(),
                        [this](const broker::AuditEvent& event) { audit_.push_back(event); },
-                       tickets_});
+                       tickets_},
+        data_.get());
   });
   auto server = rpc::Server::Start(
       thread_.loop(), credentials,
@@ -77,15 +80,42 @@ void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker
   REQUIRE(bound.ok());
 }
 
+void TestBroker::StartData(const DataAt& at) {
+  absl::Status listening;
+  thread_.Run([&] {
+    broker::DataPlane::Options options;
+    options.advertised_port = at.told;
+    auto started = broker::DataPlane::Start(thread_.loop(), options);
+    listening = started.status();
+    if (!started.ok()) return;
+    data_ = *std::move(started);
+    listening = data_->Listen(*net::Address::FromLiteral("127.0.0.1", at.port));
+    if (listening.ok()) data_port_ = data_->addresses().front().port();
+  });
+  REQUIRE(listening.ok());
+}
+
+size_t TestBroker::pairs() {
+  size_t now = 0;
+  thread_.Run([&] { now = data_->pairs(); });
+  return now;
+}
+
+bool TestBroker::WaitForPairs(size_t count) {
+  return Eventually([&] { return pairs() == count; });
+}
+
 void TestBroker::Stop() {
   if (server_ == nullptr) return;
   thread_.Run([this] {
     listener_.reset();
+    if (data_ != nullptr) data_->StopListening();
     broker_->EndAll();
   });
   server_->Shutdown(std::chrono::milliseconds(100));
   thread_.Run([this] {
     broker_.reset();
+    data_.reset();
     jwts_.reset();
   });
   server_.reset();

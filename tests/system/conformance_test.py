@@ -32,7 +32,13 @@ class Conformance(SystemTest):
         self.assertGreaterEqual(len(rows), 21)
 
     def test_culvert_passes_every_row(self):
-        rows = self.rows(0, "--start", self.started("Culvert"))
+        self.check_rows("Culvert")
+
+    def test_culvert_passes_every_row_over_streams(self):
+        self.check_rows("Culvert, streams")
+
+    def check_rows(self, way):
+        rows = self.rows(0, "--start", self.started(way))
         kills = [name for name in rows if " killed while " in name]
         self.assertEqual(6, len(kills), kills)
         for name, row in rows.items():

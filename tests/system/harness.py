@@ -230,6 +230,10 @@ class SystemTest(unittest.TestCase):
     # Whether the programs enrol and encrypt, as users have them, or run with --insecure.
     secure = True
 
+    # What carries connections: None is what users have, which begins on streams and moves to
+    # stitched paths as soon as it can; "stream" stays there; "stitched" begins on stitched ones.
+    carried_by = None
+
     def run(self, result=None):
         self.processes = []
         before = len(result.failures) + len(result.errors)
@@ -250,6 +254,8 @@ class SystemTest(unittest.TestCase):
                     if not name.startswith(("CULVERT_", "XDG_", "PG", "GIT_", "SSH_"))}
         self.env |= {"HOME": self.directory, "LC_ALL": "C.UTF-8",
                      "CULVERT_CONFIG": self.path("empty.toml")}
+        if self.carried_by == "stream":
+            self.env["CULVERT_PATH"] = "stream"
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -380,8 +386,26 @@ class Tunnel:
         self.broker = test.broker(*broker_args)
         self.agent = test.agent(self.broker, *agent_args)
         forwards = [f"0:{AGENT}:{target}" for target in targets]
+        echo = test.echo_server() if test.carried_by == "stitched" else None
+        if echo:
+            forwards.append(f"0:{AGENT}:{echo.port}")
         self.forwarder = test.forwarder(self.broker, *forwarder_args, forwards=forwards)
         self.ports = self.forwarder.ports
+        if echo:
+            self._park(self.ports.pop())
+
+    def _park(self, echo_port):
+        """Has both ends leave connections at the data port, for the channels that come."""
+        data_port = int(self.broker.stdout.expect(r"^data port (\d+)$")[1])
+
+        def parked():
+            with dial(echo_port) as stream:
+                stream.sendall(b"x")
+                read_exactly(stream, 1)
+            return established(data_port) >= 4
+
+        if not eventually(parked, interval=0.1):
+            raise AssertionError("no connections were parked")
 
     @property
     def port(self):
@@ -407,6 +431,17 @@ def dial(port, host=HOST, timeout=PATIENCE):
     stream = socket.create_connection((host, port), timeout)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
+
+
+def established(port):
+    """How many connections there are at a port of this machine."""
+    count = 0
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/net/{name}", encoding="ascii") as table:
+            for line in table.readlines()[1:]:
+                fields = line.split()
+                count += fields[1].endswith(f":{port:04X}") and fields[3] == "01"
+    return count
 
 
 def reset(stream):
