@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
@@ -67,7 +68,17 @@ def ssh(bench, targets):
 
 
 def culvert(bench, targets):
-    broker = bench.broker("--log-level", "warning")
+    """On stitched connections, for there are some parked by the time that it is measured."""
+    return start_culvert(bench, targets, "--data-port", "0")
+
+
+def culvert_streams(bench, targets):
+    """On gRPC streams alone, as where the data port cannot be reached."""
+    return start_culvert(bench, targets, "--data-port", "off")
+
+
+def start_culvert(bench, targets, *broker_flags):
+    broker = bench.broker("--log-level", "warning", *broker_flags)
     agent = bench.agent(broker)
     forwarder = bench.forwarder(broker, "-q",
                                 forwards=[f"0:{AGENT}:{target}" for target in targets])
@@ -76,7 +87,8 @@ def culvert(bench, targets):
 
 WAYS = {"direct": (Insecure, direct), "socat, one hop": (Insecure, socat),
         BASE: (Insecure, ssh), "Culvert, `--insecure`": (Insecure, culvert),
-        "Culvert": (Secure, culvert)}
+        "Culvert, streams, `--insecure`": (Insecure, culvert_streams),
+        "Culvert": (Secure, culvert), "Culvert, streams": (Secure, culvert_streams)}
 
 
 # --- what is measured of each ---
@@ -95,6 +107,15 @@ class Measure:
             raise SystemExit(f"{' '.join(map(str, argv))}: {done.stderr}")
         return json.loads(done.stdout)
 
+    def warm_up(self, tunnel):
+        """What only the first connections cost: the handshake with the other end, and parked
+        connections, of which Culvert keeps more the more are used."""
+        if not tunnel.pids:
+            return
+        for at_once in (1, 8, 32):
+            self._run(self._connections, "dial", tunnel.connections, 64, at_once)
+            time.sleep(0.2)
+
     def move(self, tunnel, what, connections):
         before = processor_seconds(tunnel.pids)
         moved = self._run(self._traffic, "move", tunnel.traffic, what, connections,
@@ -107,7 +128,6 @@ class Measure:
         return {"p50 µs": trips["p50_us"], "p99 µs": trips["p99_us"], "p99.9 µs": trips["p999_us"]}
 
     def dial(self, tunnel, count, at_once):
-        self._run(self._connections, "dial", tunnel.connections, 20, 1)  # what only the first costs
         return {"/s": self._run(self._connections, "dial", tunnel.connections, count,
                                 at_once)["per_second"]}
 
@@ -127,15 +147,21 @@ class Measure:
     def all_of(self, tunnel):
         options = self._options
         results = {}
+        self.warm_up(tunnel)
+        rows = {}
         for connections in (1, 8, 64):
             for what, name in (("d", "down"), ("u", "up"), ("b", "both")):
                 if options.quick and (connections == 64 or what == "b"):
                     continue
-                results[f"{name}, {connections}"] = self.move(tunnel, what, connections)
-        results["1 byte"] = self.ping_pong(tunnel, 0)
-        results["1 byte beside 8"] = self.ping_pong(tunnel, 8)
-        results["new, in sequence"] = self.dial(tunnel, options.count, 1)
-        results["new, 32 at once"] = self.dial(tunnel, options.count * 2, 32)
+                rows[f"{name}, {connections}"] = (self.move, what, connections)
+        rows["1 byte"] = (self.ping_pong, 0)
+        rows["1 byte beside 8"] = (self.ping_pong, 8)
+        rows["new, in sequence"] = (self.dial, options.count, 1)
+        rows["new, 32 at once"] = (self.dial, options.count * 2, 32)
+        rows["idle"] = (self.hold, options.idle)
+        for name, (measure_row, *arguments) in rows.items():
+            if not options.rows or name in options.rows:
+                results[name] = measure_row(tunnel, *arguments)
         return results
 
 
@@ -201,11 +227,14 @@ def parse():
     parser.add_argument("--count", type=int, help="new connections: 1,000, with --quick 300")
     parser.add_argument("--idle", type=int, default=500, help="connections that say nothing (500)")
     parser.add_argument("--ways", help="which, separated by semicolons: " + "; ".join(WAYS))
+    parser.add_argument("--rows", help="which, separated by semicolons: down, 1; new, 32 at once; "
+                        "idle; …")
     parser.add_argument("--json", metavar="FILE", help="write every single figure there")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 3)
     options.count = options.count or (300 if options.quick else 1000)
+    options.rows = options.rows.split(";") if options.rows else []
     options.ways = options.ways.split(";") if options.ways else list(WAYS)
     if unknown := set(options.ways) - set(WAYS):
         parser.error(f"--ways: {', '.join(unknown)}: there are {'; '.join(WAYS)}")
@@ -228,7 +257,6 @@ def measure(options):
                 with bench_class() as bench:
                     tunnel = start(bench, targets)
                     results[way] = measures.all_of(tunnel)
-                    results[way]["idle"] = measures.hold(tunnel, options.idle)
             rounds.append(results)
             print(f"round {number + 1} of {options.rounds}, load {os.getloadavg()[0]:.1f}",
                   file=sys.stderr, flush=True)
@@ -240,7 +268,7 @@ def main():
     os.environ["CULVERT_BIN_DIR"] = os.path.join(os.path.abspath(options.build), "bin")
     where = machine()
     rounds = measure(options)
-    names = list(rounds[0][options.ways[0]])
+    names = [name for name in rounds[0][options.ways[0]] if name != "idle"]
     if BASE in options.ways:
         print(f"Medians of {options.rounds} rounds; in brackets the median of each round's ratio "
               f"to `{BASE}`. {where}.\n")

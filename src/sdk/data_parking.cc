@@ -62,6 +62,7 @@ void DataParking::Stop() {
   parked_.clear();
   timer_.Cancel();
   retry_ = kFirstRetry;
+  lease_wait_ = kNoLeaseWait;
   not_before_ = {};
 }
 
@@ -77,7 +78,7 @@ void DataParking::Grow() { wanted_ = std::clamp(wanted_ * 2, kFewest, kMost); }
 void DataParking::Fill() {
   if (!port_ || loop_.Now() < not_before_) return;
   const size_t have = asked_ + dialling_.size() + parked_.size();
-  if (have >= wanted_) return;
+  if (have >= wanted_ || 2 * have > wanted_) return;  // several are worth a message
   asked_ += wanted_ - have;
   lease_(static_cast<uint32_t>(wanted_ - have));
 }
@@ -86,12 +87,17 @@ void DataParking::TakeLeases(const culvert::v1::LeaseDataResponse& response) {
   if (!port_) return;
   // The broker may grant fewer: what it did not is asked for with the next opening.
   asked_ = 0;
-  if (response.leases().empty()) not_before_ = loop_.Now() + kNoLeaseWait;
+  if (response.leases().empty()) {
+    not_before_ = loop_.Now() + lease_wait_;
+    lease_wait_ = std::min(2 * lease_wait_, Duration(kNoLeaseWait));
+  } else {
+    lease_wait_ = kFirstLeaseWait;
+  }
   for (const auto& lease : response.leases()) {
     if (dialling_.size() + parked_.size() >= kMost) break;
     if (lease.token().size() != kTokenBytes) continue;
-    Waiting& waiting = *dialling_.emplace_back(
-        std::make_unique<Waiting>(*this, lease.parked_id(), lease.token()));
+    Waiting& waiting =
+        *dialling_.emplace_back(std::make_unique<Waiting>(*this, lease.parked_id(), lease.token()));
     waiting.dial.emplace(loop_, std::vector<net::Address>{*port_}, kDialTime,
                          [this, &waiting](absl::StatusOr<std::unique_ptr<net::TcpStream>> stream) {
                            Dialled(waiting, std::move(stream));

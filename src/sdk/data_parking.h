@@ -36,8 +36,10 @@ class DataParking {
   // A data port that cannot be reached is tried again this late, doubling.
   static constexpr Duration kFirstRetry = std::chrono::minutes(1);
   static constexpr Duration kLastRetry = std::chrono::hours(1);
-  // A broker that lends nothing is asked again this late.
+  // A broker that lends nothing is asked again this late. One that has lent before has only not
+  // heard yet what was taken: after kFirstLeaseWait, doubling.
   static constexpr Duration kNoLeaseWait = std::chrono::seconds(5);
+  static constexpr Duration kFirstLeaseWait = std::chrono::milliseconds(5);
 
   struct Parked {
     uint64_t id = 0;  // as the lease names it
@@ -80,13 +82,14 @@ class DataParking {
   net::EventLoop& loop_;
   const std::function<void(uint32_t)> lease_;
   std::optional<net::Address> port_;  // while there is a control stream
-  net::Deferred fill_;  // after what is being opened
+  net::Deferred fill_;                // after what is being opened
   size_t wanted_ = 0;
-  size_t asked_ = 0;                           // tokens that were asked for and have not come
+  size_t asked_ = 0;  // tokens that were asked for and have not come
   std::list<std::unique_ptr<Waiting>> dialling_;
   std::list<std::unique_ptr<Waiting>> parked_;  // the oldest first
   std::optional<MonotonicTime> opened_;         // the last NoteOpening
   Duration retry_ = kFirstRetry;
+  Duration lease_wait_ = kNoLeaseWait;
   MonotonicTime not_before_{};  // of the next dial
   net::Timer timer_;
 };

@@ -29,6 +29,8 @@ class Path {
   // Whether Send may be called. Turns true with OnPathReady.
   virtual bool ready() const = 0;
   virtual void Send(const Message& message) = 0;
+  // Payload of one Data message that it carries best; at most kMaxDataBytes.
+  virtual size_t best_payload() const { return kMaxDataBytes; }
   // Reading is off at first. A legacy peer is held by not reading.
   virtual void SetReading(bool on) = 0;
   // Nothing more will be sent: ends the path in order once what was sent is out. OnPathEnd follows.
