@@ -11,10 +11,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-from tunnels import Bench, start_ssh  # noqa: E402
+from tunnels import Bench, processor_seconds, start_ssh  # noqa: E402
 from harness import AGENT, Process  # noqa: E402
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Secure(Bench):
@@ -31,25 +29,6 @@ def dial(program, port, count, at_once):
     if done.returncode != 0:
         raise SystemExit(f"connections dial: {done.stderr}")
     return json.loads(done.stdout)
-
-
-def processor_seconds(pids):
-    """Of these processes and their descendants, all that are alive."""
-    children, spent = {}, {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
-                fields = stat.read().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(name))
-        spent[int(name)] = (int(fields[11]) + int(fields[12])) / TICKS
-    total, waiting = 0.0, list(pids)
-    while waiting:
-        pid = waiting.pop()
-        total += spent.get(pid, 0.0)
-        waiting += children.get(pid, [])
-    return total
 
 
 class Tunnelled:
@@ -86,7 +65,7 @@ class First:
 
 
 def start_ssh_forward(bench, target):
-    server, client, port = start_ssh(bench, target)
+    server, client, (port,) = start_ssh(bench, target)
     return Tunnelled(port, [server.pid, client.pid])
 
 

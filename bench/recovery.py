@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import random
 import signal
 import socket
@@ -21,6 +20,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 
+from machine import machine  # noqa: E402
 from tunnels import bench_of  # noqa: E402
 from harness import PATIENCE  # noqa: E402
 from networked import NetworkedTest  # noqa: E402
@@ -247,14 +247,6 @@ def rank(values, share):
     return sorted(values)[math.ceil(share * len(values)) - 1] if values else math.nan
 
 
-def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        model = next((line.partition(":")[2].strip() for line in info
-                      if line.startswith("model name")), platform.machine())
-    return (f"{os.cpu_count()} processors ({model}), Linux {platform.release()}, "
-            f"load {os.getloadavg()[0]:.1f}")
-
-
 def recovery(options):
     lines = ["| | trials | away, s | p50 ms | p99 ms | longest ms | not recovered |",
              "|---|---|---|---|---|---|---|"]
@@ -324,7 +316,7 @@ def main():
     where = machine()
     lines, results = drain(options) if options.drain else recovery(options)
     print("\n".join(lines))
-    print(f"\n{where} before it; {1 if options.drain else options.lanes} tunnels at a time.")
+    print(f"\n{where}; {1 if options.drain else options.lanes} tunnels at a time.")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"machine": where, "results": results}, file)

@@ -40,7 +40,7 @@ def start_culvert_streams(bench, target):
 
 
 def start_ssh_forward(bench, target):
-    server, client, port = start_ssh(bench, target)
+    server, client, (port,) = start_ssh(bench, target)
     return port, {"client": client, "server": server}
 
 

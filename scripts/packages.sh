@@ -17,6 +17,9 @@ culvert_test_packages=(
   socat systemd
 )
 
+# To measure it against other tunnels.
+culvert_bench_packages=(openssh-client openssh-server socat)
+
 # Prints those of its arguments that are not installed.
 missing_packages() {
   local package

@@ -65,6 +65,10 @@ class Endpoint {
   // while an answer is outstanding, while the other end does not keep up, or after an end.
   virtual void Recv(ReceivedCallback received) = 0;
 
+  // How many bytes the next answer to Recv may best have: what can be sent at once. Comes before a
+  // Recv, and only when it has changed; an endpoint may leave it at that.
+  virtual void SetChunkSize(size_t /*bytes*/) {}
+
   // The channel is over: OK when both directions ended in order, otherwise why it was aborted (the
   // other end's reasons too; ErrorCodeOf tells which). The last call.
   virtual void Close(const absl::Status& why) = 0;

@@ -32,6 +32,7 @@ class TcpService final : public Service {
   void Send(Bytes bytes, TakenCallback taken) override;
   void SendEnd(TakenCallback taken) override;
   void Recv(ReceivedCallback received) override;
+  void SetChunkSize(size_t bytes) override { stream_->SetChunkSize(bytes); }
   void Close(const absl::Status& why) override;
 
  private:

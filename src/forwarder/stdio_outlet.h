@@ -38,6 +38,7 @@ class StdioOutlet final : public Outlet {
       std::move(received)(std::move(chunk));
     });
   }
+  void SetChunkSize(size_t bytes) override { stream_.SetChunkSize(bytes); }
   void Close(const absl::Status& why) override { stream_.Close(why); }
 
  private:

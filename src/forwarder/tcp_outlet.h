@@ -25,6 +25,7 @@ class TcpOutlet final : public Outlet {
   }
   void SendEnd(TakenCallback taken) override { stream_.SendEnd(std::move(taken)); }
   void Recv(ReceivedCallback received) override { stream_.Recv(std::move(received)); }
+  void SetChunkSize(size_t bytes) override { stream_.SetChunkSize(bytes); }
   void Close(const absl::Status& why) override { stream_.Close(why); }
 
  private:

@@ -155,6 +155,7 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   void PumpPath();
   void PumpSecuring();
   void PumpDelivery();
+  size_t PayloadRoom() const;
   void PumpReading();
   void SendResidue();
   absl::Status SendSealed();
@@ -194,6 +195,7 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   uint64_t bytes_received_ = 0;
   bool delivering_ = false;      // a delivery is with the endpoint
   bool delivering_end_ = false;  // and the end of the stream follows it
+  size_t chunk_size_ = 0;        // that the endpoint was told
   bool receiving_ = false;       // an answer of the endpoint is outstanding
   Bytes residue_;                // of the last answer, waiting for the window
   Ending ending_ = Ending::kNo;  // after the residue

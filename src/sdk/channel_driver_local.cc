@@ -71,9 +71,17 @@ void ChannelDriver::HandleEndTaken(const absl::Status& status) {
   Pump();
 }
 
+// What one message may carry now.
+size_t ChannelDriver::PayloadRoom() const {
+  const size_t room = seal_.Room(channel_.SendRoom());
+  return path_ == nullptr ? 0 : std::min(room, path_->best_payload());
+}
+
 void ChannelDriver::PumpReading() {
   if (receiving_ || endpoint_ == nullptr || ending_ != Ending::kNo || !residue_.empty()) return;
-  if (channel_.SendRoom() == 0) return;
+  const size_t room = PayloadRoom();
+  if (room == 0) return;
+  if (room != chunk_size_) endpoint_->SetChunkSize(chunk_size_ = room);
   receiving_ = true;
   endpoint_->Recv(Guard([this](absl::StatusOr<Chunk> chunk) { HandleReceived(std::move(chunk)); }));
 }
@@ -112,7 +120,7 @@ void ChannelDriver::SendResidue() {
 
 absl::Status ChannelDriver::SendSealed() {
   while (!residue_.empty()) {
-    const size_t size = std::min(seal_.Room(channel_.SendRoom()), residue_.size());
+    const size_t size = std::min(PayloadRoom(), residue_.size());
     if (size == 0) return absl::OkStatus();
     CULVERT_ASSIGN_OR_RETURN(Bytes sealed, seal_.Seal(residue_.Slice(0, size)));
     bytes_sent_ += size;

@@ -49,6 +49,7 @@ DataParking::DataParking(net::EventLoop& loop, std::function<void(uint32_t)> lea
       times_(times),
       fill_(loop, [this] { Fill(); }),
       retry_(times.first_retry),
+      lease_wait_(times.no_lease),
       timer_(loop) {}
 
 DataParking::~DataParking() = default;
@@ -66,6 +67,7 @@ void DataParking::Stop() {
   parked_.clear();
   timer_.Cancel();
   retry_ = times_.first_retry;
+  lease_wait_ = times_.no_lease;
   not_before_ = {};
 }
 
@@ -81,7 +83,7 @@ void DataParking::Grow() { wanted_ = std::clamp(wanted_ * 2, kFewest, kMost); }
 void DataParking::Fill() {
   if (!port_ || loop_.Now() < not_before_) return;
   const size_t have = asked_ + dialling_.size() + parked_.size();
-  if (have >= wanted_) return;
+  if (have >= wanted_ || 2 * have > wanted_) return;  // several are worth a message
   asked_ += wanted_ - have;
   lease_(static_cast<uint32_t>(wanted_ - have));
 }
@@ -90,7 +92,12 @@ void DataParking::TakeLeases(const culvert::v1::LeaseDataResponse& response) {
   if (!port_) return;
   // The broker may grant fewer: what it did not is asked for with the next opening.
   asked_ = 0;
-  if (response.leases().empty()) not_before_ = loop_.Now() + times_.no_lease;
+  if (response.leases().empty()) {
+    not_before_ = loop_.Now() + lease_wait_;
+    lease_wait_ = std::min(2 * lease_wait_, times_.no_lease);
+  } else {
+    lease_wait_ = kFirstLeaseWait;
+  }
   for (const auto& lease : response.leases()) {
     if (dialling_.size() + parked_.size() >= kMost) break;
     if (lease.token().size() != kTokenBytes) continue;

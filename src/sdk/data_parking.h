@@ -38,11 +38,13 @@ class DataParking {
     // A data port that cannot be reached is tried again this late, doubling.
     Duration first_retry = std::chrono::minutes(1);
     Duration last_retry = std::chrono::hours(1);
-    // A broker that lends nothing is asked again this late.
+    // A broker that lends nothing is asked again this late. One that has lent before has only not
+    // heard yet what was taken: after kFirstLeaseWait, doubling.
     Duration no_lease = std::chrono::seconds(5);
     // How often ages are looked at while anything is parked.
     Duration check = std::chrono::seconds(10);
   };
+  static constexpr Duration kFirstLeaseWait = std::chrono::milliseconds(5);
 
   struct Parked {
     uint64_t id = 0;  // as the lease names it
@@ -96,6 +98,7 @@ class DataParking {
   std::list<std::unique_ptr<Waiting>> parked_;  // the oldest first
   std::optional<MonotonicTime> opened_;         // the last NoteOpening
   Duration retry_;
+  Duration lease_wait_;
   MonotonicTime not_before_{};  // of the next dial
   net::Timer timer_;
 };

@@ -1,5 +1,6 @@
 #include "sdk/stream_endpoint.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -43,6 +44,10 @@ void StreamEndpoint::SendEnd(Endpoint::TakenCallback taken) {
 void StreamEndpoint::Recv(Endpoint::ReceivedCallback received) {
   received_ = std::move(received);
   if (stream_ != nullptr) stream_->SetReading(true);
+}
+
+void StreamEndpoint::SetChunkSize(size_t bytes) {
+  if (stream_ != nullptr) stream_->SetReadSize(std::min(bytes, net::ByteStream::kMostReadSize));
 }
 
 void StreamEndpoint::OnBytes(Bytes bytes) {

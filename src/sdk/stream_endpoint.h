@@ -24,6 +24,7 @@ class StreamEndpoint final : private net::ByteStream::Delegate {
   void Send(Bytes bytes, Endpoint::TakenCallback taken);
   void SendEnd(Endpoint::TakenCallback taken);
   void Recv(Endpoint::ReceivedCallback received);
+  void SetChunkSize(size_t bytes);
   void Close(const absl::Status& why);
 
   std::string PeerName() const { return peer_name_; }

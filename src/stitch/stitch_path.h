@@ -56,6 +56,9 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   // so that the kernel does not run dry while the next one is made (bench/stitch_path.cc).
   static constexpr size_t kMostUnwritten = size_t{512} * 1024;
 
+  // Fifteen whole TLS records, so that it is one message also when it is sealed.
+  static constexpr size_t kBestPayload = size_t{240} * 1024;
+
   // `stream` is connected, the token was written to it and nothing was read. The path is its
   // delegate from now on. `listener` and `delegate` outlive the path, or its handing over.
   StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> stream,
@@ -75,6 +78,7 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   // A Data message goes out at once if it is the first in this turn of the loop; what follows it
   // and everything else gathers until the end of the turn, or kGathered bytes.
   void Send(const tunnel::Message& message) override;
+  size_t best_payload() const override { return kBestPayload; }
   void SetReading(bool on) override;
   bool HeardSince(MonotonicTime then) const override { return heard_at_ >= then; }
   // Only when it is up.

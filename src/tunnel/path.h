@@ -30,6 +30,8 @@ class Path {
   // Whether Send may be called. Turns true with OnPathReady.
   virtual bool ready() const = 0;
   virtual void Send(const Message& message) = 0;
+  // Payload of one Data message that it carries best; at most kMaxDataBytes.
+  virtual size_t best_payload() const { return kMaxDataBytes; }
   // Reading is off at first. A legacy peer is held by not reading.
   virtual void SetReading(bool on) = 0;
   // Whether it is a connection of its own, and something came on it since then.

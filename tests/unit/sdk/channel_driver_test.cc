@@ -89,6 +89,29 @@ TEST_CASE("ChannelDriver sends the bytes of a chunk before its end", "[channel_d
   CHECK(ended);
 }
 
+TEST_CASE("ChannelDriver asks its endpoint for what one message can carry", "[channel_driver]") {
+  Driven driven;
+  driven.path.best_payload = 3000;
+  driven.Start(/*peer_window=*/100'000);
+  CHECK(driven.endpoint.chunk_size == 3000);
+
+  // An endpoint that gives more has it cut.
+  driven.endpoint.answer(Chunk::Data(Bytes(std::string(7000, 'x'))));
+  REQUIRE(driven.path.sent.size() == 3);
+  CHECK(driven.Sent<tunnel::Data>(0)->bytes.size() == 3000);
+  CHECK(driven.Sent<tunnel::Data>(1)->bytes.size() == 3000);
+  CHECK(driven.Sent<tunnel::Data>(2)->bytes.size() == 1000);
+}
+
+TEST_CASE("ChannelDriver asks its endpoint for no more than the window has room for",
+          "[channel_driver]") {
+  Driven driven;
+  driven.Start(/*peer_window=*/100'000);
+  CHECK(driven.endpoint.chunk_size == 100'000 - tunnel::kMessageOverhead);
+  driven.endpoint.answer(Chunk::Data(Bytes(std::string(90'000, 'x'))));
+  CHECK(driven.endpoint.chunk_size == 10'000 - 2 * tunnel::kMessageOverhead);
+}
+
 TEST_CASE("ChannelDriver takes an endpoint's word before its path is there", "[channel_driver]") {
   Driven driven;
   SECTION("an end in order") {

@@ -25,6 +25,7 @@ struct PathLog {
   bool ready = true;
   int asked = 0;  // how often whether it is ready
   int finished = 0;
+  size_t best_payload = tunnel::kMaxDataBytes;
   bool destroyed = false;
 };
 
@@ -37,6 +38,7 @@ class FakePath final : public tunnel::Path {
     return log_.ready;
   }
   void Send(const tunnel::Message& message) override { log_.sent.push_back(message); }
+  size_t best_payload() const override { return log_.best_payload; }
   void SetReading(bool) override {}
   void Finish() override { ++log_.finished; }
 
@@ -50,6 +52,7 @@ struct EndpointLog {
   int closes = 0;
   std::optional<absl::Status> closed;
   int asked = 0;
+  size_t chunk_size = 0;  // as it was told last
   absl::AnyInvocable<void()> finish;
   absl::AnyInvocable<void(Chunk)> answer;  // to the outstanding question
 };
@@ -71,6 +74,7 @@ class FakeEndpoint final : public Outlet {
     log_.chunks.pop_front();
     std::move(received)(std::move(chunk));
   }
+  void SetChunkSize(size_t bytes) override { log_.chunk_size = bytes; }
   void Close(const absl::Status& why) override {
     ++log_.closes;
     log_.closed = why;
