@@ -32,7 +32,8 @@ class AttachedStream final : public rpc::Stream {
 
   void SetDelegate(rpc::Stream::Delegate* delegate) override;
   void Read() override;
-  // A ConnectResponse. What is no answer to an opening goes nowhere: notices have the Attach stream.
+  // A ConnectResponse. What is no answer to an opening goes nowhere: notices have the Attach
+  // stream.
   void Write(rpc::Frame frame) override;
   size_t pending_writes() const override { return 0; }
   // Says no in the place of an answer that was not given.

@@ -134,9 +134,9 @@ absl::Status Attachment::Handle(const Bytes& message) {
 void Attachment::Answer(const AttachResponse& answer) { stream_->Write(rpc::FrameOf(answer)); }
 
 void Attachment::Open(const ntt::proxies::v1::ConnectRequest& opening, uint64_t parked_id) {
-  auto stream = std::make_unique<AttachedStream>(
-      loop_, static_cast<AttachedStream::Line&>(*this), parked_id,
-      Bytes::Copy(opening.SerializeAsString()));
+  auto stream =
+      std::make_unique<AttachedStream>(loop_, static_cast<AttachedStream::Line&>(*this), parked_id,
+                                       Bytes::Copy(opening.SerializeAsString()));
   streams_.insert(stream.get());
   stream_->Read();
   owner_.OnOpening(*this, std::move(stream));

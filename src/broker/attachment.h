@@ -93,7 +93,7 @@ class Attachment final : private rpc::Stream::Delegate, private AttachedStream::
   TokenBucket pings_;
   TokenBucket requests_;
   std::unordered_set<AttachedStream*> streams_;  // not answered yet
-  std::unique_ptr<rpc::Stream> stream_;  // null once ended
+  std::unique_ptr<rpc::Stream> stream_;          // null once ended
   Owner& owner_;
 };
 

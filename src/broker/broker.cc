@@ -33,21 +33,21 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       admission_(limits, loop.Now()),
       trail_(loop, access.audit),
       departures_(times.departures, loop.Now()),
-      attachments_(loop,
-                   {.open =
-                        [this](const Attachment& attachment, std::unique_ptr<AttachedStream> stream) {
-                          AddAttached(attachment, std::move(stream));
-                        },
-                    .lend =
-                        [this](const DataOwner& owner, uint32_t count) {
-                          return data_ != nullptr ? data_->Lend(owner, count)
-                                                  : culvert::v1::LeaseDataResponse();
-                        },
-                    .drop =
-                        [this](const DataOwner& owner) {
-                          if (data_ != nullptr) data_->Drop(owner);
-                        },
-                    .data_port = [this] { return data_port(); }}),
+      attachments_(
+          loop, {.open =
+                     [this](const Attachment& attachment, std::unique_ptr<AttachedStream> stream) {
+                       AddAttached(attachment, std::move(stream));
+                     },
+                 .lend =
+                     [this](const DataOwner& owner, uint32_t count) {
+                       return data_ != nullptr ? data_->Lend(owner, count)
+                                               : culvert::v1::LeaseDataResponse();
+                     },
+                 .drop =
+                     [this](const DataOwner& owner) {
+                       if (data_ != nullptr) data_->Drop(owner);
+                     },
+                 .data_port = [this] { return data_port(); }}),
       ticket_renewals_(times.ticket_renewal),
       drain_notices_(loop),
       returns_timer_(loop),

@@ -122,8 +122,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
                                                     std::optional<Principal>* refused = nullptr);
   void RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
   absl::Status Begin(PendingStream& pending, const Bytes& message);
-  PendingStream& AwaitFirstMessage(const rpc::StreamInfo& info,
-                                   std::unique_ptr<rpc::Stream> stream,
+  PendingStream& AwaitFirstMessage(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream,
                                    SlotCounter::Slot opening_slot);
   // To streams that are refused or ended: their client is to try again, elsewhere or later.
   static absl::Status ShuttingDown();

@@ -25,7 +25,8 @@ DataOwner Broker::DataOwnerOf(const Session& session) {
 uint32_t Broker::data_port() const { return data_ == nullptr ? 0 : data_->advertised_port(); }
 
 culvert::v1::LeaseDataResponse Broker::Lend(const Session& session, uint32_t count) {
-  return data_ == nullptr ? culvert::v1::LeaseDataResponse() : data_->Lend(DataOwnerOf(session), count);
+  return data_ == nullptr ? culvert::v1::LeaseDataResponse()
+                          : data_->Lend(DataOwnerOf(session), count);
 }
 
 // As a Connect stream: the same limits, the same checks.
@@ -47,8 +48,7 @@ void Broker::AddAttached(const Attachment& attachment, std::unique_ptr<AttachedS
 }
 
 absl::StatusOr<Broker::Parked> Broker::TakeParked(const DataOwner& consumer,
-                                                  const OpenChannel& open,
-                                                  const Session* session) {
+                                                  const OpenChannel& open, const Session* session) {
   if (data_ == nullptr) return NoPath("this broker has no data port");
   if (session == nullptr) return NoPath("the agent is away");
   if ((session->capabilities() & open.capabilities & tunnel::kCapStitched) == 0) {
@@ -72,8 +72,7 @@ absl::Status Broker::OpenStitched(PendingStream& pending, OpenChannel open) {
       open.provider.region == region_ ? registry_.Find(open.provider) : nullptr;
   CULVERT_ASSIGN_OR_RETURN(Parked parked, TakeParked(*pending.data_owner(), open, session));
   const uint64_t id = openings_.DrawChannelId();
-  CULVERT_RETURN_IF_ERROR(
-      session->Offer(id, open, pending.info().endpoint(), parked.provider_id));
+  CULVERT_RETURN_IF_ERROR(session->Offer(id, open, pending.info().endpoint(), parked.provider_id));
   Relay& relay = AddRelay(std::make_unique<Relay>(
       loop_, id, std::move(open), std::nullopt, pending.info().endpoint(), pending.TakeStream(),
       pending.TakeOpeningSlot(), times_.opening, *this));
@@ -83,19 +82,18 @@ absl::Status Broker::OpenStitched(PendingStream& pending, OpenChannel open) {
 }
 
 // Unless that can be, nothing is changed: the channel may have a path that goes on.
-absl::Status Broker::ResumeStitched(PendingStream& pending, OpenChannel open,
-                                    Resumption resumption, Relay* older) {
+absl::Status Broker::ResumeStitched(PendingStream& pending, OpenChannel open, Resumption resumption,
+                                    Relay* older) {
   Session* const session = registry_.Find(open.provider);
   if (session != nullptr && session->id() != resumption.session_id) {
     return NoPath("the agent has another session");
   }
-  if (session != nullptr && session->principal() &&
-      session->principal() != resumption.provider) {
+  if (session != nullptr && session->principal() && session->principal() != resumption.provider) {
     return NoPath("the agent has another key");
   }
   CULVERT_ASSIGN_OR_RETURN(Parked parked, TakeParked(*pending.data_owner(), open, session));
-  CULVERT_RETURN_IF_ERROR(session->OfferResume(resumption, open, pending.info().endpoint(),
-                                               parked.provider_id));
+  CULVERT_RETURN_IF_ERROR(
+      session->OfferResume(resumption, open, pending.info().endpoint(), parked.provider_id));
   if (older != nullptr) older->Cut(absl::AbortedError("superseded"));
   const uint64_t id = resumption.channel_id;
   auto created = std::make_unique<Relay>(loop_, id, std::move(open), std::move(resumption),

@@ -12,9 +12,8 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::Start(net::EventLoop& loop
   auto plane = std::unique_ptr<DataPlane>(new DataPlane(loop, options));
   CULVERT_ASSIGN_OR_RETURN(
       plane->splicer_,
-      net::Splicer::Start(loop, options.splicer, [raw = plane.get()](const net::SpliceEnd& end) {
-        raw->HandleEnd(end);
-      }));
+      net::Splicer::Start(loop, options.splicer,
+                          [raw = plane.get()](const net::SpliceEnd& end) { raw->HandleEnd(end); }));
   return plane;
 }
 

@@ -198,8 +198,7 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
   if (state_ == State::kEnded) return;
   const CarriedBytes own = CarriedByThis();
   outcome_ = {state_ == State::kRelaying || state_ == State::kEnding,
-              said_error_.ok() ? why : said_error_, own.sent, own.received,
-              loop_.Now() - started_};
+              said_error_.ok() ? why : said_error_, own.sent, own.received, loop_.Now() - started_};
   LogEnd();
   SetState(State::kEnded);
   end_status_ = consumer;

@@ -64,8 +64,8 @@ class Relay {
   // was cancelled.
   static constexpr Duration kLostTime = std::chrono::milliseconds(100);
 
-  // A stitched connection of a provider that comes over another network is dead if it brings nothing
-  // for so long.
+  // A stitched connection of a provider that comes over another network is dead if it brings
+  // nothing for so long.
   static constexpr Duration kQuietTime = std::chrono::milliseconds(300);
 
   // How often another channel id is drawn because the provider has the one that it was offered.

@@ -64,9 +64,9 @@ void Relay::BeginRelaying(const AcceptChannel& accept, std::optional<Principal> 
 void Relay::Stitch(const AcceptChannel& accept, std::optional<Principal> who, DataPlane& plane,
                    net::UniqueFd consumer, ParkedSockets::Parked provider) {
   BeginRelaying(accept, std::move(who));
-  pair_ = std::make_unique<DataPlane::Pair>(
-      plane, std::move(consumer), std::move(provider.socket),
-      [this](const net::SpliceEnd& end) { HandlePairEnd(end); });
+  pair_ =
+      std::make_unique<DataPlane::Pair>(plane, std::move(consumer), std::move(provider.socket),
+                                        [this](const net::SpliceEnd& end) { HandlePairEnd(end); });
   provider_parked_id_ = provider.id;
   AnswerConsumer(accept);
   consumer_.stream->SetDelegate(nullptr);  // it stays, as what counts for its limits

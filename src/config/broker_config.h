@@ -16,9 +16,9 @@ namespace culvert::config {
 // Where stitched connections come in: at the addresses of `listen`.
 struct DataPortChoice {
   enum class Kind {
-    kNext,   // the port after the control port, or one that the kernel chooses where that is taken
-    kPort,   // this one; 0: the kernel chooses
-    kNone,   // there are none
+    kNext,  // the port after the control port, or one that the kernel chooses where that is taken
+    kPort,  // this one; 0: the kernel chooses
+    kNone,  // there are none
   };
   Kind kind = Kind::kNext;
   uint16_t port = 0;

@@ -28,9 +28,9 @@ std::string Sha256(std::string_view data) {
 
 std::string HmacSha256(std::string_view key, std::string_view data) {
   std::string mac(kSha256Bytes, '\0');
-  const int error = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), Octets(key),
-                                    key.size(), Octets(data), data.size(),
-                                    reinterpret_cast<unsigned char*>(mac.data()));
+  const int error =
+      mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), Octets(key), key.size(),
+                      Octets(data), data.size(), reinterpret_cast<unsigned char*>(mac.data()));
   CULVERT_CHECK(error == 0);
   return mac;
 }

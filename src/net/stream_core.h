@@ -5,8 +5,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "net/byte_stream.h"
-#include "net/turn_end.h"
 #include "net/event_loop.h"
+#include "net/turn_end.h"
 #include "net/write_queue.h"
 
 namespace culvert::net {

@@ -13,9 +13,9 @@
 
 namespace culvert {
 
-// Looks like a Connect stream whose first message is the opening and whose first answer is the last:
-// who opens channels need not know which of the two it is. Confined to the loop; destroy = hear no
-// more. What was opened meanwhile ends with its parked connection.
+// Looks like a Connect stream whose first message is the opening and whose first answer is the
+// last: who opens channels need not know which of the two it is. Confined to the loop; destroy =
+// hear no more. What was opened meanwhile ends with its parked connection.
 class AttachedCall final : public rpc::Stream {
  public:
   // The control stream that carries it.

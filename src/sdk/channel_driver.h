@@ -91,8 +91,8 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   // Drops the path: its connection is dead, its broker goes away, or the peer has a newer one. The
   // same as a loss; nothing without a path.
   void Suspend(absl::Status why);
-  // The same because the connection to the broker is dead: a path of its own that was heard a moment
-  // ago goes on.
+  // The same because the connection to the broker is dead: a path of its own that was heard a
+  // moment ago goes on.
   void SuspendUnlessHeard(absl::Status why);
   static constexpr Duration kHeardTime = std::chrono::milliseconds(1500);
   // Goes on with path `attempt`, whose peer received everything up to `peer_last_id` and grants

@@ -125,7 +125,8 @@ std::unique_ptr<rpc::Stream> ConsumerCall::StartTry() {
   attempt_ = core_.brokers().Current(attempt_);
   core_.attachment().WantStitched(attempt_);
   if (std::exchange(way_, Way::kBest) == Way::kBest) {
-    if (std::optional<StitchedOpenings::Try> stitched = core_.attachment().TryStitched(attempt_, request_.provider)) {
+    if (std::optional<StitchedOpenings::Try> stitched =
+            core_.attachment().TryStitched(attempt_, request_.provider)) {
       connection_ = std::move(stitched->connection);
       return std::move(stitched->call);
     }

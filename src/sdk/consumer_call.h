@@ -117,13 +117,13 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   bool last_try_ = false;  // open_timeout is over
   uint64_t own_window_ = 0;
   enum class Way { kBest, kStream };
-  Way way_ = Way::kBest;                           // of the next try
-  std::unique_ptr<rpc::Stream> stream_;            // while opening
-  std::unique_ptr<net::TcpStream> connection_;     // of a try for a stitched path
-  std::optional<PendingStitch> joining_;           // answered; the provider is to come to it
+  Way way_ = Way::kBest;                        // of the next try
+  std::unique_ptr<rpc::Stream> stream_;         // while opening
+  std::unique_ptr<net::TcpStream> connection_;  // of a try for a stitched path
+  std::optional<PendingStitch> joining_;        // answered; the provider is to come to it
   ntt::proxies::v1::ConnectResponse::OpenResponse opened_;  // with that
-  std::shared_ptr<const crypto::TlsContext> own_;  // as the broker knows us for `stream_`
-  std::optional<ConsumerSecuring> securing_;       // outlives the driver
+  std::shared_ptr<const crypto::TlsContext> own_;           // as the broker knows us for `stream_`
+  std::optional<ConsumerSecuring> securing_;                // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;
   std::optional<ConsumerResume> resume_;             // with the driver
   std::optional<absl::Status> lost_while_securing_;  // try again once the driver is done

@@ -126,8 +126,8 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   MonotonicTime tried_at_{};
   MonotonicTime not_before_{};  // as the broker asked
   absl::Status last_failure_;
-  std::optional<OpenError> error_;       // of the try under way
-  std::unique_ptr<rpc::Stream> stream_;  // of the try under way
+  std::optional<OpenError> error_;              // of the try under way
+  std::unique_ptr<rpc::Stream> stream_;         // of the try under way
   std::unique_ptr<net::TcpStream> connection_;  // with it, if that is for a stitched path
   std::optional<PendingStitch> joining_;        // the same, once the broker has answered
   std::unique_ptr<stitch::HelloKey> key_;
@@ -137,9 +137,9 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   const bool provider_stitches_;
   Duration move_after_ = kEarlyMoveTime;
   net::Timer move_timer_;  // from streams to a stitched path
-  net::Timer timer_;                     // the end of the try under way, or the next one
-  net::Timer deadline_;                  // of the resume as a whole
-  net::Timer move_;                      // away from a broker that is about to stop
+  net::Timer timer_;       // the end of the try under way, or the next one
+  net::Timer deadline_;    // of the resume as a whole
+  net::Timer move_;        // away from a broker that is about to stop
   Backoff unsteady_{Backoff::Options{.max = kMaxUnsteadyWait}};
   size_t unsteady_paths_ = 0;                      // in a row
   std::optional<SuspendedChannels::Place> place_;  // while there is no path

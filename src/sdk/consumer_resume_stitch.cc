@@ -64,7 +64,8 @@ void ConsumerResume::AwaitMove() {
 
 bool ConsumerResume::MayMove() const {
   return !place_ && !move_.is_set() && can_resume() && provider_stitches_ && driver_.is_open() &&
-         core_.brokers().IsListed(path_broker_) && core_.attachment().CanStitch(path_broker_, provider_);
+         core_.brokers().IsListed(path_broker_) &&
+         core_.attachment().CanStitch(path_broker_, provider_);
 }
 
 void ConsumerResume::MoveToStitched() {

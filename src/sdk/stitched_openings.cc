@@ -52,7 +52,8 @@ std::optional<StitchedOpenings::Try> StitchedOpenings::Begin(const std::string& 
   if (!MayBegin(provider)) return std::nullopt;
   std::optional<DataParking::Parked> parked = parking_.Take();
   if (!parked) return std::nullopt;
-  auto call = std::make_unique<AttachedCall>(loop_, static_cast<AttachedCall::Line&>(*this), parked->id);
+  auto call =
+      std::make_unique<AttachedCall>(loop_, static_cast<AttachedCall::Line&>(*this), parked->id);
   return Try{std::move(call), std::move(parked->stream)};
 }
 

@@ -1,4 +1,5 @@
-// A consumer's openings and resumes by way of its control stream, and the data connections for them.
+// A consumer's openings and resumes by way of its control stream, and the data connections for
+// them.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ class StitchedOpenings final : private AttachedCall::Line {
  public:
   // A try to open or resume a channel on a stitched path.
   struct Try {
-    std::unique_ptr<rpc::Stream> call;          // as a Connect stream
+    std::unique_ptr<rpc::Stream> call;           // as a Connect stream
     std::unique_ptr<net::TcpStream> connection;  // that is the path if the call is answered so
   };
 
@@ -56,7 +57,7 @@ class StitchedOpenings final : private AttachedCall::Line {
   net::EventLoop& loop_;
   const std::function<void(const culvert::v1::AttachRequest&)> send_;
   DataParking parking_;
-  std::unordered_map<uint64_t, AttachedCall*> calls_;  // by parked id
+  std::unordered_map<uint64_t, AttachedCall*> calls_;       // by parked id
   std::unordered_map<std::string, MonotonicTime> avoided_;  // providers, until when
 };
 
