@@ -69,7 +69,7 @@ struct FakeBrokerFixture {
   net::EventLoop loop;
   Transport listen, consumer, provider;
   std::deque<Transport> others;  // all of them outlive the broker, which holds their streams
-  const std::unique_ptr<broker::DataPlane> data;  // null without a data port
+  const std::unique_ptr<broker::DataPlane> data_plane;  // null without a data port
   Broker broker;
 
   explicit FakeBrokerFixture(const Broker::Times& times = {.start_wait = Duration::zero()},
@@ -78,7 +78,7 @@ struct FakeBrokerFixture {
   // With the data plane that `make` makes.
   FakeBrokerFixture(const Broker::Times& times, const Broker::Limits& limits,
                     const std::function<std::unique_ptr<broker::DataPlane>(net::EventLoop&)>& make)
-      : data(make(loop)), broker(loop, "here", limits, times, {}, data.get()) {}
+      : data_plane(make(loop)), broker(loop, "here", limits, times, {}, data_plane.get()) {}
   ~FakeBrokerFixture() {
     for (Transport* transport : {&listen, &consumer, &provider}) transport->Done();
     for (Transport& transport : others) transport.Done();  // what they hold counts in the broker

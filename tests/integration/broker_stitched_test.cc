@@ -43,7 +43,7 @@ struct StitchedFixture : FakeBrokerFixture {
     request.mutable_hello()->set_incarnation(incarnation);
     Transport& transport = others.emplace_back();
     Add(Method::kAttach, transport, request.SerializeAsString());
-    CHECK(Last<AttachResponse>(transport).attached().data_port() == data->advertised_port());
+    CHECK(Last<AttachResponse>(transport).attached().data_port() == data_plane->advertised_port());
     return transport;
   }
   void Register(uint64_t caps = kStitching) {
@@ -61,7 +61,7 @@ struct StitchedFixture : FakeBrokerFixture {
   }
   Parked Dial(const culvert::v1::LeaseDataResponse& lent) {
     REQUIRE(lent.leases_size() == 1);
-    Fd fd = ConnectToLoopback(data->addresses().front().port());
+    Fd fd = ConnectToLoopback(data_plane->addresses().front().port());
     SendAll(fd.get(), lent.leases(0).token());
     Turns();
     return {lent.leases(0).parked_id(), std::move(fd)};
@@ -172,7 +172,7 @@ TEST_CASE_METHOD(OpenFixture, "Broker joins the two ends' connections, and tells
   CHECK(offer.channel_id() == channel);
   CHECK(offer.parked_id() == agent.id);
   CHECK(offer.attempt() == 1);
-  CHECK(data->pairs() == 1);
+  CHECK(data_plane->pairs() == 1);
   Pass(user.fd, agent.fd, "question");
   Pass(agent.fd, user.fd, "an answer");
   const auto channels = broker.ListChannels("default");
@@ -188,7 +188,7 @@ TEST_CASE_METHOD(OpenFixture, "Broker ends the channel when both ends have", "[s
   CHECK(broker.channels() == 1);
   agent.fd.Close();
   CHECK(Run([&] { return broker.channels() == 0; }));
-  CHECK(data->pairs() == 0);
+  CHECK(data_plane->pairs() == 0);
 }
 
 TEST_CASE_METHOD(OpenFixture, "Broker passes a reset on, and the channel has lost its path",
@@ -256,13 +256,13 @@ TEST_CASE_METHOD(StitchedFixture, "Broker has no stitched path to an agent witho
   const Parked agent = ParkProvider();
   const Parked user = ParkConsumer(*attached);
   CHECK(RefusalOf(*attached, user.id) == culvert::v1::ERROR_CODE_NO_PATH);
-  CHECK(data->pairs() == 0);
+  CHECK(data_plane->pairs() == 0);
 }
 
 TEST_CASE_METHOD(OpenFixture, "Broker uses a parked connection once", "[stitched]") {
   const Parked another = ParkProvider();
   CHECK(RefusalOf(*attached, user.id) == culvert::v1::ERROR_CODE_NO_PATH);
-  CHECK(data->pairs() == 1);
+  CHECK(data_plane->pairs() == 1);
 }
 
 TEST_CASE_METHOD(OpenFixture, "Broker passes the agent's refusal on and resets both ends",
@@ -377,7 +377,7 @@ TEST_CASE_METHOD(OpenFixture, "Broker refuses the resume of a killed channel ove
   forged.mutable_opened()->mutable_response()->set_ticket("no ticket");
   const AttachResponse answer = ResumeOver(forged, user_again.id, 2);
   REQUIRE(answer.has_open_error());
-  CHECK(data->pairs() == 0);
+  CHECK(data_plane->pairs() == 0);
 }
 
 TEST_CASE_METHOD(OpenFixture, "Broker that drains keeps its pairs until it ends", "[stitched]") {
@@ -408,7 +408,7 @@ TEST_CASE("Broker counts openings over Attach as it does streams", "[stitched]")
   const auto agent = test.ParkProvider();
   const auto user = test.ParkConsumer(*test.attached);
   CHECK(test.RefusalOf(*test.attached, user.id) == culvert::v1::ERROR_CODE_BUSY);
-  CHECK(test.data->pairs() == 0);
+  CHECK(test.data_plane->pairs() == 0);
 }
 
 TEST_CASE_METHOD(StitchedFixture, "Broker gives back what an opening over Attach counted",

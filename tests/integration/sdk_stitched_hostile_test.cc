@@ -67,7 +67,7 @@ class HostilePort {
     if (connection.heard.size() < stitch::kHeaderBytes + header->length) return;
     StitchHello hello;
     REQUIRE(hello.ParseFromString(connection.heard.substr(stitch::kHeaderBytes, header->length)));
-    SendAll(connection.near.get(), HelloFrame(forge(hello)));
+    SendSome(connection.near.get(), HelloFrame(forge(hello)));  // the end may have left
     connection.steps = 2;
     ++answered_;
   }

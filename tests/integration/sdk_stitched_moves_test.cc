@@ -103,13 +103,13 @@ template <typename World>
 struct ControlRelayed : World {
   ControlRelayed() : World(0) {
     for (TcpRelay* relay : {&agents, &users}) relay->LeadTo(this->broker->port());
-    ClientOptions agent = this->Agent();
-    agent.brokers = {agents.address()};
-    ClientOptions user = this->User();
-    user.brokers = {users.address()};
-    provider.emplace(agent);
+    ClientOptions of_agent = this->Agent();
+    of_agent.brokers = {agents.address()};
+    ClientOptions of_user = this->User();
+    of_user.brokers = {users.address()};
+    provider.emplace(of_agent);
     REQUIRE(provider->WaitForRegistrations(1));
-    consumer.emplace(user);
+    consumer.emplace(of_user);
   }
   std::vector<ChannelStatus> Channels() const { return consumer->consumer->Channels(); }
   std::shared_ptr<Probe> OpenStitched() {
@@ -193,13 +193,13 @@ struct DataRelayedControl : DataRelay, World {
   DataRelayedControl() : World(relay.port()) {
     relay.LeadTo(this->broker->data_port());
     control.LeadTo(this->broker->port());
-    ClientOptions agent = this->Agent();
-    agent.brokers = {control.address()};
-    ClientOptions user = this->User();
-    user.brokers = {control.address()};
-    provider.emplace(agent);
+    ClientOptions of_agent = this->Agent();
+    of_agent.brokers = {control.address()};
+    ClientOptions of_user = this->User();
+    of_user.brokers = {control.address()};
+    provider.emplace(of_agent);
     REQUIRE(provider->WaitForRegistrations(1));
-    consumer.emplace(user);
+    consumer.emplace(of_user);
   }
 
   TcpRelay control;

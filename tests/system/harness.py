@@ -396,13 +396,11 @@ class Tunnel:
 
     def _park(self, echo_port):
         """Has both ends leave connections at the data port, for the channels that come."""
-        data_port = int(self.broker.stdout.expect(r"^data port (\d+)$")[1])
-
         def parked():
             with dial(echo_port) as stream:
                 stream.sendall(b"x")
                 read_exactly(stream, 1)
-            return established(data_port) >= 4
+            return len(connections(self.data_port)) >= 8
 
         if not eventually(parked, interval=0.1):
             raise AssertionError("no connections were parked")
@@ -416,7 +414,19 @@ class Tunnel:
         return {"broker": self.broker, "agent": self.agent, "forwarder": self.forwarder}
 
     def descriptors(self):
-        return {name: program.descriptors() for name, program in self.programs.items()}
+        """Without what may be parked at the data port, which comes and goes with use."""
+        return {name: program.descriptors() - min(self._data_connections(program),
+                                                  MOST_PARKED * (2 if name == "broker" else 1))
+                for name, program in self.programs.items()}
+
+    def _data_connections(self, program):
+        inodes = connections(self.data_port)
+        return sum(1 for number in os.listdir(f"/proc/{program.pid}/fd")
+                   if link_of(f"/proc/{program.pid}/fd/{number}") in inodes)
+
+    @property
+    def data_port(self):
+        return int(self.broker.stdout.expect(r"^data port (\d+)$")[1])
 
     def resident(self):
         return {name: program.resident() for name, program in self.programs.items()}
@@ -433,15 +443,29 @@ def dial(port, host=HOST, timeout=PATIENCE):
     return stream
 
 
-def established(port):
-    """How many connections there are at a port of this machine."""
-    count = 0
+# What one program leaves at the data port at most.
+MOST_PARKED = 16
+
+
+def connections(port):
+    """The ends on this machine of the connections at a port: {"socket:[1234]"}, by their inodes."""
+    ends = set()
     for name in ("tcp", "tcp6"):
         with open(f"/proc/net/{name}", encoding="ascii") as table:
             for line in table.readlines()[1:]:
                 fields = line.split()
-                count += fields[1].endswith(f":{port:04X}") and fields[3] == "01"
-    return count
+                local, remote, state = fields[1:4]
+                if state == "01" and f"{port:04X}" in (local[-4:], remote[-4:]):
+                    ends.add(f"socket:[{fields[9]}]")
+    return ends
+
+
+def link_of(path):
+    """Where a symbolic link leads; nothing if it is gone."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
 
 
 def reset(stream):

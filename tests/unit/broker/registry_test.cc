@@ -39,6 +39,9 @@ struct RegistryFixture : Session::Owner {
   }
 
   void OnOpenRefused(Session&, const OfferRefusal&) override {}
+  void OnStitchFailed(Session&, uint64_t) override {}
+  culvert::v1::LeaseDataResponse Lend(const Session&, uint32_t) override { return {}; }
+  uint32_t data_port() const override { return 0; }
   void OnSessionLost(Session&, absl::Status) override {}
   std::string MakeTicket(uint64_t, const OpenSession&) override { return ""; }
 };

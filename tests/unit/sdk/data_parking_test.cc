@@ -112,7 +112,7 @@ TEST_CASE_METHOD(ParkingFixture,
                  "DataParking doubles when all are taken, up to sixteen, and refills",
                  "[parking]") {
   ParkTwo();
-  for (const size_t next : {4, 8, 16, 16}) {
+  for (const size_t next : {size_t{4}, size_t{8}, size_t{16}, size_t{16}}) {
     CAPTURE(next);
     for (size_t left = parking->size(); left > 0; --left) {
       std::optional<DataParking::Parked> taken_now = parking->Take();

@@ -40,7 +40,7 @@ struct OpeningsFixture {
     REQUIRE(Until([this] { return sent.size() == 1; }));
     CHECK(sent[0].lease_data().count() == 2);
     AttachResponse response;
-    for (const uint64_t id : {1, 2}) {
+    for (const uint64_t id : {uint64_t{1}, uint64_t{2}}) {
       auto& lease = *response.mutable_lease_data()->add_leases();
       lease.set_parked_id(id);
       lease.set_token(std::string(32, 't'));
