@@ -39,7 +39,7 @@ struct RegistryFixture : Session::Owner {
   }
 
   void OnOpenRefused(Session&, const OfferRefusal&) override {}
-  void OnStitchFailed(Session&, uint64_t) override {}
+  void OnStitchFailed(Session&, uint64_t, uint64_t) override {}
   culvert::v1::LeaseDataResponse Lend(const Session&, uint32_t) override { return {}; }
   uint32_t data_port() const override { return 0; }
   void OnSessionLost(Session&, absl::Status) override {}

@@ -46,11 +46,11 @@ struct OpeningsFixture {
       lease.set_token(std::string(32, 't'));
     }
     openings->HandleMessage(response);
-    REQUIRE(Until([this] { return openings->has_parked(); }));
+    REQUIRE(Until([this] { return openings->MayBegin("edge-1"); }));
     sent.clear();
   }
   StitchedOpenings::Try Begin(Told& told) {
-    auto begun = openings->Begin();
+    auto begun = openings->Begin("edge-1");
     REQUIRE(begun);
     CHECK(begun->connection != nullptr);
     begun->call->SetDelegate(&told);
@@ -80,7 +80,7 @@ struct OpeningsFixture {
 
 TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings has no try while nothing is parked",
                  "[attached]") {
-  CHECK_FALSE(openings->Begin());
+  CHECK_FALSE(openings->Begin("edge-1"));
   openings->NoteOpening();
   Settle();
   CHECK(sent.empty());
@@ -94,6 +94,16 @@ TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings leaves a broker without a da
   openings->NoteOpening();
   Settle();
   CHECK(sent.empty());
+}
+
+TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings leaves the provider alone that did not come",
+                 "[attached]") {
+  Park();
+  openings->NoteNotJoined("edge-1");
+  CHECK_FALSE(openings->MayBegin("edge-1"));
+  CHECK_FALSE(openings->Begin("edge-1"));
+  CHECK(openings->MayBegin("edge-2"));
+  CHECK(openings->Begin("edge-2"));
 }
 
 TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings gives each answer to who asked", "[attached]") {
