@@ -110,7 +110,8 @@ bool ProviderChannel::RefusesResume(const pb::ListenResponse::ResumeChannelRespo
                             channel.last_received_id());
     return true;
   }
-  // On a stitched path the consumer's Hello says it, when it receives on no other path any more.
+  // A consumer that moves to a stitched path goes on receiving, and acknowledging, after it has
+  // asked: its Hello says what it has.
   if (resume.parked_id() != 0 || channel.Keeps(resume.last_message_id())) return false;
   const absl::Status gone = ErrorStatus(
       ErrorCode::kOutOfRange, "messages that the other end has not received are no longer kept");

@@ -69,6 +69,27 @@ TEMPLATE_TEST_CASE("A channel moves between streams and stitched paths and loses
   CHECK(at.NewestService()->WaitForClose().ok());
 }
 
+TEMPLATE_TEST_CASE("A channel moves while it receives as fast as it can", "[stitched]",
+                   PlainStitched, EncryptedStitched) {
+  TestType at;
+  auto outlet = at.Open("probe");
+  auto service = at.provider.Service(0);
+  const std::string block = Pattern(200'000);
+  size_t said = 0;
+  REQUIRE(Eventually(
+      [&] {
+        for (int i = 0; i < 20; ++i, ++said) service->Say(block);
+        outlet->Wait([&](const Probe& probe) {
+          return probe.closed || probe.received.size() + 20 * block.size() > said * block.size();
+        });
+        return at.IsStitched();
+      },
+      10s));
+  service->SayEnd();
+  REQUIRE(outlet->WaitForEnd());
+  CHECK(outlet->received.size() == said * block.size());
+}
+
 TEMPLATE_TEST_CASE("A stitched channel goes on when its broker is started anew", "[stitched]",
                    PlainStitched, EncryptedStitched) {
   TestType at;
