@@ -166,7 +166,7 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
-  if (code == ErrorCode::kNoPath) {
+  if (code == ErrorCode::kNoPath && connection_ != nullptr) {
     TryOverStream();
     return;
   }
