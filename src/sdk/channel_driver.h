@@ -149,6 +149,7 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   void DropPath();
   void AwaitPath(absl::Status why);
   void TellLost();
+  void TellResumed(Duration away) const;
   void StartLinger();
   void Pump();
   void PumpOnce();

@@ -14,6 +14,8 @@ using tunnel::Channel;
 
 namespace {
 
+constexpr Duration kQuickMove = std::chrono::seconds(1);
+
 // The end of a path that no other path can make good.
 std::optional<ErrorCode> FinalCode(const absl::Status& why, bool legacy) {
   // A legacy peer that left without Close. One of ours is superseded by its own new path.
@@ -64,9 +66,23 @@ void ChannelDriver::AwaitPath(absl::Status why) {
 void ChannelDriver::TellLost() {
   if (!is_suspended()) return;
   owner_.OnPathLost(*this, lost_);
-  if (is_suspended() && phase_ <= Phase::kOpen) {
+  if (!is_suspended() || phase_ > Phase::kOpen) return;
+  if (absl::IsAborted(lost_)) {
+    CULVERT_LOG(kDebug, "[channel {:x}] moves: {}", channel_.id(), Printable(MessageOf(lost_)));
+  } else {
     CULVERT_LOG(kInfo, "[channel {:x}] path lost, resuming: {}", channel_.id(),
                 Printable(MessageOf(lost_)));
+  }
+}
+
+// A move that took no time is nothing to speak of.
+void ChannelDriver::TellResumed(Duration away) const {
+  const uint64_t replayed = (channel_.unacknowledged_bytes() + 1023) / 1024;
+  if (absl::IsAborted(lost_) && away < kQuickMove) {
+    CULVERT_LOG(kDebug, "[channel {:x}] moved, replayed {} KiB", channel_.id(), replayed);
+  } else {
+    CULVERT_LOG(kInfo, "[channel {:x}] resumed after {:.1f} s, replayed {} KiB", channel_.id(),
+                ToSeconds(away), replayed);
   }
 }
 
@@ -74,7 +90,10 @@ void ChannelDriver::Resume(uint32_t attempt, std::unique_ptr<tunnel::Path> path,
                            uint64_t peer_last_id, uint64_t peer_window) {
   if (attempt <= channel_.attempt()) return;
   const MonotonicTime now = MonotonicNow();
-  if (path_ != nullptr) lost_at_ = now;  // replaced without a loss
+  if (path_ != nullptr) {  // replaced without a loss
+    lost_at_ = now;
+    lost_ = absl::AbortedError("replaced");
+  }
   DropPath();
   if (!channel_.Attach(attempt, peer_last_id, peer_window, now).ok()) {
     Pump();  // it has ended meanwhile
@@ -85,8 +104,7 @@ void ChannelDriver::Resume(uint32_t attempt, std::unique_ptr<tunnel::Path> path,
   if (phase_ == Phase::kLingering) {
     StartLinger();
   } else if (channel_.state() != Channel::State::kAborting) {
-    CULVERT_LOG(kInfo, "[channel {:x}] resumed after {:.1f} s, replayed {} KiB", channel_.id(),
-                ToSeconds(now - lost_at_), (channel_.unacknowledged_bytes() + 1023) / 1024);
+    TellResumed(now - lost_at_);
   }
   Pump();
 }

@@ -75,8 +75,10 @@ void ProviderChannel::Resume(const pb::ListenResponse::ResumeChannelResponse& re
   accept_.reset();
   joining_.reset();
   broker_ = link.broker;
+  // ABORTED, as a move is told, and not a loss.
+  const std::string words = fmt::format("the consumer has path {}", resume.attempt());
   const absl::Status superseded =
-      absl::UnavailableError(fmt::format("the consumer has path {}", resume.attempt()));
+      connection != nullptr ? absl::AbortedError(words) : absl::UnavailableError(words);
   driver_->Suspend(superseded);
   if (driver_->channel().state() != tunnel::Channel::State::kEnded) NoteSuspended(superseded);
   if (RefusesResume(resume)) return;
