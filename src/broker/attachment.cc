@@ -61,7 +61,7 @@ Attachment::Attachment(net::EventLoop& loop, AttachOpening opening, rpc::StreamI
       owner_(owner) {
   stream_->SetDelegate(this);
   AttachResponse response;
-  response.mutable_attached()->set_caps(tunnel::kOwnCapabilities | tunnel::kCapStitched);
+  response.mutable_attached()->set_caps(OfferedCapabilities(owner_.data_port()));
   response.mutable_attached()->set_data_port(owner_.data_port());
   stream_->Write(rpc::FrameOf(response));
 }

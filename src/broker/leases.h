@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "tunnel/message.h"
 
 namespace culvert::broker {
 
@@ -29,6 +30,11 @@ struct DataOwner {
     return std::tie(a.id, a.role, a.principal) < std::tie(b.id, b.role, b.principal);
   }
 };
+
+// What a broker with this data port announces; 0: it has none.
+inline uint64_t OfferedCapabilities(uint32_t data_port) {
+  return tunnel::kOwnCapabilities | (data_port == 0 ? 0 : tunnel::kCapStitched);
+}
 
 // What a token stands for.
 struct Leased {

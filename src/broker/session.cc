@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "crypto/random.h"
+#include "broker/leases.h"
 #include "culvert/error_code.h"
 #include "ntt/proxies/v1/broker.pb.h"
 #include "rpc/codec.h"
@@ -70,7 +71,7 @@ void Session::WriteListening() {
   pb::ListenResponse response;
   response.mutable_listening()->set_session_id(id_);
   if (capable()) {
-    response.mutable_listening()->set_caps(tunnel::kOwnCapabilities | tunnel::kCapStitched);
+    response.mutable_listening()->set_caps(OfferedCapabilities(owner_.data_port()));
     response.mutable_listening()->set_data_port(owner_.data_port());
     response.mutable_listening()->set_session_ticket(owner_.MakeTicket(id_, opening_));
     ticket_timer_.Start(times_.ticket_renewal, [this] { WriteListening(); });

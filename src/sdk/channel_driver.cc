@@ -22,6 +22,7 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
       tell_lost_(loop, [this] { TellLost(); }),
       timer_(loop),
       linger_(loop),
+      doubt_(loop),
       linger_time_(linger_time),
       started_(MonotonicNow()),
       phase_(Phase::kOpen) {
@@ -37,6 +38,7 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
       tell_lost_(loop, [this] { TellLost(); }),
       timer_(loop),
       linger_(loop),
+      doubt_(loop),
       linger_time_(kLingerTime),
       started_(MonotonicNow()),
       phase_(Phase::kSecuring) {}

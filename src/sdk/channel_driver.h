@@ -91,8 +91,8 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   // Drops the path: its connection is dead, its broker goes away, or the peer has a newer one. The
   // same as a loss; nothing without a path.
   void Suspend(absl::Status why);
-  // The same because the connection to the broker is dead: a path of its own that was heard a
-  // moment ago goes on.
+  // The same because the connection to the broker is dead: a path of its own goes on that was heard
+  // within kHeardTime, and is again.
   void SuspendUnlessHeard(absl::Status why);
   static constexpr Duration kHeardTime = std::chrono::milliseconds(1500);
   // Goes on with path `attempt`, whose peer received everything up to `peer_last_id` and grants
@@ -186,6 +186,7 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   uint32_t resumes_ = 0;
   net::Timer timer_;   // the channel's
   net::Timer linger_;  // from the end of kOpen on
+  net::Timer doubt_;   // whether the path goes on
   const Duration linger_time_;
   const MonotonicTime started_;
   MonotonicTime ended_{};

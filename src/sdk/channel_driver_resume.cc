@@ -44,11 +44,19 @@ void ChannelDriver::Suspend(absl::Status why) {
 }
 
 void ChannelDriver::SuspendUnlessHeard(absl::Status why) {
-  if (path_ != nullptr && path_->HeardSince(MonotonicNow() - kHeardTime)) return;
-  Suspend(std::move(why));
+  const MonotonicTime now = MonotonicNow();
+  if (path_ == nullptr || !path_->HeardSince(now - kHeardTime)) {
+    Suspend(std::move(why));
+    return;
+  }
+  // What was heard may have been the last of it.
+  doubt_.Start(kHeardTime, [this, now, why = std::move(why)] {
+    if (!path_->HeardSince(now)) Suspend(why);
+  });
 }
 
 void ChannelDriver::DropPath() {
+  doubt_.Cancel();
   path_.reset();
   channel_.Detach();
 }
