@@ -86,7 +86,7 @@ void AttachedStream::Write(rpc::Frame frame) {
   } else {
     return;
   }
-  Answer(std::move(answer));
+  Answer(answer);
 }
 
 void AttachedStream::Finish(absl::Status status) {
@@ -99,10 +99,10 @@ void AttachedStream::Finish(absl::Status status) {
   error.set_code(static_cast<culvert::v1::ErrorCode>(status.ok() ? tunnel::ErrorCode::kNoPath
                                                                  : CodeOf(status)));
   error.set_message(std::string(MessageOf(status)));
-  Answer(std::move(answer));
+  Answer(answer);
 }
 
-void AttachedStream::Answer(AttachResponse answer) {
+void AttachedStream::Answer(const AttachResponse& answer) {
   Line* const line = std::exchange(line_, nullptr);
   if (line == nullptr) return;
   line->SendAnswer(answer);

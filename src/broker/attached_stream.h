@@ -45,7 +45,7 @@ class AttachedStream final : public rpc::Stream {
 
  private:
   void Tell();
-  void Answer(culvert::v1::AttachResponse answer);
+  void Answer(const culvert::v1::AttachResponse& answer);
 
   Line* line_;  // null once answered or lost
   const uint64_t parked_id_;

@@ -38,10 +38,10 @@ void StreamCore::WriteAll(std::vector<Bytes> parts, ByteStream::Completion done)
   loop_.AssertOnThread();
   CULVERT_CHECK(!parts.empty());
   Push([&] {
-    for (Bytes& part : parts) {
-      const bool last = &part == &parts.back();
-      queue_.Push(std::move(part), last ? std::move(done) : ByteStream::Completion());
-    }
+    Bytes last = std::move(parts.back());
+    parts.pop_back();
+    for (Bytes& part : parts) queue_.Push(std::move(part), ByteStream::Completion());
+    queue_.Push(std::move(last), std::move(done));
   });
 }
 

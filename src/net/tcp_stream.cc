@@ -237,6 +237,7 @@ std::string TcpStream::PeerName() const {
 }
 
 bool TcpStream::HasEndedUnread() const {
+  loop_.AssertOnThread();
   char byte = 0;
   const ssize_t got = recv(core_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);

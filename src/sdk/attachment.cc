@@ -190,6 +190,7 @@ Duration Attachment::WaitAfter(const absl::Status& why, Duration away) {
 }
 
 void Attachment::TryNow() {
+  if (state_ == State::kAttached) stitched_.Renew();
   if (state_ == State::kWaiting && loop_.Now() >= not_before_) Connect();
 }
 

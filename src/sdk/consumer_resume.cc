@@ -100,7 +100,8 @@ void ConsumerResume::OnPathLost(const absl::Status& why) {
     if (!joining_) timer_.Start(kMoveAnswerTime, [this] { StayOnStream(); });
     return;
   }
-  way_ = Way::kBest;
+  // Parked connections may have gone with a stitched path.
+  way_ = is_stitched() ? Way::kStream : Way::kBest;
   // What loses one path after the other must not be tried as fast as the machine can.
   const bool steady = attempt_ == 1 || lost_at_ - path_since_ >= kSteadyTime;
   if (steady) {

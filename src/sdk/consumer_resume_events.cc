@@ -16,6 +16,11 @@ constexpr Duration kYoungTry = std::chrono::seconds(1);
 
 void ConsumerResume::TryNow() {
   const MonotonicTime now = MonotonicNow();
+  // The network was away: what TCP has under way on the path may wait for long.
+  if (!place_ && is_stitched()) {
+    driver_.SuspendUnlessHeard(absl::UnavailableError("the network was away"));
+    return;
+  }
   if (joining_ || moving_) return;
   if (!place_ || now < not_before_ || (stream_ != nullptr && now - tried_at_ < kYoungTry)) return;
   // A broker may hold the try while the provider is away. If it does not answer, HandleDead

@@ -71,6 +71,12 @@ void DataParking::Stop() {
   not_before_ = {};
 }
 
+void DataParking::Renew() {
+  dialling_.clear();
+  parked_.clear();
+  fill_.Schedule();
+}
+
 void DataParking::NoteOpening() {
   opened_ = loop_.Now();
   wanted_ = std::max(wanted_, kFewest);

@@ -64,6 +64,8 @@ class DataParking {
   void Start(const net::Address& data_port);
   // It is gone, and what was parked by its leases with it.
   void Stop();
+  // The network was away: what is parked may be dead, and is replaced.
+  void Renew();
   void TakeLeases(const culvert::v1::LeaseDataResponse& response);
 
   // A channel is opened, one way or the other: there should be connections for the next.

@@ -72,6 +72,10 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
               const Link& link, std::unique_ptr<net::TcpStream> connection);
   // The path is of no use any more.
   void Suspend(const absl::Status& why);
+  // The same for a stitched path, unless something is heard on it.
+  void LeaveUnheard(const absl::Status& why) {
+    if (driver_ != nullptr && stitched_ && !joining_) driver_->SuspendUnlessHeard(why);
+  }
   // It cannot be taken up again.
   void GiveUp(const absl::Status& why);
   // The session is over: what is not accepted yet can be accepted no more.

@@ -125,6 +125,10 @@ void ProviderChannels::SuspendAt(size_t broker, const std::string& why) {
   }
 }
 
+void ProviderChannels::LeaveUnheard(const absl::Status& why) {
+  for (const auto& [id, channel] : channels_) channel->LeaveUnheard(why);
+}
+
 // --- what the channels say ---
 
 void ProviderChannels::OnChannelStarted() {

@@ -60,6 +60,9 @@ class ProviderChannels final : private ProviderChannel::Owner {
   // The connection to that broker is dead, whether or not gRPC has noticed.
   void SuspendAt(size_t broker, const std::string& why);
 
+  // Stitched paths on which nothing is heard may be dead.
+  void LeaveUnheard(const absl::Status& why);
+
   bool empty() const { return channels_.empty(); }
   size_t starting() const { return starting_; }
   size_t suspended() const { return suspended_.size(); }

@@ -38,6 +38,8 @@ class StitchedOpenings final : private AttachedCall::Line {
   void HandleMessage(const culvert::v1::AttachResponse& response);
 
   void NoteOpening() { parking_.NoteOpening(); }
+  // The network was away.
+  void Renew() { parking_.Renew(); }
   // Nothing if no connection is parked, or the provider did not come to one not long ago.
   std::optional<Try> Begin(const std::string& provider);
   bool MayBegin(const std::string& provider) const;
