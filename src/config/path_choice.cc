@@ -12,7 +12,7 @@ Setting PathSetting(PathChoice& path) {
   return ValueSetting({"path", '\0', "PATH",
                        "What carries connections: auto, the fastest way that there is, or\n"
                        "      stream, the connection to the broker only.",
-                       "auto"},
+                       path == PathChoice::kAuto ? "auto" : "stream"},
                       path, ParsePathChoice);
 }
 

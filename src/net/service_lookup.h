@@ -20,6 +20,7 @@ struct ServiceTarget {
   uint16_t port = 0;
   uint16_t priority = 0;
   uint16_t weight = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of the comparison for a pointer
   friend auto operator<=>(const ServiceTarget&, const ServiceTarget&) = default;
 };
 
