@@ -194,6 +194,7 @@ void MeasureBeside(const char* how, const std::function<Link()>& connect, size_t
   std::vector<Link> bulk;
   std::vector<std::thread> threads;
   std::atomic<double> total = 0;
+  bulk.reserve(kBulkPairs);
   for (int i = 0; i < kBulkPairs; ++i) bulk.push_back(connect());
   const auto start = Clock::now();
   for (const Link& link : bulk) {

@@ -169,7 +169,7 @@ int main(int argc, char** argv) {
   const double mib = argc > 1 ? std::atof(argv[1]) : 4096;
   constexpr size_t kKiB = 1024;
   for (const size_t size : {kKiB, 16 * kKiB, 64 * kKiB, 64 * kKiB + 116, 128 * kKiB, 256 * kKiB})
-    culvert::stitch::MeasureBulk(size, size < 16 * 1024 ? mib / 8 : mib);
+    culvert::stitch::MeasureBulk(size, size < 16 * kKiB ? mib / 8 : mib);
   culvert::stitch::MeasureRoundTrip(20'000);
   culvert::stitch::MeasureIdle();
 }

@@ -65,7 +65,7 @@ absl::Status ListenForData(DataPlane& data, const config::DataPortChoice& choice
   }
   const uint16_t own = control.front().port();
   if (choice.kind == Kind::kNext && own < UINT16_MAX) {
-    const absl::Status listening = ListenAt(data, addresses, static_cast<uint16_t>(own + 1));
+    absl::Status listening = ListenAt(data, addresses, static_cast<uint16_t>(own + 1));
     if (listening.ok()) return listening;
     CULVERT_LOG(kInfo, "another data port is chosen: {}", MessageOf(listening));
   }

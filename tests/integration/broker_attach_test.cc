@@ -46,7 +46,7 @@ struct AttachFixture : FakeBrokerFixture {
 TEST_CASE_METHOD(AttachFixture, "Broker answers the hello of a consumer with capabilities",
                  "[attach]") {
   Transport& attached = AttachAs("a-consumer");
-  CHECK(Last<AttachResponse>(attached).attached().caps() == (kCapable | tunnel::kCapStitched));
+  CHECK(Last<AttachResponse>(attached).attached().caps() == kCapable);
   CHECK(Last<AttachResponse>(attached).attached().data_port() == 0);
   CHECK_FALSE(attached.finished);
   CHECK(broker.attachments() == 1);

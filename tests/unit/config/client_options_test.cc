@@ -43,7 +43,7 @@ TEST_CASE("ChangedForNextStart names what a reload does not take over", "[client
   next.service_domain = "d";
   next.common.memory_limit = 1;
   next.resume_timeout = Duration::zero();
-  next.path = PathChoice::kStream;
+  next.path = PathChoice::kAuto;
   CHECK(ChangedForNextStart(now, next).text() ==
         "broker, name, project, region, service_domain, memory_limit, resume_timeout, path");
 }
