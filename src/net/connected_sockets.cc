@@ -1,13 +1,10 @@
 #include "net/connected_sockets.h"
 
 #include <dirent.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -16,27 +13,6 @@
 
 namespace culvert::net {
 namespace {
-
-std::optional<TcpProgress> ProgressOf(int fd, uint64_t cookie, MonotonicTime now) {
-  tcp_info info{};
-  socklen_t size = sizeof(info);
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
-  if (size < offsetof(tcp_info, tcpi_notsent_bytes) + sizeof(info.tcpi_notsent_bytes)) {
-    return std::nullopt;  // Linux before 4.6
-  }
-  const auto local = Address::OfSocket(fd);
-  if (!local.ok()) return std::nullopt;
-  TcpProgress progress;
-  progress.cookie = cookie;
-  progress.local = *local;
-  progress.last_ack = now - std::chrono::milliseconds(info.tcpi_last_ack_recv);
-  progress.last_data = now - std::chrono::milliseconds(info.tcpi_last_data_recv);
-  progress.unacknowledged = info.tcpi_unacked > 0;
-  progress.stalled = info.tcpi_unacked > 0 && info.tcpi_retransmits >= TcpProgress::kStalledAfter;
-  progress.outstanding = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
-  progress.round_trip = std::chrono::microseconds(info.tcpi_rtt);
-  return progress;
-}
 
 bool LeadsTo(int fd, const std::vector<Address>& peers) {
   const auto peer = Address::OfPeer(fd);
@@ -69,13 +45,6 @@ void ConnectedSockets::Scan(const std::vector<Address>& peers) {
   ignored_ = std::move(still_ignored);
 }
 
-std::optional<uint64_t> SocketCookie(int fd) {
-  uint64_t cookie = 0;
-  socklen_t size = sizeof(cookie);
-  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
-  return cookie;
-}
-
 void ConnectedSockets::ScanNow(const std::vector<Address>& peers, MonotonicTime now) {
   Scan(peers);
   next_scan_ = now + scan_interval_;
@@ -92,7 +61,7 @@ std::vector<TcpProgress> ConnectedSockets::Look(const std::vector<Address>& peer
   std::vector<TcpProgress> found;
   for (const Known& known : known_) {
     if (SocketCookie(known.fd) != known.cookie || !LeadsTo(known.fd, peers)) continue;
-    if (auto progress = ProgressOf(known.fd, known.cookie, now)) found.push_back(*progress);
+    if (auto progress = TcpProgressOf(known.fd, now)) found.push_back(*progress);
   }
   return found;
 }

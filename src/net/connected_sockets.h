@@ -8,31 +8,9 @@
 
 #include "base/clock.h"
 #include "net/address.h"
+#include "net/tcp_progress.h"
 
 namespace culvert::net {
-
-// SO_COOKIE: tells sockets apart, also when a descriptor is used again. None for what is no socket.
-std::optional<uint64_t> SocketCookie(int fd);
-
-// What the kernel knows of one connection.
-struct TcpProgress {
-  // After 1.4 s where a round trip is short: the kernel waits twice as long each time.
-  static constexpr unsigned kStalledAfter = 3;
-
-  uint64_t cookie = 0;  // SocketCookie
-  Address local;
-  // When something came from the peer last: an acknowledgement of ours, data of its own.
-  MonotonicTime last_ack{};
-  MonotonicTime last_data{};
-  // Something of ours is on its way, or waits to be.
-  bool outstanding = false;
-  // Something of ours was sent and is not acknowledged. False while the peer has no room: then it
-  // is alive.
-  bool unacknowledged = false;
-  // That was sent kStalledAfter times more, and nothing of it was acknowledged, whatever else came.
-  bool stalled = false;
-  Duration round_trip{};  // smoothed; 0 if not known
-};
 
 // Confined to one thread. Remembers where it has found them, so that only a new connection costs a
 // look at every descriptor of the process.

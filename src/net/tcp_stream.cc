@@ -243,4 +243,9 @@ bool TcpStream::HasEndedUnread() const {
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+std::optional<TcpProgress> TcpStream::Progress() const {
+  loop_.AssertOnThread();
+  return TcpProgressOf(core_->fd(), MonotonicNow());
+}
+
 }  // namespace culvert::net

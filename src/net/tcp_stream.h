@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "net/byte_stream.h"
 #include "net/event_loop.h"
+#include "net/tcp_progress.h"
 
 namespace culvert::net {
 
@@ -39,6 +41,8 @@ class TcpStream final : public ByteStream {
   std::string PeerName() const override;
   // Of a stream that was never read: whether the peer has ended it without a word, or it is broken.
   bool HasEndedUnread() const;
+  // None of a unix socket.
+  std::optional<TcpProgress> Progress() const;
 
  private:
   class Core;

@@ -146,7 +146,9 @@ void ChannelDriver::PumpPath() {
     if (!message) break;
     path_->Send(*message);
   }
-  if (path_ != nullptr) path_->SetReading(channel_.WantsMessages());
+  if (path_ == nullptr) return;
+  path_->SetReading(channel_.WantsMessages());
+  path_->SetIdle(channel_.unacknowledged() == 0);
 }
 
 // --- the end ---

@@ -48,6 +48,9 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
     // OnPeerEnded, now or later. Never inside a call of the owner's. Not called for a channel whose
     // end both sides know, nor when the loss is final.
     virtual void OnPathLost(ChannelDriver& driver, const absl::Status& why) = 0;
+    // The network may be away: the path, a connection of its own, gets nothing through. It is not
+    // lost yet, and is if SuspendUnlessAnswered finds it so.
+    virtual void OnPathDoubtful(ChannelDriver& driver) = 0;
 
    protected:
     ~Owner() = default;
@@ -95,6 +98,11 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   // within kHeardTime, and is again.
   void SuspendUnlessHeard(absl::Status why);
   static constexpr Duration kHeardTime = std::chrono::milliseconds(1500);
+  // The same because the network has changed, or was away, which a path that is a connection of its
+  // own may have survived: one that gets things through is left only if the other end does not
+  // answer, within four round trips.
+  void SuspendUnlessAnswered(absl::Status why);
+  static constexpr Duration kLeastAnswerTime = std::chrono::milliseconds(400);
   // Goes on with path `attempt`, whose peer received everything up to `peer_last_id` and grants
   // `peer_window` beyond it. A path of an attempt that is not newer, or for a channel that has
   // ended meanwhile, is dropped.
@@ -143,9 +151,11 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
 
   void OnPathMessage(tunnel::Message message) override;
   void OnPathReady() override;
+  void OnPathDoubtful() override;
   void OnPathEnd(absl::Status why) override;
 
   bool is_suspended() const { return path_ == nullptr && channel_.suspended(); }
+  void Doubt(Duration time, absl::Status why);
   void DropPath();
   void AwaitPath(absl::Status why);
   void TellLost();

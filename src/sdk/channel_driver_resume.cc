@@ -1,6 +1,7 @@
 // ChannelDriver between two paths: what a loss means, and how the channel goes on.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -37,6 +38,8 @@ void ChannelDriver::OnPathEnd(absl::Status why) {
   AwaitPath(std::move(why));
 }
 
+void ChannelDriver::OnPathDoubtful() { owner_.OnPathDoubtful(*this); }
+
 void ChannelDriver::Suspend(absl::Status why) {
   if (path_ == nullptr) return;
   DropPath();
@@ -44,14 +47,30 @@ void ChannelDriver::Suspend(absl::Status why) {
 }
 
 void ChannelDriver::SuspendUnlessHeard(absl::Status why) {
-  const MonotonicTime now = MonotonicNow();
-  if (path_ == nullptr || !path_->HeardSince(now - kHeardTime)) {
+  if (path_ == nullptr || !path_->HeardSince(MonotonicNow() - kHeardTime)) {
     Suspend(std::move(why));
     return;
   }
   // What was heard may have been the last of it.
-  doubt_.Start(kHeardTime, [this, now, why = std::move(why)] {
-    if (!path_->HeardSince(now)) Suspend(why);
+  Doubt(kHeardTime, std::move(why));
+}
+
+void ChannelDriver::SuspendUnlessAnswered(absl::Status why) {
+  if (path_ == nullptr) return;
+  if (path_->IsStalled()) {
+    Suspend(std::move(why));
+    return;
+  }
+  path_->AskForAnswer();
+  const Duration answer = 4 * channel_.round_trip().value_or(Duration::zero());
+  Doubt(std::clamp(answer, Duration(kLeastAnswerTime), Duration(kHeardTime)), std::move(why));
+}
+
+// The path is left unless something comes within `time`. By the clock of the loop, which is the
+// path's: it stands still within a turn.
+void ChannelDriver::Doubt(Duration time, absl::Status why) {
+  doubt_.Start(time, [this, since = loop_.Now(), why = std::move(why)] {
+    if (!path_->HeardSince(since)) Suspend(why);
   });
 }
 

@@ -99,6 +99,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
   void OnPathLost(ChannelDriver& driver, const absl::Status& why) override;
+  void OnPathDoubtful(ChannelDriver& driver) override;
 
   ClientCore& core_;
   const Consumer::Request request_;

@@ -160,6 +160,8 @@ void ConsumerCall::OnDriverDone(ChannelDriver&) {
 
 void ConsumerCall::OnPathLost(ChannelDriver&, const absl::Status& why) { resume_->OnPathLost(why); }
 
+void ConsumerCall::OnPathDoubtful(ChannelDriver&) { resume_->OnPathDoubtful(); }
+
 std::optional<ChannelStatus> ConsumerCall::Status() const {
   if (driver_ == nullptr || !driver_->is_open()) return std::nullopt;
   ChannelStatus status = driver_->Status();

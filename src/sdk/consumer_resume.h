@@ -61,6 +61,8 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   bool is_stitched() const { return kind_ == PathKind::kStitched; }
   // ChannelDriver::Owner's.
   void OnPathLost(const absl::Status& why);
+  // Has the connection to the broker looked at: TryNow follows when that can be reached again.
+  void OnPathDoubtful() { core_.connectivity().Suspect(path_broker_); }
   // Broker number `broker` has replaced the ticket: another one than the path's may not be asked.
   void TakeFreshTicket(size_t broker, const std::string& ticket) {
     if (can_resume() && broker == path_broker_) ticket_ = ticket;

@@ -18,7 +18,7 @@ void ConsumerResume::TryNow() {
   const MonotonicTime now = MonotonicNow();
   // The network was away: what TCP has under way on the path may wait for long.
   if (!place_ && is_stitched()) {
-    driver_.SuspendUnlessHeard(absl::UnavailableError("the network was away"));
+    driver_.SuspendUnlessAnswered(absl::UnavailableError("the network was away"));
     return;
   }
   if (joining_ || moving_) return;

@@ -252,7 +252,7 @@ std::optional<ChannelStatus> ProviderChannel::Status() const {
   status.peer = request_.user.empty() ? request_.consumer : request_.user;
   status.service = request_.service;
   status.arg = request_.arg;
-  status.stitched = stitched_;
+  status.stitched = is_stitched();
   return status;
 }
 

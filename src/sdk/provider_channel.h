@@ -34,6 +34,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
     virtual void OnChannelReport(const ServiceRequest& request, const ChannelReport& report) = 0;
     // It has no path and waits for the consumer to bring another one. May give it up.
     virtual void OnChannelSuspended(ProviderChannel& channel) = 0;
+    // The path over that parked connection is of no use any more, for this end at least.
+    virtual void OnStitchedPathLost(ProviderChannel& channel, uint64_t parked_id) = 0;
     virtual void OnChannelResumed(ProviderChannel& channel) = 0;
     virtual void OnChannelDone(ProviderChannel& channel) = 0;
 
@@ -72,9 +74,9 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
               const Link& link, std::unique_ptr<net::TcpStream> connection);
   // The path is of no use any more.
   void Suspend(const absl::Status& why);
-  // The same for a stitched path, unless something is heard on it.
-  void LeaveUnheard(const absl::Status& why) {
-    if (driver_ != nullptr && stitched_ && !joining_) driver_->SuspendUnlessHeard(why);
+  // The same for a stitched path, unless the other end answers on it.
+  void LeaveUnanswered(const absl::Status& why) {
+    if (driver_ != nullptr && is_stitched() && !joining_) driver_->SuspendUnlessAnswered(why);
   }
   // It cannot be taken up again.
   void GiveUp(const absl::Status& why);
@@ -106,7 +108,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void SendAccept();
   PendingStitch::Meeting MeetingOf(uint32_t attempt) const;
   void JoinFirst();
-  void JoinAgain(uint32_t attempt, std::unique_ptr<net::TcpStream> connection);
+  void JoinAgain(uint32_t attempt, uint64_t parked_id, std::unique_ptr<net::TcpStream> connection);
+  bool is_stitched() const { return parked_id_ != 0; }
   void PostStarted(const absl::Status& status);
   void Accept();
   void LeaveStarting(State to);
@@ -126,6 +129,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void OnChannelEnded(ChannelDriver& driver) override;
   void OnDriverDone(ChannelDriver& driver) override;
   void OnPathLost(ChannelDriver& driver, const absl::Status& why) override;
+  void OnPathDoubtful(ChannelDriver&) override { core_.connectivity().Suspect(broker_); }
 
   ClientCore& core_;
   rpc::Connection& connection_;  // of the offer
@@ -149,7 +153,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   std::unique_ptr<net::TcpStream> first_connection_;  // until the channel is accepted
   std::optional<PendingAccept> accept_;
   std::optional<PendingStitch> joining_;
-  bool stitched_ = false;        // the last path
+  uint64_t parked_id_ = 0;       // of the last path's connection, where it was stitched
   uint32_t accept_attempt_ = 0;  // the newest path that the consumer spoke of
   // The service's answer may come after our end, or inside our call.
   std::shared_ptr<ProviderChannel*> alive_;

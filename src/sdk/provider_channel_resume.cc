@@ -21,6 +21,9 @@ void ProviderChannel::OnPathLost(ChannelDriver& driver, const absl::Status& why)
     GiveUp(ErrorStatus(ErrorCode::kPathLost, std::string(MessageOf(why))));
     return;
   }
+  // The broker, and the consumer by it, may know nothing of it yet: what ends a connection gets
+  // lost where the network is away.
+  if (is_stitched()) owner_.OnStitchedPathLost(*this, parked_id_);
   NoteSuspended(why);
 }
 
@@ -83,7 +86,7 @@ void ProviderChannel::Resume(const pb::ListenResponse::ResumeChannelResponse& re
   if (driver_->channel().state() != tunnel::Channel::State::kEnded) NoteSuspended(superseded);
   if (RefusesResume(resume)) return;
   if (connection != nullptr) {
-    JoinAgain(resume.attempt(), std::move(connection));
+    JoinAgain(resume.attempt(), resume.parked_id(), std::move(connection));
   } else {
     SendResumeAccept(resume, link.connection);
   }
@@ -145,7 +148,7 @@ void ProviderChannel::SendResumeAccept(const pb::ListenResponse::ResumeChannelRe
 void ProviderChannel::HandleJoined(absl::StatusOr<std::unique_ptr<rpc::Stream>> stream,
                                    const pb::ListenResponse::ResumeChannelResponse& resume) {
   if (stream.ok()) {
-    stitched_ = false;
+    parked_id_ = 0;
     GoOn(resume.attempt(), PathOver(*std::move(stream)), resume.last_message_id(), resume.window());
   } else {
     HandleNotJoined(resume.attempt(), stream.status());
@@ -192,21 +195,22 @@ void ProviderChannel::JoinFirst() {
           GiveUp(ErrorStatus(ErrorCode::kPathLost, std::string(MessageOf(joined.status()))));
           return;
         }
-        stitched_ = true;
+        parked_id_ = offer_.parked_id();
         joined->path->SetDelegate(driver_->path_delegate());
         driver_->Start(std::move(joined->path), joined->window);
       });
 }
 
-void ProviderChannel::JoinAgain(uint32_t attempt, std::unique_ptr<net::TcpStream> connection) {
+void ProviderChannel::JoinAgain(uint32_t attempt, uint64_t parked_id,
+                                std::unique_ptr<net::TcpStream> connection) {
   joining_.emplace(core_.loop(), std::move(connection), MeetingOf(attempt), PendingStitch::kLimit,
-                   [this, attempt](absl::StatusOr<PendingStitch::Joined> joined) {
+                   [this, attempt, parked_id](absl::StatusOr<PendingStitch::Joined> joined) {
                      joining_.reset();
                      if (!joined.ok()) {
                        HandleNotJoined(attempt, joined.status());
                        return;
                      }
-                     stitched_ = true;
+                     parked_id_ = parked_id;
                      joined->path->SetDelegate(driver_->path_delegate());
                      GoOn(attempt, std::move(joined->path), joined->last_id, joined->window);
                    });

@@ -125,8 +125,8 @@ void ProviderChannels::SuspendAt(size_t broker, const std::string& why) {
   }
 }
 
-void ProviderChannels::LeaveUnheard(const absl::Status& why) {
-  for (const auto& [id, channel] : channels_) channel->LeaveUnheard(why);
+void ProviderChannels::LeaveUnanswered(const absl::Status& why) {
+  for (const auto& [id, channel] : channels_) channel->LeaveUnanswered(why);
 }
 
 // --- what the channels say ---
@@ -162,6 +162,10 @@ void ProviderChannels::LimitSuspended(const std::string& consumer_key) {
     Find(*oldest)->GiveUp(
         ErrorStatus(ErrorCode::kLimit, "too many channels of this consumer wait for a path"));
   }
+}
+
+void ProviderChannels::OnStitchedPathLost(ProviderChannel& channel, uint64_t parked_id) {
+  owner_.SendStitchFailed(channel.id(), parked_id);
 }
 
 void ProviderChannels::OnChannelResumed(ProviderChannel& channel) {

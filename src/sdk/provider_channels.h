@@ -23,7 +23,8 @@ class ProviderChannels final : private ProviderChannel::Owner {
     // The broker is to hear, on Listen, that a channel is not opened or not resumed. `last_id` for
     // one that has ended. May call CutStarting.
     virtual void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) = 0;
-    // The parked connection that the broker has joined for the channel is not there.
+    // The parked connection that the broker has joined for the channel is not there, or not any
+    // more.
     virtual void SendStitchFailed(uint64_t channel_id, uint64_t parked_id) = 0;
     // empty(), suspended() or starting() may be another. In a turn of its own.
     virtual void OnChannelsChanged() = 0;
@@ -60,8 +61,8 @@ class ProviderChannels final : private ProviderChannel::Owner {
   // The connection to that broker is dead, whether or not gRPC has noticed.
   void SuspendAt(size_t broker, const std::string& why);
 
-  // Stitched paths on which nothing is heard may be dead.
-  void LeaveUnheard(const absl::Status& why);
+  // Stitched paths may be dead: those are left on which the other end does not answer.
+  void LeaveUnanswered(const absl::Status& why);
 
   bool empty() const { return channels_.empty(); }
   size_t starting() const { return starting_; }
@@ -75,6 +76,7 @@ class ProviderChannels final : private ProviderChannel::Owner {
                         uint64_t last_id) override;
   void OnChannelReport(const ServiceRequest& request, const ChannelReport& report) override;
   void OnChannelSuspended(ProviderChannel& channel) override;
+  void OnStitchedPathLost(ProviderChannel& channel, uint64_t parked_id) override;
   void OnChannelResumed(ProviderChannel& channel) override;
   void OnChannelDone(ProviderChannel& channel) override;
   ProviderChannel* Find(uint64_t channel_id);

@@ -127,7 +127,7 @@ void ProviderSession::TryNow() {
       state_ == State::kConnecting && core_.loop().Now() - connecting_since_ >= kFreshTry;
   if (state_ == State::kWaiting || stuck) Connect();
   parking_.Renew();
-  channels_.LeaveUnheard(absl::UnavailableError("the network was away"));
+  channels_.LeaveUnanswered(absl::UnavailableError("the network was away"));
 }
 
 void ProviderSession::HandleDead(size_t dead, const std::string& why) {

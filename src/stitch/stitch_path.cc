@@ -15,10 +15,6 @@ namespace {
 // More than this is handed to the kernel without waiting for the end of the turn.
 constexpr size_t kGathered = size_t{64} * 1024;
 
-absl::Status Lost(std::string_view why) {
-  return absl::UnavailableError(fmt::format("stitched path lost: {}", why));
-}
-
 absl::Status Misplaced(std::string_view what) {
   return absl::DataLossError(fmt::format("stitched path: {}", what));
 }
@@ -35,6 +31,7 @@ StitchPath::StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> str
       times_(times),
       turn_end_(loop, [this] { HandleTurnEnd(); }),
       timer_(loop),
+      look_(loop),
       heard_at_(loop.Now()),
       silent_from_(heard_at_) {
   stream_->SetDelegate(this);
@@ -79,6 +76,7 @@ void StitchPath::Flush() {
   if (gathered_.empty()) return;
   const size_t bytes = std::exchange(gathered_bytes_, 0);
   const Pong pong = std::exchange(gathered_pong_, Pong::kNone);
+  if (!look_.is_set()) LookAgain(times_.look);
   stream_->WriteAll(std::exchange(gathered_, {}), [this, bytes, pong](const absl::Status& status) {
     if (status.ok()) HandleWritten(bytes, pong);
   });
@@ -206,37 +204,6 @@ void StitchPath::UpdateReading() {
   stream_->SetReadSize(reader_.NextRead(net::ByteStream::kMostReadSize));
 }
 
-// --- silence ---
-
-void StitchPath::SetPatience(Patience patience) {
-  if (patience_ == Patience::kLong && patience == Patience::kUsual) heard_at_ = loop_.Now();
-  patience_ = patience;
-}
-
-void StitchPath::StartSilence(Duration step) {
-  timer_.Start(step, [this, step] { HandleSilence(step); });
-}
-
-// Silence is counted in steps after each of which the loop has run, not by the clock: a process
-// that was stopped for a while finds what came meanwhile before it gives the path up.
-void StitchPath::HandleSilence(Duration step) {
-  if (held_) heard_at_ = loop_.Now();  // nobody listens
-  if (heard_at_ > silent_from_) {
-    silent_from_ = heard_at_;
-    silence_ = Duration::zero();
-    StartSilence(std::max(Duration::zero(), heard_at_ + times_.ping - loop_.Now()));
-    return;
-  }
-  silence_ = std::max(silence_ + step, times_.ping);
-  const Duration limit = patience_ == Patience::kLong ? times_.idle_loss : times_.loss;
-  if (silence_ >= limit) {
-    End(Lost(fmt::format("the peer is silent for {:.0f} s", ToSeconds(silence_))));
-    return;
-  }
-  if (state_ == State::kUp) AppendControl(FrameType::kPing, {});
-  StartSilence(std::min(times_.ping, limit - silence_));
-}
-
 // --- the end ---
 
 void StitchPath::OnEnd() {
@@ -261,9 +228,14 @@ void StitchPath::Become(State state) {
   state_ = state;
 }
 
+absl::Status StitchPath::Lost(std::string_view why) {
+  return absl::UnavailableError(fmt::format("stitched path lost: {}", why));
+}
+
 void StitchPath::End(absl::Status why) {
   Become(State::kEnded);
   timer_.Cancel();
+  look_.Cancel();
   if (why.ok()) stream_->SetResetOnClose(false);
   stream_.reset();
   held_.reset();

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,12 +46,15 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
     Duration hello = std::chrono::seconds(2);       // until the peer's must be there
     Duration ping = std::chrono::seconds(8);        // of silence, then a Ping
     Duration loss = std::chrono::seconds(20);       // of silence, then the path is lost
-    Duration idle_loss = std::chrono::seconds(60);  // the same with Patience::kLong
+    Duration idle_ping = std::chrono::seconds(24);  // the same two while it is idle
+    Duration idle_loss = std::chrono::seconds(60);
+    // After a write, at TCP, until all has arrived.
+    Duration look = std::chrono::milliseconds(250);
+    // From when TCP has sent something again and again (net::TcpProgress::stalled) to the loss of
+    // the path: about 3 s after the network went. TCP itself would go on, but after an outage only
+    // with its sender's next retransmission, which may be as far away as the outage was long.
+    Duration stall = std::chrono::milliseconds(1500);
   };
-
-  // How long the peer may be silent. kLong is for channels with nothing unacknowledged, while the
-  // broker's control stream lives.
-  enum class Patience { kUsual, kLong };
 
   // Below this many unwritten bytes it is ready: two messages of the largest size may be under way,
   // so that the kernel does not run dry while the next one is made (bench/stitch_path.cc).
@@ -72,7 +76,6 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
 
   // Who hears of the path from now on.
   void SetDelegate(tunnel::Path::Delegate& delegate) { delegate_ = &delegate; }
-  void SetPatience(Patience patience);
 
   bool ready() const override;
   // A Data message goes out at once if it is the first in this turn of the loop; what follows it
@@ -80,7 +83,13 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   void Send(const tunnel::Message& message) override;
   size_t best_payload() const override { return kBestPayload; }
   void SetReading(bool on) override;
+  void SetIdle(bool idle) override {
+    if (!idle && idle_) busy_silence_ = Duration::zero();
+    idle_ = idle;
+  }
   bool HeardSince(MonotonicTime then) const override { return heard_at_ >= then; }
+  bool IsStalled() const override;
+  void AskForAnswer() override;
   // Only when it is up.
   void Finish() override;
 
@@ -114,7 +123,10 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   void HandleTurnEnd();
   void StartSilence(Duration step);
   void HandleSilence(Duration step);
+  void LookAgain(Duration wait);
+  void LookAtTcp();
   void Become(State state);
+  static absl::Status Lost(std::string_view why);
   void End(absl::Status why);
 
   net::EventLoop& loop_;
@@ -125,6 +137,7 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   State state_ = State::kOpening;
   net::TurnEnd turn_end_;
   net::Timer timer_;  // for the Hello, then for silence
+  net::Timer look_;   // at what TCP has not got through
   FrameReader reader_;
   bool reading_ = false;
   std::optional<tunnel::Message> held_;  // while reading is off
@@ -137,10 +150,13 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   Pong pong_ = Pong::kNone;  // at most one waits, however many Pings come
   Pong gathered_pong_ = Pong::kNone;
 
-  Patience patience_ = Patience::kUsual;
+  bool idle_ = false;
   MonotonicTime heard_at_;
   MonotonicTime silent_from_;  // what `silence_` counts from
   Duration silence_{};
+  Duration busy_silence_{};  // since it was idle last
+  bool told_doubt_ = false;
+  std::optional<MonotonicTime> stalled_since_;
 };
 
 }  // namespace culvert::stitch

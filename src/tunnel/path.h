@@ -17,6 +17,8 @@ class Path {
     virtual void OnPathMessage(Message message) = 0;
     // Everything that was sent has been taken by the transport.
     virtual void OnPathReady() = 0;
+    // What was sent has not got through for a while: the network may be away.
+    virtual void OnPathDoubtful() {}
     // The path is gone. OK: the peer finished it in order. ABORTED: the peer gave it up without an
     // orderly end, which is a reset. Anything else: it was lost. Called once, last.
     virtual void OnPathEnd(absl::Status why) = 0;
@@ -34,8 +36,17 @@ class Path {
   virtual size_t best_payload() const { return kMaxDataBytes; }
   // Reading is off at first. A legacy peer is held by not reading.
   virtual void SetReading(bool on) = 0;
-  // Whether it is a connection of its own, and something came on it since then.
+  // Nothing of this end's waits to be acknowledged: the peer may be silent for longer. At first it
+  // may not. Cheap.
+  virtual void SetIdle(bool /*idle*/) {}
+
+  // For a path that is a connection of its own. Whether something came on it since then,
+  // which is of the loop's clock.
   virtual bool HeardSince(MonotonicTime /*then*/) const { return false; }
+  // Whether what was sent over it does not get through, as far as this end can know.
+  virtual bool IsStalled() const { return false; }
+  // Has the peer say something, if it is there.
+  virtual void AskForAnswer() {}
   // Nothing more will be sent: ends the path in order once what was sent is out. OnPathEnd follows.
   virtual void Finish() = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -138,6 +139,19 @@ inline std::string Pattern(size_t size) {
     byte = static_cast<char>(state >> 24);
   }
   return bytes;
+}
+
+// The kernel drops what comes to the socket before TCP sees it: nothing is acknowledged, and at a
+// listener no connection comes about. What a network does that is away.
+inline void SetDropping(int fd, bool drop) {
+  sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+  const sock_fprog program{1, nothing};
+  const int unused = 0;
+  if (drop) {
+    ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+  } else {
+    ::setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+  }
 }
 
 }  // namespace culvert::test

@@ -1,6 +1,5 @@
 #include "tests/support/tcp_relay.h"
 
-#include <linux/filter.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -13,17 +12,6 @@ namespace {
 
 // How soon a command is seen.
 constexpr int kTurnMs = 2;
-
-void SetDropping(int fd, bool drop) {
-  sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-  const sock_fprog program{1, nothing};
-  const int unused = 0;
-  if (drop) {
-    ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-  } else {
-    ::setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
-  }
-}
 
 }  // namespace
 

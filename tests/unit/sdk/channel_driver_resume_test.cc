@@ -82,6 +82,76 @@ TEST_CASE("ChannelDriver is lost once, whoever drops the path", "[channel_driver
   CHECK(MessageOf(driven.lost[0]) == "the connection is dead");
 }
 
+TEST_CASE("ChannelDriver leaves a path that was not heard with the connection to the broker",
+          "[channel_driver][resume]") {
+  Driven driven;
+  driven.resumes = true;
+  driven.Start();
+  SECTION("at once when it is silent") {
+    driven.driver->SuspendUnlessHeard(kGone);
+    CHECK(driven.path.destroyed);
+  }
+  SECTION("unless something comes, and goes on coming") {
+    driven.path.heard = MonotonicNow();
+    driven.driver->SuspendUnlessHeard(kGone);
+    CHECK_FALSE(driven.path.destroyed);
+    driven.path.heard = MonotonicNow() + 1h;
+    driven.loop.RunUntil([] { return false; }, ChannelDriver::kHeardTime + 200ms);
+    CHECK_FALSE(driven.path.destroyed);
+  }
+  SECTION("soon when that was the last of it") {
+    driven.path.heard = MonotonicNow();
+    driven.driver->SuspendUnlessHeard(kGone);
+    CHECK(driven.loop.RunUntil([&] { return driven.path.destroyed; }, 5s));
+  }
+}
+
+TEST_CASE("ChannelDriver asks on its path whether the other end is there after an outage",
+          "[channel_driver][resume]") {
+  Driven driven;
+  driven.resumes = true;
+  driven.Start();
+  SECTION("and stays when it answers") {
+    driven.driver->SuspendUnlessAnswered(kGone);
+    driven.loop.RunUntil([] { return false; }, ChannelDriver::kLeastAnswerTime + 200ms);
+    CHECK_FALSE(driven.path.destroyed);
+    CHECK(driven.path.questions == 1);
+  }
+  SECTION("and leaves it when it does not") {
+    driven.path.answers = false;
+    driven.driver->SuspendUnlessAnswered(kGone);
+    CHECK_FALSE(driven.path.destroyed);
+    CHECK(driven.loop.RunUntil([&] { return driven.path.destroyed; }, 5s));
+    CHECK(driven.loop.RunUntil([&] { return !driven.lost.empty(); }, 5s));
+    CHECK(driven.lost.back() == kGone);
+  }
+  SECTION("but does not wait where nothing gets through") {
+    driven.path.stalled = true;
+    driven.driver->SuspendUnlessAnswered(kGone);
+    CHECK(driven.path.destroyed);
+    CHECK(driven.path.questions == 0);
+  }
+  SECTION("or has another path by then") {
+    driven.path.answers = false;
+    driven.driver->SuspendUnlessAnswered(kGone);
+    PathLog second;
+    Resume(driven, second, 2, 0);
+    driven.loop.RunUntil([] { return false; }, ChannelDriver::kLeastAnswerTime + 200ms);
+    CHECK_FALSE(second.destroyed);
+    CHECK(driven.lost.empty());
+  }
+}
+
+TEST_CASE("ChannelDriver says whether its path has anything to wait for", "[channel_driver]") {
+  Driven driven;
+  driven.Start();
+  CHECK(driven.path.idle);
+  driven.endpoint.answer(Chunk::Data(Bytes::Copy("a")));
+  CHECK_FALSE(driven.path.idle);
+  driven.From().OnPathMessage(tunnel::Ack{1, 1024});
+  CHECK(driven.path.idle);
+}
+
 TEST_CASE("ChannelDriver takes a path only of a newer attempt", "[channel_driver][resume]") {
   Driven driven;
   driven.Start();

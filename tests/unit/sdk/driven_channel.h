@@ -27,6 +27,11 @@ struct PathLog {
   int finished = 0;
   size_t best_payload = tunnel::kMaxDataBytes;
   bool destroyed = false;
+  bool idle = false;
+  bool stalled = false;
+  bool answers = true;  // when it is asked
+  int questions = 0;
+  MonotonicTime heard{};
 };
 
 class FakePath final : public tunnel::Path {
@@ -40,6 +45,13 @@ class FakePath final : public tunnel::Path {
   void Send(const tunnel::Message& message) override { log_.sent.push_back(message); }
   size_t best_payload() const override { return log_.best_payload; }
   void SetReading(bool) override {}
+  void SetIdle(bool idle) override { log_.idle = idle; }
+  bool HeardSince(MonotonicTime then) const override { return log_.heard >= then; }
+  bool IsStalled() const override { return log_.stalled; }
+  void AskForAnswer() override {
+    ++log_.questions;
+    if (log_.answers) log_.heard = MonotonicNow() + std::chrono::milliseconds(1);
+  }
   void Finish() override { ++log_.finished; }
 
  private:
@@ -113,6 +125,7 @@ class Driven final : private ChannelDriver::Owner {
   int ended = 0;
   int done = 0;
   std::vector<absl::Status> lost;
+  int doubts = 0;
   bool resumes = false;  // it is the test that resumes or gives up
   std::optional<ChannelDriver> driver;
 
@@ -122,6 +135,7 @@ class Driven final : private ChannelDriver::Owner {
     CHECK(ended == 1);
     ++done;
   }
+  void OnPathDoubtful(ChannelDriver&) override { ++doubts; }
   void OnPathLost(ChannelDriver& lost_driver, const absl::Status& why) override {
     lost.push_back(why);
     if (!resumes) lost_driver.GiveUp(ErrorCode::kPathLost, std::string(MessageOf(why)));

@@ -52,6 +52,7 @@ struct PathEnd final : tunnel::Path::Delegate, StitchPath::HelloListener {
   std::vector<std::string> messages;  // DebugString
   std::string bytes;                  // of Data
   int readies = 0;
+  int doubts = 0;
   std::vector<absl::Status> ends;
   absl::Status accepts;
   std::function<void()> on_hello;
@@ -99,6 +100,10 @@ struct PathEnd final : tunnel::Path::Delegate, StitchPath::HelloListener {
     if (path != nullptr) CHECK(path->ready());  // it was not handed over
     ++readies;
     if (on_ready) on_ready();
+  }
+  void OnPathDoubtful() override {
+    Heard();
+    ++doubts;
   }
   void OnPathEnd(absl::Status why) override {
     Heard();

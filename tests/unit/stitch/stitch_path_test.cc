@@ -155,19 +155,67 @@ TEST_CASE_METHOD(PathFixture, "StitchPath answers Ping, also while reading is of
 
 TEST_CASE_METHOD(PathFixture, "StitchPath pings a silent peer and is lost when it stays silent",
                  "[stitch_path]") {
-  OpenUp({.hello = 5s, .ping = 20ms, .loss = 50ms, .idle_loss = 5s});
+  OpenUp({.hello = 5s, .ping = 20ms, .loss = 50ms, .idle_ping = 40ms, .idle_loss = 5s});
   SECTION("at last") {
     CHECK(Until([&] { return !end.ends.empty(); }));
     CHECK(absl::IsUnavailable(end.ends.at(0)));
     CHECK(Received() == FrameBytes(FrameType::kPing) + FrameBytes(FrameType::kPing));
   }
-  SECTION("unless there is patience") {
-    end.path->SetPatience(StitchPath::Patience::kLong);
+  SECTION("much later while it is idle") {
+    end.path->SetIdle(true);
     CHECK(Until([&] { return Received().size() >= 5 * kHeaderBytes; }));
     CHECK(end.ends.empty());
-    end.path->SetPatience(StitchPath::Patience::kUsual);
+    end.path->SetIdle(false);
     CHECK(Until([&] { return !end.ends.empty(); }));
   }
+}
+
+TEST_CASE_METHOD(PathFixture, "StitchPath asks a silent peer later while it is idle",
+                 "[stitch_path]") {
+  OpenUp({.hello = 5s, .ping = 10ms, .loss = 30ms, .idle_ping = 5s, .idle_loss = 10s});
+  end.path->SetIdle(true);
+  loop.RunUntil([] { return false; }, 100ms);
+  CHECK(Received().empty());
+  CHECK(end.ends.empty());
+}
+
+TEST_CASE_METHOD(PathFixture, "StitchPath asks when it is told to, and knows when it was answered",
+                 "[stitch_path]") {
+  OpenUp();
+  Settle();
+  const MonotonicTime asked = loop.Now();
+  end.path->AskForAnswer();
+  CHECK(Until([&] { return Received() == FrameBytes(FrameType::kPing); }));
+  CHECK_FALSE(end.path->HeardSince(asked));
+  SendAll(peer.get(), FrameBytes(FrameType::kPong));
+  CHECK(Until([&] { return end.path->HeardSince(asked); }));
+}
+
+TEST_CASE_METHOD(PathFixture, "StitchPath is lost when TCP gets nothing through for long",
+                 "[stitch_path][slow]") {
+  OpenUp({.look = 100ms, .stall = 200ms});
+  test::SetDropping(peer.get(), true);
+  const MonotonicTime cut = MonotonicNow();
+  end.Send(DataOf(1, "lost"));
+  CHECK_FALSE(end.path->IsStalled());
+  loop.RunUntil([&] { return !end.ends.empty(); }, 15s);
+  REQUIRE(end.ends.size() == 1);
+  CHECK(absl::IsUnavailable(end.ends[0]));
+  CHECK(MonotonicNow() - cut >= 1s);  // TCP has tried again
+  CHECK(end.doubts == 1);             // before that
+}
+
+TEST_CASE_METHOD(PathFixture, "StitchPath goes on when TCP gets through after all",
+                 "[stitch_path][slow]") {
+  OpenUp({.look = 100ms, .stall = 10s});
+  test::SetDropping(peer.get(), true);
+  end.Send(DataOf(1, "late"));
+  loop.RunUntil([&] { return end.path->IsStalled(); }, 15s);
+  REQUIRE(end.path->IsStalled());
+  test::SetDropping(peer.get(), false);
+  loop.RunUntil([&] { return Received() == FrameBytes(DataOf(1, "late")); }, 15s);
+  CHECK(Until([&] { return !end.path->IsStalled(); }));
+  CHECK(end.ends.empty());
 }
 
 TEST_CASE("StitchPath stays up with a silent peer that answers", "[stitch_path]") {
