@@ -34,8 +34,8 @@ def start_culvert(bench, target):
     return forwarder.ports[0], {"broker": broker, "agent": agent, "forwarder": forwarder}
 
 
-def start_culvert_stitched(bench, target):
-    bench.env["CULVERT_PATH"] = "auto"
+def start_culvert_streams(bench, target):
+    bench.env["CULVERT_PATH"] = "stream"
     return start_culvert(bench, target)
 
 
@@ -52,7 +52,7 @@ def start_socat(bench, target):
     return port, {"relay": process}
 
 
-WAYS = {"Culvert": start_culvert, "Culvert, stitched": start_culvert_stitched,
+WAYS = {"Culvert": start_culvert, "Culvert, streams": start_culvert_streams,
         "ssh -L": start_ssh_forward, "socat": start_socat}
 
 

@@ -69,7 +69,6 @@ def ssh(bench, targets):
 
 def culvert(bench, targets):
     """On stitched connections, for there are some parked by the time that it is measured."""
-    bench.env["CULVERT_PATH"] = "auto"
     return start_culvert(bench, targets, "--data-port", "0")
 
 

@@ -48,7 +48,7 @@ struct ForwarderConfig {
   ConnectSpec connect;                // kConnect only
   Duration open_timeout = std::chrono::seconds(10);
   Duration resume_timeout = std::chrono::minutes(5);
-  PathChoice path = PathChoice::kStream;
+  PathChoice path = PathChoice::kAuto;
   bool rotate_key = false;                        // renewals bring new keys
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only

@@ -34,8 +34,8 @@ class Conformance(SystemTest):
     def test_culvert_passes_every_row(self):
         self.check_rows("Culvert")
 
-    def test_culvert_passes_every_row_over_stitched_paths(self):
-        self.check_rows("Culvert, stitched")
+    def test_culvert_passes_every_row_over_streams(self):
+        self.check_rows("Culvert, streams")
 
     def check_rows(self, way):
         rows = self.rows(0, "--start", self.started(way))

@@ -230,8 +230,8 @@ class SystemTest(unittest.TestCase):
     # Whether the programs enrol and encrypt, as users have them, or run with --insecure.
     secure = True
 
-    # What carries connections: None is what users have, streams; "stream" the same in words; "auto"
-    # begins on streams and moves to stitched paths as soon as it can; "stitched" begins on those.
+    # What carries connections: None is what users have, which begins on streams and moves to
+    # stitched paths as soon as it can; "stream" stays there; "stitched" begins on stitched ones.
     carried_by = None
 
     def run(self, result=None):
@@ -254,8 +254,8 @@ class SystemTest(unittest.TestCase):
                     if not name.startswith(("CULVERT_", "XDG_", "PG", "GIT_", "SSH_"))}
         self.env |= {"HOME": self.directory, "LC_ALL": "C.UTF-8",
                      "CULVERT_CONFIG": self.path("empty.toml")}
-        if self.carried_by is not None:
-            self.env["CULVERT_PATH"] = "stream" if self.carried_by == "stream" else "auto"
+        if self.carried_by == "stream":
+            self.env["CULVERT_PATH"] = "stream"
 
     def path(self, name):
         return os.path.join(self.directory, name)

@@ -76,7 +76,7 @@ class Status(SystemTest):
 
     def test_a_channel_moves_to_a_stitched_path_and_both_ends_say_so(self):
         echo = self.echo_server()
-        tunnel = self.tunnel(echo.port, forwarder=["--path", "auto"])
+        tunnel = self.tunnel(echo.port)
         with dial(tunnel.port) as stream:
             stream.sendall(b"ping")
             self.assertEqual(b"ping", read_exactly(stream, 4))
@@ -95,9 +95,8 @@ class Status(SystemTest):
 
     def test_a_channel_stays_on_streams_where_either_end_or_the_broker_wants_that(self):
         echo = self.echo_server()
-        auto = ["--path", "auto"]
-        for flags in ({"broker": ["--data-port", "off"], "forwarder": auto},
-                      {"agent": ["--path", "stream"], "forwarder": auto}, {"forwarder": []}):
+        for flags in ({"broker": ["--data-port", "off"]}, {"agent": ["--path", "stream"]},
+                      {"forwarder": ["--path", "stream"]}):
             with self.subTest(flags=flags):
                 tunnel = self.tunnel(echo.port, **flags)
                 with dial(tunnel.port) as stream:

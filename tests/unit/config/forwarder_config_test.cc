@@ -47,8 +47,8 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward and connect are told what carri
   const auto path_of = [this](const Args& args) {
     return ParseForwarderCommand(args, environment)->config->path;
   };
-  CHECK(path_of({"forward", "-L", "1:e:1"}) == PathChoice::kStream);
-  CHECK(path_of({"forward", "-L", "1:e:1", "--path=auto"}) == PathChoice::kAuto);
+  CHECK(path_of({"forward", "-L", "1:e:1"}) == PathChoice::kAuto);
+  CHECK(path_of({"forward", "-L", "1:e:1", "--path=stream"}) == PathChoice::kStream);
   CHECK(path_of({"connect", "--path", "stream", "e:1"}) == PathChoice::kStream);
   const std::string file = Write("forward.toml", "path = 'stream'");
   CHECK(path_of({"connect", "--config", file, "e:1"}) == PathChoice::kStream);
