@@ -12,8 +12,6 @@ namespace {
 // The consumer takes streams then.
 absl::Status NoPath(const std::string& why) { return ErrorStatus(ErrorCode::kNoPath, why); }
 
-absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
-
 }  // namespace
 
 DataOwner Broker::DataOwnerOf(const Session& session) {

@@ -34,9 +34,9 @@ std::string_view StateName(Relay::State state) {
   return "unknown";
 }
 
-absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
-
 }  // namespace
+
+absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
 
 Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
              std::optional<Resumption> resume, std::string peer,

@@ -21,6 +21,9 @@
 
 namespace culvert::broker {
 
+// What both halves hear when one is lost.
+absl::Status PathLost();
+
 // Passes messages on, one in flight each way, and looks at no payload. Keeps nothing: what is not
 // acknowledged is at the ends. Confined to the control loop; owned by the Broker.
 class Relay {

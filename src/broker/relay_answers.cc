@@ -80,8 +80,7 @@ void Relay::HandlePairEnd(const net::SpliceEnd& end) {
     return;
   }
   lost_ = Lost::kPair;
-  const absl::Status lost = ErrorStatus(ErrorCode::kPathLost, "path lost");
-  End(lost, lost, lost);
+  End(PathLost(), PathLost(), PathLost());
 }
 
 CarriedBytes Relay::CarriedByThis() const {
