@@ -142,15 +142,10 @@ class Broker final : public Session::Owner, public Relay::Owner {
   absl::Status ResumeStitched(PendingStream& pending, OpenChannel open, Resumption resumption,
                               Relay* older);
   // Both ends' parked connections. UNAVAILABLE, with NO_PATH, unless both have one.
-  struct Parked {
-    net::UniqueFd consumer;
-    net::UniqueFd provider;
-    uint64_t provider_id = 0;
-  };
-  absl::StatusOr<Parked> TakeParked(const DataOwner& consumer, const OpenChannel& open,
-                                    const Session* session);
+  absl::StatusOr<Relay::Ends> TakeParked(const DataOwner& consumer, const OpenChannel& open,
+                                         const Session* session);
   static DataOwner DataOwnerOf(const Session& session);
-  void Stitch(Relay& relay, const Session& session, Parked parked);
+  void Stitch(Relay& relay, const Session& session, Relay::Ends ends);
   void HandleStitchRefused(Relay& relay, const OfferRefusal& refusal);
 
   absl::Status BeginResume(PendingStream& pending, const ResumeChannel& resume,

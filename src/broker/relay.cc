@@ -205,6 +205,7 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
   timer_.Cancel();
   opening_ = SlotCounter::Slot();
   held_ = SlotCounter::Slot();
+  provider_slot_ = SlotCounter::Slot();
   // The streams write what they still have, then finish.
   for (auto [half, status] : {std::pair(&consumer_, consumer), std::pair(&provider_, provider)}) {
     if (half->stream == nullptr) continue;

@@ -121,10 +121,17 @@ class Relay {
   // The provider accepted: `who` it is, none under --insecure. The channel is open.
   void Accept(const AcceptChannel& accept, std::optional<Principal> who,
               std::unique_ptr<rpc::Stream> provider);
-  // The same by two connections, which are joined from now on. The consumer's stream gets its
-  // answer, and then goes: neither end has one any more.
+  // The two connections of a stitched path.
+  struct Ends {
+    net::UniqueFd consumer;
+    DataOwner consumer_process;
+    ParkedSockets::Parked provider;
+    SlotCounter::Slot provider_slot;  // counts until the path is over
+  };
+  // As Accept, by two connections, which are joined from now on. The consumer's stream gets its
+  // answer, and then carries nothing more; it stays, as what counts for its limits.
   void Stitch(const AcceptChannel& accept, std::optional<Principal> who, DataPlane& plane,
-              net::UniqueFd consumer, ParkedSockets::Parked provider);
+              Ends ends);
   // Whether its path is the provider's parked connection of that id.
   bool IsOn(uint64_t parked_id) const { return is_stitched() && provider_parked_id_ == parked_id; }
   // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
@@ -214,6 +221,8 @@ class Relay {
   Lost lost_ = Lost::kNothing;
   std::unique_ptr<DataPlane::Pair> pair_;
   uint64_t provider_parked_id_ = 0;  // with it
+  DataOwner consumer_process_;       // the same
+  SlotCounter::Slot provider_slot_;  // the same
   const MonotonicTime started_;
   CarriedBytes earlier_;
   const MonotonicTime opening_deadline_;
