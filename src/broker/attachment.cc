@@ -50,6 +50,12 @@ absl::StatusOr<AttachOpening> ParseAttachOpening(const Bytes& message, const std
   return AttachOpening{hello.project(), hello.name(), hello.incarnation()};
 }
 
+DataOwner DataOwnerOf(const AttachOpening& opening) {
+  return {
+      opening.principal ? opening.principal->id.ToString() : opening.project + "/" + opening.name,
+      DataOwner::Role::kConsumer, opening.incarnation};
+}
+
 Attachment::Attachment(net::EventLoop& loop, AttachOpening opening, rpc::StreamInfo info,
                        std::unique_ptr<rpc::Stream> stream, Owner& owner)
     : loop_(loop),
@@ -67,12 +73,6 @@ Attachment::Attachment(net::EventLoop& loop, AttachOpening opening, rpc::StreamI
 }
 
 Attachment::~Attachment() { LoseStreams(); }
-
-DataOwner Attachment::data_owner() const {
-  return {opening_.principal ? opening_.principal->id.ToString()
-                             : opening_.project + "/" + opening_.name,
-          DataOwner::Role::kConsumer, opening_.incarnation};
-}
 
 // Openings that are under way end with the stream; channels do not.
 void Attachment::LoseStreams() {

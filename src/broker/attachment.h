@@ -29,6 +29,9 @@ struct AttachOpening {
   std::optional<Principal> principal = std::nullopt;  // none under --insecure. Not of the message.
 };
 
+// Whose the data connections of the process are.
+DataOwner DataOwnerOf(const AttachOpening& opening);
+
 // INVALID_ARGUMENT unless it is a Hello of a consumer with capabilities; NOT_FOUND for another
 // region than the broker's own.
 absl::StatusOr<AttachOpening> ParseAttachOpening(const Bytes& message, const std::string& region);
@@ -65,8 +68,7 @@ class Attachment final : private rpc::Stream::Delegate, private AttachedStream::
              std::unique_ptr<rpc::Stream> stream, Owner& owner);
   ~Attachment();
   const rpc::StreamInfo& info() const { return info_; }
-  // Whose its data connections are.
-  DataOwner data_owner() const;
+  DataOwner data_owner() const { return DataOwnerOf(opening_); }
 
   const AttachOpening& opening() const { return opening_; }
   // A consumer that does not read loses the stream, and learns by its resumes what it has missed.

@@ -125,6 +125,7 @@ void Broker::Stitch(Relay& relay, const Session& session, Relay::Ends ends) {
   accept.attempt = relay.attempt();
   accept.endpoint = session.endpoint();
   relay.Stitch(accept, session.principal(), *data_, std::move(ends));
+  openings_.AddStitched(relay);
   KeepTicketFresh(relay);
 }
 

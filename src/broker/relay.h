@@ -107,7 +107,13 @@ class Relay {
   bool consumer_lost() const { return lost_ == Lost::kConsumer || lost_ == Lost::kPair; }
   bool provider_lost() const { return lost_ == Lost::kProvider || lost_ == Lost::kPair; }
   // Whether it has, or had, a stitched path.
-  bool is_stitched() const { return pair_ != nullptr; }
+  bool is_stitched() const { return provider_parked_id_ != 0; }
+  // Whose attachment a stitched path was asked for on.
+  const DataOwner& consumer_process() const { return consumer_process_; }
+  // StreamInfo::endpoint of the Connect stream; of a stitched path that of the Attach stream, which
+  // may go over to another one.
+  const std::string& consumer_endpoint() const { return consumer_endpoint_; }
+  void ConsumerIsAt(const std::string& endpoint) { consumer_endpoint_ = endpoint; }
   // StreamInfo::endpoint of the Accept stream, once there is one.
   const std::string& provider_peer() const { return provider_peer_; }
 
@@ -201,6 +207,7 @@ class Relay {
   const OpenChannel open_;
   const std::optional<Resumption> resume_;
   const std::string peer_;
+  std::string consumer_endpoint_;
   std::string provider_peer_;
   Half consumer_;
   Half provider_;
