@@ -74,6 +74,13 @@ Attachment::Attachment(net::EventLoop& loop, AttachOpening opening, rpc::StreamI
 
 Attachment::~Attachment() { LoseStreams(); }
 
+bool Attachment::WhenWritten(std::function<void()> then) {
+  if (stream_ == nullptr || stream_->pending_writes() == 0) return false;
+  if (when_written_.size() >= kMostUnread) return false;
+  when_written_.push_back(std::move(then));
+  return true;
+}
+
 // Openings that are under way end with the stream; channels do not.
 void Attachment::LoseStreams() {
   for (AttachedStream* const stream : std::exchange(streams_, {})) stream->HandleLost();
@@ -142,7 +149,10 @@ void Attachment::Open(const ntt::proxies::v1::ConnectRequest& opening, uint64_t 
   owner_.OnOpening(*this, std::move(stream));
 }
 
-void Attachment::OnWritten() { stream_->Read(); }
+void Attachment::OnWritten() {
+  stream_->Read();
+  for (const std::function<void()>& then : std::exchange(when_written_, {})) then();
+}
 
 void Attachment::Lose(const absl::Status& why) {
   End(why);

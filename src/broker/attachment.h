@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
@@ -73,6 +75,9 @@ class Attachment final : private rpc::Stream::Delegate, private AttachedStream::
   const AttachOpening& opening() const { return opening_; }
   // A consumer that does not read loses the stream, and learns by its resumes what it has missed.
   void Tell(const culvert::v1::AttachResponse& what);
+  // `then` runs, in a later turn, when what was told is with the transport; never if the stream
+  // ends before. False if it is there already, or too many wait.
+  bool WhenWritten(std::function<void()> then);
   // OnDetached is not called for it.
   void End(const absl::Status& why);
 
@@ -94,8 +99,9 @@ class Attachment final : private rpc::Stream::Delegate, private AttachedStream::
   const rpc::StreamInfo info_;
   TokenBucket pings_;
   TokenBucket requests_;
-  std::unordered_set<AttachedStream*> streams_;  // not answered yet
-  std::unique_ptr<rpc::Stream> stream_;          // null once ended
+  std::unordered_set<AttachedStream*> streams_;      // not answered yet
+  std::vector<std::function<void()>> when_written_;  // at most kMostUnread
+  std::unique_ptr<rpc::Stream> stream_;              // null once ended
   Owner& owner_;
 };
 

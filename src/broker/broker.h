@@ -24,6 +24,7 @@
 #include "broker/live_channel.h"
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
+#include "broker/parting_pairs.h"
 #include "broker/pending_stream.h"
 #include "broker/recent_ids.h"
 #include "broker/registry.h"
@@ -147,6 +148,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
   static DataOwner DataOwnerOf(const Session& session);
   void Stitch(Relay& relay, const Session& session, Relay::Ends ends);
   void HandleStitchRefused(Relay& relay, const OfferRefusal& refusal);
+  // Tells the consumer that the channel has ended for good, then cuts it.
+  void NotifyAndCut(Relay& relay, const absl::Status& why);
 
   absl::Status BeginResume(PendingStream& pending, const ResumeChannel& resume,
                            const std::optional<Principal>& who);
@@ -246,6 +249,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   net::Timer ticket_timer_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
+  PartingPairs parting_pairs_;
   Openings openings_;
   LegacyChannels legacy_;
   // What providers that are away have to hear. The oldest are forgotten first: who does not hear of

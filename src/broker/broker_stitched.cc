@@ -145,8 +145,18 @@ void Broker::HandleStitchRefused(Relay& relay, const OfferRefusal& refusal) {
     relay.Cut(PathLost());
     return;
   }
+  NotifyAndCut(relay, why);
+}
+
+// Who sees the reset first would begin to resume before it knows that there is nothing to resume.
+void Broker::NotifyAndCut(Relay& relay, const absl::Status& why) {
   attachments_.Notify(relay.open(), CutNotice(relay.id(), why));
-  relay.Cut(why);
+  std::unique_ptr<DataPlane::Pair> pair = relay.CutButPair(why);
+  if (pair == nullptr) return;
+  const uint64_t number = parting_pairs_.Add(std::move(pair));
+  const bool waits = attachments_.WhenWritten(relay.open(), relay.consumer_process().id,
+                                              [this, number] { parting_pairs_.Cut(number); });
+  if (!waits) parting_pairs_.Cut(number);
 }
 
 }  // namespace culvert::broker

@@ -88,6 +88,14 @@ void Relay::Cut(const absl::Status& status) {
   End(status, status, status);
 }
 
+std::unique_ptr<DataPlane::Pair> Relay::CutButPair(const absl::Status& status) {
+  if (state_ == State::kEnded) return nullptr;
+  said_error_ = absl::OkStatus();
+  EndButPair(status, status, status);
+  if (pair_ != nullptr) pair_->Forget();
+  return std::move(pair_);
+}
+
 void Relay::KeepOver(const std::string& endpoint) {
   const bool accepted = state_ == State::kRelaying || state_ == State::kEnding;
   if (!accepted || provider_peer_ == endpoint) return;
@@ -196,6 +204,12 @@ void Relay::HandleLost(Half& half) {
 
 void Relay::End(const absl::Status& why, const absl::Status& consumer,
                 const absl::Status& provider) {
+  EndButPair(why, consumer, provider);
+  if (pair_ != nullptr) pair_->Cut();
+}
+
+void Relay::EndButPair(const absl::Status& why, const absl::Status& consumer,
+                       const absl::Status& provider) {
   if (state_ == State::kEnded) return;
   const CarriedBytes own = CarriedByThis();
   outcome_ = {state_ == State::kRelaying || state_ == State::kEnding,
@@ -214,7 +228,6 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
     half->stream->SetDelegate(nullptr);
   }
   owner_.OnRelayEnded(*this);
-  if (pair_ != nullptr) pair_->Cut();
 }
 
 void Relay::SetState(State to) {

@@ -156,6 +156,9 @@ class Relay {
   void Notify(const culvert::v1::Notice& notice);
   // Ends both halves with `status`.
   void Cut(const absl::Status& status);
+  // The same, but for the connections of a stitched path: they stay joined until what is returned
+  // goes. Null where there are none.
+  std::unique_ptr<DataPlane::Pair> CutButPair(const absl::Status& status);
 
  private:
   struct Half final : rpc::Stream::Delegate {
@@ -199,6 +202,8 @@ class Relay {
   std::string Who() const;
   // `why` is for the records, the others are for the two halves.
   void End(const absl::Status& why, const absl::Status& consumer, const absl::Status& provider);
+  void EndButPair(const absl::Status& why, const absl::Status& consumer,
+                  const absl::Status& provider);
   void SetState(State to);
   void LogEnd() const;
 
