@@ -95,8 +95,8 @@ class Relay {
   culvert::v1::EndToEnd end_to_end() const { return end_to_end_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
-  // Of the user's, so far, by this path and the earlier ones that GoOnFrom told of.
-  // Of a stitched path with all that is around them.
+  // Of the user's, so far, by this path and the earlier ones that GoOnFrom told of. On a stitched
+  // path with all that is around them, which nobody looks into: frames, Hello, acknowledgements.
   CarriedBytes carried() const;
   void GoOnFrom(const CarriedBytes& earlier) { earlier_ = earlier; }
   // Once kEnded.
