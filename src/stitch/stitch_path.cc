@@ -19,6 +19,12 @@ absl::Status Lost(std::string_view why) {
   return absl::UnavailableError(fmt::format("stitched path lost: {}", why));
 }
 
+// What a read of so many bytes keeps alive: see ByteStream::SetReadSize.
+size_t MemoryOf(size_t bytes) {
+  constexpr size_t kBuffer = net::ByteStream::kMostReadSize;
+  return 2 * bytes >= kBuffer ? kBuffer : bytes;
+}
+
 absl::Status Misplaced(std::string_view what) {
   return absl::DataLossError(fmt::format("stitched path: {}", what));
 }
@@ -123,7 +129,8 @@ void StitchPath::SetReading(bool on) {
 
 void StitchPath::OnBytes(Bytes bytes) {
   heard_at_ = loop_.Now();
-  reader_.Feed(std::move(bytes));
+  const size_t memory = MemoryOf(bytes.size());
+  reader_.Feed(std::move(bytes), memory);
   Drain();
 }
 
