@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -54,13 +55,18 @@ class TokenBucket {
 // further ones share one limit. Confined to one thread.
 class TokenBuckets {
  public:
+  // Looking at all of them, for those that can be forgotten, is not for every key that comes: who
+  // has many addresses could keep a loop busy with it.
+  static constexpr Duration kSweepInterval = std::chrono::milliseconds(100);
+
   TokenBuckets(TokenRate rate, size_t most) : rate_(rate), most_(most), others_(rate, {}) {}
 
   // Good until the next call.
   TokenBucket& For(const std::string& key, MonotonicTime now) {
     if (const auto found = buckets_.find(key); found != buckets_.end()) return found->second;
-    if (buckets_.size() >= most_) {
+    if (buckets_.size() >= most_ && (!swept_ || now - *swept_ >= kSweepInterval)) {
       std::erase_if(buckets_, [now](const auto& entry) { return entry.second.IsFull(now); });
+      swept_ = now;
     }
     if (buckets_.size() >= most_) return others_;
     return buckets_.emplace(key, TokenBucket(rate_, now)).first->second;
@@ -72,6 +78,7 @@ class TokenBuckets {
   const size_t most_;
   std::unordered_map<std::string, TokenBucket> buckets_;
   TokenBucket others_;
+  std::optional<MonotonicTime> swept_;
 };
 
 }  // namespace culvert

@@ -74,6 +74,11 @@ class Admission {
   // RESOURCE_EXHAUSTED when the address has its limit of streams.
   absl::StatusOr<SlotCounter::Slot> Admit(const rpc::StreamInfo& info, rpc::Stream& stream,
                                           MonotonicTime now);
+  // One end of a stitched path that leads to `address`: it counts as the stream that it stands for.
+  // RESOURCE_EXHAUSTED when the address has its limit of streams.
+  absl::StatusOr<SlotCounter::Slot> CountStitched(const std::string& address) {
+    return streams_.Take(address);
+  }
   // What was let in is an opening: RESOURCE_EXHAUSTED when the address has its limit of them. It is
   // a resume if nobody asks: those count, and are let in all the same.
   absl::Status MayOpen(const rpc::StreamInfo& info, MonotonicTime now);

@@ -50,6 +50,12 @@ absl::StatusOr<AttachOpening> ParseAttachOpening(const Bytes& message, const std
   return AttachOpening{hello.project(), hello.name(), hello.incarnation()};
 }
 
+DataOwner DataOwnerOf(const AttachOpening& opening) {
+  return {
+      opening.principal ? opening.principal->id.ToString() : opening.project + "/" + opening.name,
+      DataOwner::Role::kConsumer, opening.incarnation};
+}
+
 Attachment::Attachment(net::EventLoop& loop, AttachOpening opening, rpc::StreamInfo info,
                        std::unique_ptr<rpc::Stream> stream, Owner& owner)
     : loop_(loop),
@@ -68,10 +74,11 @@ Attachment::Attachment(net::EventLoop& loop, AttachOpening opening, rpc::StreamI
 
 Attachment::~Attachment() { LoseStreams(); }
 
-DataOwner Attachment::data_owner() const {
-  return {opening_.principal ? opening_.principal->id.ToString()
-                             : opening_.project + "/" + opening_.name,
-          DataOwner::Role::kConsumer, opening_.incarnation};
+bool Attachment::WhenWritten(std::function<void()> then) {
+  if (stream_ == nullptr || stream_->pending_writes() == 0) return false;
+  if (when_written_.size() >= kMostUnread) return false;
+  when_written_.push_back(std::move(then));
+  return true;
 }
 
 // Openings that are under way end with the stream; channels do not.
@@ -142,7 +149,10 @@ void Attachment::Open(const ntt::proxies::v1::ConnectRequest& opening, uint64_t 
   owner_.OnOpening(*this, std::move(stream));
 }
 
-void Attachment::OnWritten() { stream_->Read(); }
+void Attachment::OnWritten() {
+  stream_->Read();
+  for (const std::function<void()>& then : std::exchange(when_written_, {})) then();
+}
 
 void Attachment::Lose(const absl::Status& why) {
   End(why);

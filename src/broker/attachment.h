@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
@@ -28,6 +30,9 @@ struct AttachOpening {
   uint64_t incarnation = 0;
   std::optional<Principal> principal = std::nullopt;  // none under --insecure. Not of the message.
 };
+
+// Whose the data connections of the process are.
+DataOwner DataOwnerOf(const AttachOpening& opening);
 
 // INVALID_ARGUMENT unless it is a Hello of a consumer with capabilities; NOT_FOUND for another
 // region than the broker's own.
@@ -65,12 +70,14 @@ class Attachment final : private rpc::Stream::Delegate, private AttachedStream::
              std::unique_ptr<rpc::Stream> stream, Owner& owner);
   ~Attachment();
   const rpc::StreamInfo& info() const { return info_; }
-  // Whose its data connections are.
-  DataOwner data_owner() const;
+  DataOwner data_owner() const { return DataOwnerOf(opening_); }
 
   const AttachOpening& opening() const { return opening_; }
   // A consumer that does not read loses the stream, and learns by its resumes what it has missed.
   void Tell(const culvert::v1::AttachResponse& what);
+  // `then` runs, in a later turn, when what was told is with the transport; never if the stream
+  // ends before. False if it is there already, or too many wait.
+  bool WhenWritten(std::function<void()> then);
   // OnDetached is not called for it.
   void End(const absl::Status& why);
 
@@ -92,8 +99,9 @@ class Attachment final : private rpc::Stream::Delegate, private AttachedStream::
   const rpc::StreamInfo info_;
   TokenBucket pings_;
   TokenBucket requests_;
-  std::unordered_set<AttachedStream*> streams_;  // not answered yet
-  std::unique_ptr<rpc::Stream> stream_;          // null once ended
+  std::unordered_set<AttachedStream*> streams_;      // not answered yet
+  std::vector<std::function<void()>> when_written_;  // at most kMostUnread
+  std::unique_ptr<rpc::Stream> stream_;              // null once ended
   Owner& owner_;
 };
 

@@ -51,6 +51,14 @@ void Attachments::Notify(const std::string& consumer, uint64_t incarnation,
   Tell(consumer, incarnation, Of(notice));
 }
 
+bool Attachments::WhenWritten(const OpenChannel& open, uint64_t incarnation,
+                              std::function<void()> then) {
+  const auto found = by_consumer_.find(ConsumerOf(open));
+  if (found == by_consumer_.end()) return false;
+  const auto place = found->second.find(incarnation);
+  return place != found->second.end() && place->second->WhenWritten(std::move(then));
+}
+
 void Attachments::SendTicket(const OpenChannel& open, uint64_t channel_id, std::string ticket) {
   culvert::v1::AttachResponse response;
   response.mutable_fresh_ticket()->set_channel_id(channel_id);

@@ -40,6 +40,9 @@ class Attachments final : public Attachment::Owner {
   bool IsAttached(const OpenChannel& open) const { return by_consumer_.contains(ConsumerOf(open)); }
   // Tell every process of the consumer of `open`: which of them has the channel is not known.
   void Notify(const OpenChannel& open, const culvert::v1::Notice& notice);
+  // As Attachment::WhenWritten, of that process of the consumer of `open`. False if it is not
+  // there.
+  bool WhenWritten(const OpenChannel& open, uint64_t incarnation, std::function<void()> then);
   void SendTicket(const OpenChannel& open, uint64_t channel_id, std::string ticket);
   // Tells the one that is attached as `incarnation`, if it still is.
   void Notify(const std::string& consumer, uint64_t incarnation, const culvert::v1::Notice& notice);

@@ -52,6 +52,7 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       drain_notices_(loop),
       returns_timer_(loop),
       ticket_timer_(loop),
+      parting_pairs_(loop),
       sweep_(loop, [this] { Sweep(); }) {}
 
 Broker::~Broker() = default;

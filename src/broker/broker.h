@@ -24,6 +24,7 @@
 #include "broker/live_channel.h"
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
+#include "broker/parting_pairs.h"
 #include "broker/pending_stream.h"
 #include "broker/recent_ids.h"
 #include "broker/registry.h"
@@ -142,16 +143,13 @@ class Broker final : public Session::Owner, public Relay::Owner {
   absl::Status ResumeStitched(PendingStream& pending, OpenChannel open, Resumption resumption,
                               Relay* older);
   // Both ends' parked connections. UNAVAILABLE, with NO_PATH, unless both have one.
-  struct Parked {
-    net::UniqueFd consumer;
-    net::UniqueFd provider;
-    uint64_t provider_id = 0;
-  };
-  absl::StatusOr<Parked> TakeParked(const DataOwner& consumer, const OpenChannel& open,
-                                    const Session* session);
+  absl::StatusOr<Relay::Ends> TakeParked(const DataOwner& consumer, const OpenChannel& open,
+                                         const Session* session);
   static DataOwner DataOwnerOf(const Session& session);
-  void Stitch(Relay& relay, const Session& session, Parked parked);
+  void Stitch(Relay& relay, const Session& session, Relay::Ends ends);
   void HandleStitchRefused(Relay& relay, const OfferRefusal& refusal);
+  // Tells the consumer that the channel has ended for good, then cuts it.
+  void NotifyAndCut(Relay& relay, const absl::Status& why);
 
   absl::Status BeginResume(PendingStream& pending, const ResumeChannel& resume,
                            const std::optional<Principal>& who);
@@ -251,6 +249,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   net::Timer ticket_timer_;
   std::unordered_map<PendingStream*, std::unique_ptr<PendingStream>> pending_;
   std::unordered_map<Relay*, std::unique_ptr<Relay>> relays_;
+  PartingPairs parting_pairs_;
   Openings openings_;
   LegacyChannels legacy_;
   // What providers that are away have to hear. The oldest are forgotten first: who does not hear of

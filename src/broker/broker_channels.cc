@@ -66,8 +66,14 @@ absl::Status Broker::BeginAttach(PendingStream& pending, const Bytes& message) {
     CULVERT_RETURN_IF_ERROR(access_.gate->MayAttach(*who, opening.project, opening.name));
   }
   opening.principal = std::move(who);
-  return attachments_.Add(std::move(opening), pending.info(),
-                          [&pending] { return pending.TakeStream(); });
+  const DataOwner process = broker::DataOwnerOf(opening);
+  CULVERT_RETURN_IF_ERROR(attachments_.Add(std::move(opening), pending.info(),
+                                           [&pending] { return pending.TakeStream(); }));
+  // Whether its program is gone shows by this connection from now on.
+  for (Relay* relay : openings_.StitchedBy(process)) {
+    relay->ConsumerIsAt(pending.info().endpoint());
+  }
+  return absl::OkStatus();
 }
 
 std::vector<DrainNotices::Tell> Broker::WhomToTell() {

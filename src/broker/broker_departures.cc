@@ -14,7 +14,8 @@ void Broker::NoteLost(const Relay& relay) {
   const uint32_t held = relay.resume() ? relay.resume()->timeout_s : relay.resume_timeout_s();
   if (held == 0) return;
   if (relay.consumer_lost() && tunnel::IsCapable(relay.open().capabilities)) {
-    departures_.UserLost(relay.peer(), relay.session_id(), relay.id(), loop_.Now(), UserOf(relay));
+    departures_.UserLost(relay.consumer_endpoint(), relay.session_id(), relay.id(), loop_.Now(),
+                         UserOf(relay));
   }
   // An agent that ends has given up its Listen stream before.
   if (relay.provider_lost() && tunnel::IsCapable(relay.provider_capabilities())) {

@@ -136,11 +136,13 @@ void Broker::CutForGood(Relay& relay, const absl::Status& why) {
   const bool joined = relay.state() == State::kRelaying || relay.state() == State::kEnding;
   if (joined || relay.resume()) {
     TellCut(relay.open().provider, relay.session_id(), relay.id(), why);
-    attachments_.Notify(relay.open(), CutNotice(relay.id(), why));
   }
-  if (joined || !relay.resume()) {
+  if (joined) {
+    NotifyAndCut(relay, why);
+  } else if (!relay.resume()) {
     relay.Cut(why);
   } else {
+    attachments_.Notify(relay.open(), CutNotice(relay.id(), why));
     relay.RefuseResume({why, ErrorCodeOf(why)});
     earlier_paths_.Forget(relay.id());
   }

@@ -12,8 +12,6 @@ namespace {
 // The consumer takes streams then.
 absl::Status NoPath(const std::string& why) { return ErrorStatus(ErrorCode::kNoPath, why); }
 
-absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
-
 }  // namespace
 
 DataOwner Broker::DataOwnerOf(const Session& session) {
@@ -47,8 +45,8 @@ void Broker::AddAttached(const Attachment& attachment, std::unique_ptr<AttachedS
   AwaitFirstMessage(info, std::move(stream), *std::move(slot)).set_data_owner(owner);
 }
 
-absl::StatusOr<Broker::Parked> Broker::TakeParked(const DataOwner& consumer,
-                                                  const OpenChannel& open, const Session* session) {
+absl::StatusOr<Relay::Ends> Broker::TakeParked(const DataOwner& consumer, const OpenChannel& open,
+                                               const Session* session) {
   if (data_ == nullptr) return NoPath("this broker has no data port");
   if (session == nullptr) return NoPath("the agent is away");
   if ((session->capabilities() & open.capabilities & tunnel::kCapStitched) == 0) {
@@ -58,25 +56,28 @@ absl::StatusOr<Broker::Parked> Broker::TakeParked(const DataOwner& consumer,
   // --insecure all is on loopback.
   const bool encrypted = open.end_to_end == culvert::v1::END_TO_END_REQUIRED;
   if (access_.gate != nullptr && !encrypted) return NoPath("it is not encrypted from end to end");
+  // As its Accept stream would; the consumer's half counts already.
+  absl::StatusOr<SlotCounter::Slot> slot = admission_.CountStitched(session->peer());
+  if (!slot.ok()) return NoPath(std::string(MessageOf(slot.status())));
   // Neither end's is used up in vain.
   if (!data_->Holds(consumer, open.parked_id)) return NoPath("the parked connection is gone");
   std::optional<ParkedSockets::Parked> provider = data_->TakeNewest(DataOwnerOf(*session));
   if (!provider) return NoPath("the agent has no connection parked");
   std::optional<ParkedSockets::Parked> own = data_->Take(consumer, open.parked_id);
   if (!own) return NoPath("the parked connection is gone");
-  return Parked{std::move(own->socket), std::move(provider->socket), provider->id};
+  return Relay::Ends{std::move(own->socket), consumer, *std::move(provider), *std::move(slot)};
 }
 
 absl::Status Broker::OpenStitched(PendingStream& pending, OpenChannel open) {
   Session* const session =
       open.provider.region == region_ ? registry_.Find(open.provider) : nullptr;
-  CULVERT_ASSIGN_OR_RETURN(Parked parked, TakeParked(*pending.data_owner(), open, session));
+  CULVERT_ASSIGN_OR_RETURN(Relay::Ends ends, TakeParked(*pending.data_owner(), open, session));
   const uint64_t id = openings_.DrawChannelId();
-  CULVERT_RETURN_IF_ERROR(session->Offer(id, open, pending.info().endpoint(), parked.provider_id));
+  CULVERT_RETURN_IF_ERROR(session->Offer(id, open, pending.info().endpoint(), ends.provider.id));
   Relay& relay = AddRelay(std::make_unique<Relay>(
       loop_, id, std::move(open), std::nullopt, pending.info().endpoint(), pending.TakeStream(),
       pending.TakeOpeningSlot(), times_.opening, *this));
-  Stitch(relay, *session, std::move(parked));
+  Stitch(relay, *session, std::move(ends));
   trail_.Opened(relay);
   return absl::OkStatus();
 }
@@ -91,9 +92,9 @@ absl::Status Broker::ResumeStitched(PendingStream& pending, OpenChannel open, Re
   if (session != nullptr && session->principal() && session->principal() != resumption.provider) {
     return NoPath("the agent has another key");
   }
-  CULVERT_ASSIGN_OR_RETURN(Parked parked, TakeParked(*pending.data_owner(), open, session));
+  CULVERT_ASSIGN_OR_RETURN(Relay::Ends ends, TakeParked(*pending.data_owner(), open, session));
   CULVERT_RETURN_IF_ERROR(
-      session->OfferResume(resumption, open, pending.info().endpoint(), parked.provider_id));
+      session->OfferResume(resumption, open, pending.info().endpoint(), ends.provider.id));
   if (older != nullptr) older->Cut(absl::AbortedError("superseded"));
   const uint64_t id = resumption.channel_id;
   auto created = std::make_unique<Relay>(loop_, id, std::move(open), std::move(resumption),
@@ -103,12 +104,12 @@ absl::Status Broker::ResumeStitched(PendingStream& pending, OpenChannel open, Re
     created->GoOnFrom(*carried);
   }
   Relay& relay = AddRelay(std::move(created));
-  Stitch(relay, *session, std::move(parked));
+  Stitch(relay, *session, std::move(ends));
   trail_.Resumed(relay);
   return absl::OkStatus();
 }
 
-void Broker::Stitch(Relay& relay, const Session& session, Parked parked) {
+void Broker::Stitch(Relay& relay, const Session& session, Relay::Ends ends) {
   openings_.AddOffered(relay, session.id(), relay.id());
   relay.OfferedTo(session.id(), relay.id(), times_.opening);
   openings_.SetOpen(relay);
@@ -123,8 +124,8 @@ void Broker::Stitch(Relay& relay, const Session& session, Parked parked) {
   accept.resume_timeout_s = relay.open().resume_timeout_s;
   accept.attempt = relay.attempt();
   accept.endpoint = session.endpoint();
-  relay.Stitch(accept, session.principal(), *data_, std::move(parked.consumer),
-               {parked.provider_id, std::move(parked.provider)});
+  relay.Stitch(accept, session.principal(), *data_, std::move(ends));
+  openings_.AddStitched(relay);
   KeepTicketFresh(relay);
 }
 
@@ -144,8 +145,18 @@ void Broker::HandleStitchRefused(Relay& relay, const OfferRefusal& refusal) {
     relay.Cut(PathLost());
     return;
   }
+  NotifyAndCut(relay, why);
+}
+
+// Who sees the reset first would begin to resume before it knows that there is nothing to resume.
+void Broker::NotifyAndCut(Relay& relay, const absl::Status& why) {
   attachments_.Notify(relay.open(), CutNotice(relay.id(), why));
-  relay.Cut(why);
+  std::unique_ptr<DataPlane::Pair> pair = relay.CutButPair(why);
+  if (pair == nullptr) return;
+  const uint64_t number = parting_pairs_.Add(std::move(pair));
+  const bool waits = attachments_.WhenWritten(relay.open(), relay.consumer_process().id,
+                                              [this, number] { parting_pairs_.Cut(number); });
+  if (!waits) parting_pairs_.Cut(number);
 }
 
 }  // namespace culvert::broker

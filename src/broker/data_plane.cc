@@ -86,6 +86,10 @@ void DataPlane::Pair::Cut() {
   plane_.splicer_->Cut(id_);
 }
 
+void DataPlane::Pair::Forget() {
+  if (on_end_ != nullptr) on_end_ = [](const net::SpliceEnd&) {};
+}
+
 std::array<uint64_t, 2> DataPlane::Pair::moved() const {
   return plane_.splicer_->Moved(id_).value_or(moved_);
 }

@@ -77,6 +77,8 @@ class DataPlane {
 
     // Resets both; on_end does not run for it. Nothing once they have ended.
     void Cut();
+    // Nobody is to hear of the end any more.
+    void Forget();
     // From the consumer, and from the provider.
     std::array<uint64_t, 2> moved() const;
 

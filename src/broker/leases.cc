@@ -26,6 +26,7 @@ std::vector<Leases::Lease> Leases::Grant(const DataOwner& owner, uint32_t count,
     const std::string digest = crypto::Sha256(leases.back().token);
     entries_.push_back({digest, {owner, leases.back().parked_id}, now + limits_.lifetime});
     by_digest_.emplace(digest, std::prev(entries_.end()));
+    by_owner_[owner].push_back(std::prev(entries_.end()));
     ++per_principal_[owner.principal];
   }
   return leases;
@@ -41,21 +42,26 @@ std::optional<Leased> Leases::Redeem(std::string_view token, MonotonicTime now) 
 }
 
 void Leases::Forget(const DataOwner& owner) {
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    it = it->leased.owner == owner ? Erase(it) : std::next(it);
-  }
+  const auto owned = by_owner_.find(owner);
+  if (owned == by_owner_.end()) return;
+  const std::vector<Entries::iterator> entries = owned->second;  // Erase changes it
+  for (const Entries::iterator entry : entries) Erase(entry);
 }
 
 void Leases::Expire(MonotonicTime now) {
   while (!entries_.empty() && entries_.front().until <= now) Erase(entries_.begin());
 }
 
-Leases::Entries::iterator Leases::Erase(Entries::iterator entry) {
+void Leases::Erase(Entries::iterator entry) {
   by_digest_.erase(entry->digest);
+  const auto owned = by_owner_.find(entry->leased.owner);
+  CULVERT_CHECK(owned != by_owner_.end());
+  std::erase(owned->second, entry);
+  if (owned->second.empty()) by_owner_.erase(owned);
   const auto count = per_principal_.find(entry->leased.owner.principal);
   CULVERT_CHECK(count != per_principal_.end());
   if (--count->second == 0) per_principal_.erase(count);
-  return entries_.erase(entry);
+  entries_.erase(entry);
 }
 
 }  // namespace culvert::broker

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -80,10 +81,12 @@ class Leases {
   };
   using Entries = std::list<Entry>;  // in the order of `until`
   void Expire(MonotonicTime now);
-  Entries::iterator Erase(Entries::iterator entry);
+  void Erase(Entries::iterator entry);
 
   const Limits limits_;
   Entries entries_;
+  // So that who comes and goes costs what it has, not what all have.
+  std::map<DataOwner, std::vector<Entries::iterator>> by_owner_;
   std::unordered_map<std::string, Entries::iterator> by_digest_;
   std::unordered_map<std::string, size_t> per_principal_;
 };

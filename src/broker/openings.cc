@@ -45,10 +45,13 @@ void Openings::SetOpen(Relay& relay) {
   accepted_[relay.session_id()].insert(&relay);
 }
 
+void Openings::AddStitched(Relay& relay) { stitched_[relay.consumer_process()].insert(&relay); }
+
 void Openings::Forget(Relay& relay) {
   EraseFrom(waiting_, relay.open().provider, relay);
   EraseFrom(offered_, relay.session_id(), relay);
   EraseFrom(accepted_, relay.session_id(), relay);
+  if (relay.is_stitched()) EraseFrom(stitched_, relay.consumer_process(), relay);
   if (FindChannel(relay.id()) == &relay) by_channel_.erase(relay.id());
 }
 
@@ -67,6 +70,10 @@ std::vector<Relay*> Openings::OfferedTo(uint64_t session_id) const {
 
 std::vector<Relay*> Openings::AcceptedBy(uint64_t session_id) const {
   return ListOf(accepted_, session_id);
+}
+
+std::vector<Relay*> Openings::StitchedBy(const DataOwner& consumer) const {
+  return ListOf(stitched_, consumer);
 }
 
 Relay* Openings::FindChannel(uint64_t channel_id) const {

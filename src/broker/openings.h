@@ -1,5 +1,5 @@
 // Where the relays are found: by the provider that they wait for, by the session that they were
-// offered to or accepted by, by the id of their channel.
+// offered to or accepted by, by the process that has a stitched path, by the id of their channel.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "broker/leases.h"
 #include "broker/provider_key.h"
 #include "broker/relay.h"
 
@@ -25,6 +26,8 @@ class Openings {
   void AddOffered(Relay& relay, uint64_t session_id, uint64_t channel_id);
   // The relay was accepted.
   void SetOpen(Relay& relay);
+  // And has a stitched path.
+  void AddStitched(Relay& relay);
   void Forget(Relay& relay);
   // Whether the relay's provider has an offer that it has not answered.
   bool IsOffered(Relay& relay) const;
@@ -32,6 +35,8 @@ class Openings {
   std::vector<Relay*> WaitingFor(const ProviderKey& provider) const;
   std::vector<Relay*> OfferedTo(uint64_t session_id) const;
   std::vector<Relay*> AcceptedBy(uint64_t session_id) const;
+  // Those that are on stitched paths of the consumer process.
+  std::vector<Relay*> StitchedBy(const DataOwner& consumer) const;
   // Offered or open, or a resume; null if there is none.
   Relay* FindChannel(uint64_t channel_id) const;
 
@@ -39,6 +44,7 @@ class Openings {
   std::map<ProviderKey, std::unordered_set<Relay*>> waiting_;
   std::unordered_map<uint64_t, std::unordered_set<Relay*>> offered_;
   std::unordered_map<uint64_t, std::unordered_set<Relay*>> accepted_;
+  std::map<DataOwner, std::unordered_set<Relay*>> stitched_;
   std::unordered_map<uint64_t, Relay*> by_channel_;
 };
 

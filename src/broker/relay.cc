@@ -34,9 +34,9 @@ std::string_view StateName(Relay::State state) {
   return "unknown";
 }
 
-absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
-
 }  // namespace
+
+absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost"); }
 
 Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
              std::optional<Resumption> resume, std::string peer,
@@ -47,6 +47,7 @@ Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
       open_(std::move(open)),
       resume_(std::move(resume)),
       peer_(std::move(peer)),
+      consumer_endpoint_(peer_),
       consumer_(*this, EnvelopeType::kConnectRequest, EnvelopeType::kConnectResponse),
       provider_(*this, EnvelopeType::kAcceptRequest, EnvelopeType::kAcceptResponse),
       opening_(std::move(opening)),
@@ -87,18 +88,22 @@ void Relay::Cut(const absl::Status& status) {
   End(status, status, status);
 }
 
+std::unique_ptr<DataPlane::Pair> Relay::CutButPair(const absl::Status& status) {
+  if (state_ == State::kEnded) return nullptr;
+  said_error_ = absl::OkStatus();
+  EndButPair(status, status, status);
+  if (pair_ != nullptr) pair_->Forget();
+  return std::move(pair_);
+}
+
 void Relay::KeepOver(const std::string& endpoint) {
   const bool accepted = state_ == State::kRelaying || state_ == State::kEnding;
   if (!accepted || provider_peer_ == endpoint) return;
-  if (!is_stitched()) {
+  if (is_stitched()) {
+    provider_peer_ = endpoint;
+  } else {
     HandleLost(provider_);
-    return;
   }
-  // Its connection is another one, which may well live: then something comes from it.
-  provider_peer_ = endpoint;
-  timer_.Start(kQuietTime, [this, before = pair_->moved()[1]] {
-    if (pair_->moved()[1] == before) HandleLost(provider_);
-  });
 }
 
 void Relay::HandleMessage(Half& from, const Bytes& message) {
@@ -195,6 +200,12 @@ void Relay::HandleLost(Half& half) {
 
 void Relay::End(const absl::Status& why, const absl::Status& consumer,
                 const absl::Status& provider) {
+  EndButPair(why, consumer, provider);
+  if (pair_ != nullptr) pair_->Cut();
+}
+
+void Relay::EndButPair(const absl::Status& why, const absl::Status& consumer,
+                       const absl::Status& provider) {
   if (state_ == State::kEnded) return;
   const CarriedBytes own = CarriedByThis();
   outcome_ = {state_ == State::kRelaying || state_ == State::kEnding,
@@ -205,6 +216,7 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
   timer_.Cancel();
   opening_ = SlotCounter::Slot();
   held_ = SlotCounter::Slot();
+  provider_slot_ = SlotCounter::Slot();
   // The streams write what they still have, then finish.
   for (auto [half, status] : {std::pair(&consumer_, consumer), std::pair(&provider_, provider)}) {
     if (half->stream == nullptr) continue;
@@ -212,7 +224,6 @@ void Relay::End(const absl::Status& why, const absl::Status& consumer,
     half->stream->SetDelegate(nullptr);
   }
   owner_.OnRelayEnded(*this);
-  if (pair_ != nullptr) pair_->Cut();
 }
 
 void Relay::SetState(State to) {

@@ -21,6 +21,9 @@
 
 namespace culvert::broker {
 
+// What both halves hear when one is lost.
+absl::Status PathLost();
+
 // Passes messages on, one in flight each way, and looks at no payload. Keeps nothing: what is not
 // acknowledged is at the ends. Confined to the control loop; owned by the Broker.
 class Relay {
@@ -64,10 +67,6 @@ class Relay {
   // was cancelled.
   static constexpr Duration kLostTime = std::chrono::milliseconds(100);
 
-  // A stitched connection of a provider that comes over another network is dead if it brings
-  // nothing for so long.
-  static constexpr Duration kQuietTime = std::chrono::milliseconds(300);
-
   // How often another channel id is drawn because the provider has the one that it was offered.
   static constexpr int kMaxRedraws = 3;
 
@@ -92,8 +91,8 @@ class Relay {
   culvert::v1::EndToEnd end_to_end() const { return end_to_end_; }
   uint64_t session_id() const { return session_id_; }
   const std::string& peer() const { return peer_; }
-  // Of the user's, so far, by this path and the earlier ones that GoOnFrom told of.
-  // Of a stitched path with all that is around them.
+  // Of the user's, so far, by this path and the earlier ones that GoOnFrom told of. On a stitched
+  // path with all that is around them, which nobody looks into: frames, Hello, acknowledgements.
   CarriedBytes carried() const;
   void GoOnFrom(const CarriedBytes& earlier) { earlier_ = earlier; }
   // Once kEnded.
@@ -104,7 +103,13 @@ class Relay {
   bool consumer_lost() const { return lost_ == Lost::kConsumer || lost_ == Lost::kPair; }
   bool provider_lost() const { return lost_ == Lost::kProvider || lost_ == Lost::kPair; }
   // Whether it has, or had, a stitched path.
-  bool is_stitched() const { return pair_ != nullptr; }
+  bool is_stitched() const { return provider_parked_id_ != 0; }
+  // Whose attachment a stitched path was asked for on.
+  const DataOwner& consumer_process() const { return consumer_process_; }
+  // StreamInfo::endpoint of the Connect stream; of a stitched path that of the Attach stream, which
+  // may go over to another one.
+  const std::string& consumer_endpoint() const { return consumer_endpoint_; }
+  void ConsumerIsAt(const std::string& endpoint) { consumer_endpoint_ = endpoint; }
   // StreamInfo::endpoint of the Accept stream, once there is one.
   const std::string& provider_peer() const { return provider_peer_; }
 
@@ -118,10 +123,17 @@ class Relay {
   // The provider accepted: `who` it is, none under --insecure. The channel is open.
   void Accept(const AcceptChannel& accept, std::optional<Principal> who,
               std::unique_ptr<rpc::Stream> provider);
-  // The same by two connections, which are joined from now on. The consumer's stream gets its
-  // answer, and then goes: neither end has one any more.
+  // The two connections of a stitched path.
+  struct Ends {
+    net::UniqueFd consumer;
+    DataOwner consumer_process;
+    ParkedSockets::Parked provider;
+    SlotCounter::Slot provider_slot;  // counts until the path is over
+  };
+  // As Accept, by two connections, which are joined from now on. The consumer's stream gets its
+  // answer, and then carries nothing more; it stays, as what counts for its limits.
   void Stitch(const AcceptChannel& accept, std::optional<Principal> who, DataPlane& plane,
-              net::UniqueFd consumer, ParkedSockets::Parked provider);
+              Ends ends);
   // Whether its path is the provider's parked connection of that id.
   bool IsOn(uint64_t parked_id) const { return is_stitched() && provider_parked_id_ == parked_id; }
   // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
@@ -140,6 +152,9 @@ class Relay {
   void Notify(const culvert::v1::Notice& notice);
   // Ends both halves with `status`.
   void Cut(const absl::Status& status);
+  // The same, but for the connections of a stitched path: they stay joined until what is returned
+  // goes. Null where there are none.
+  std::unique_ptr<DataPlane::Pair> CutButPair(const absl::Status& status);
 
  private:
   struct Half final : rpc::Stream::Delegate {
@@ -183,6 +198,8 @@ class Relay {
   std::string Who() const;
   // `why` is for the records, the others are for the two halves.
   void End(const absl::Status& why, const absl::Status& consumer, const absl::Status& provider);
+  void EndButPair(const absl::Status& why, const absl::Status& consumer,
+                  const absl::Status& provider);
   void SetState(State to);
   void LogEnd() const;
 
@@ -191,6 +208,7 @@ class Relay {
   const OpenChannel open_;
   const std::optional<Resumption> resume_;
   const std::string peer_;
+  std::string consumer_endpoint_;
   std::string provider_peer_;
   Half consumer_;
   Half provider_;
@@ -211,6 +229,8 @@ class Relay {
   Lost lost_ = Lost::kNothing;
   std::unique_ptr<DataPlane::Pair> pair_;
   uint64_t provider_parked_id_ = 0;  // with it
+  DataOwner consumer_process_;       // the same
+  SlotCounter::Slot provider_slot_;  // the same
   const MonotonicTime started_;
   CarriedBytes earlier_;
   const MonotonicTime opening_deadline_;

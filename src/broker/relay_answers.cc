@@ -62,14 +62,16 @@ void Relay::BeginRelaying(const AcceptChannel& accept, std::optional<Principal> 
 }
 
 void Relay::Stitch(const AcceptChannel& accept, std::optional<Principal> who, DataPlane& plane,
-                   net::UniqueFd consumer, ParkedSockets::Parked provider) {
+                   Ends ends) {
   BeginRelaying(accept, std::move(who));
-  pair_ =
-      std::make_unique<DataPlane::Pair>(plane, std::move(consumer), std::move(provider.socket),
-                                        [this](const net::SpliceEnd& end) { HandlePairEnd(end); });
-  provider_parked_id_ = provider.id;
+  pair_ = std::make_unique<DataPlane::Pair>(
+      plane, std::move(ends.consumer), std::move(ends.provider.socket),
+      [this](const net::SpliceEnd& end) { HandlePairEnd(end); });
+  provider_parked_id_ = ends.provider.id;
+  consumer_process_ = std::move(ends.consumer_process);
+  provider_slot_ = std::move(ends.provider_slot);
   AnswerConsumer(accept);
-  consumer_.stream->SetDelegate(nullptr);  // it stays, as what counts for its limits
+  consumer_.stream->SetDelegate(nullptr);
 }
 
 // What the two ends said to each other is theirs: in order means that both have ended their
@@ -80,8 +82,7 @@ void Relay::HandlePairEnd(const net::SpliceEnd& end) {
     return;
   }
   lost_ = Lost::kPair;
-  const absl::Status lost = ErrorStatus(ErrorCode::kPathLost, "path lost");
-  End(lost, lost, lost);
+  End(PathLost(), PathLost(), PathLost());
 }
 
 CarriedBytes Relay::CarriedByThis() const {

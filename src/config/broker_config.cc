@@ -36,7 +36,7 @@ absl::StatusOr<DataPortChoice> ParseDataPort(std::string_view text) {
 absl::StatusOr<uint16_t> ParseAdvertised(std::string_view text) {
   const absl::StatusOr<uint16_t> port = ParseBindPort(text);
   if (port.ok() && *port != 0) return *port;
-  return absl::InvalidArgumentError("expected a port");
+  return absl::InvalidArgumentError("expected a port, 1 to 65535");
 }
 
 absl::StatusOr<std::string> ParseAudience(std::string_view text) {

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <future>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,10 +18,10 @@
 #include "config/succession.h"
 #include "culvert/consumer.h"
 #include "forwarder/broker_watch.h"
+#include "forwarder/forwards.h"
 #include "forwarder/make_client.h"
 #include "forwarder/tcp_outlet.h"
 #include "net/hand_over.h"
-#include "net/listener.h"
 #include "net/process_signals.h"
 #include "sdk/client_core.h"
 
@@ -31,19 +29,6 @@ namespace culvert::forwarder {
 namespace {
 
 using ParseAgain = config::ParseAgain<config::ForwarderConfig>;
-
-// One -L: its listeners (two for all interfaces).
-struct Forward {
-  config::ForwardSpec spec;
-  uint16_t port = 0;  // that is bound
-  std::vector<std::unique_ptr<net::Listener>> listeners;
-
-  // What a process that takes over finds the listeners by: where they listen, or what they are for
-  // where the kernel chose the port.
-  static std::string HandOverName(const config::ForwardSpec& spec) {
-    return spec.bind_port == 0 ? spec.ToString() : spec.bind().ToString();
-  }
-};
 
 // Lives on the loop.
 class Forwarder {
@@ -58,7 +43,12 @@ class Forwarder {
         parse_(std::move(parse)),
         done_(done),
         consumer_(client),
-        inheritance_(std::move(inheritance)) {}
+        inheritance_(std::move(inheritance)),
+        forwards_(loop_, inheritance_,
+                  config_.json ? Forwards::Lines::kJson : Forwards::Lines::kText,
+                  [this](const config::ForwardSpec& spec, std::unique_ptr<net::TcpStream> stream) {
+                    Accept(spec, std::move(stream));
+                  }) {}
 
   // All or nothing: the first port that cannot be bound is the error, before any ready line.
   absl::Status Start() {
@@ -70,14 +60,9 @@ class Forwarder {
                         config::Succession::Actions{.handed_over = [this] { HandleHandedOver(); },
                                                     .taken_back = [this] { TakeBack(); },
                                                     .reload = [this] { Reload(); }});
-    for (const config::ForwardSpec& spec : config_.forwards) {
-      CULVERT_ASSIGN_OR_RETURN(Forward forward, Bind(spec));
-      forwards_.push_back(std::move(forward));
-    }
+    CULVERT_RETURN_IF_ERROR(forwards_.Open(config_.forwards));
     status_ = config::ServeStatus(loop_, config_.common, kProgram, [this] { return Status(); });
-    std::string lines;
-    for (const Forward& forward : forwards_) lines += ReadyLine(forward);
-    CULVERT_RETURN_IF_ERROR(config::PrintResult(lines));
+    CULVERT_RETURN_IF_ERROR(forwards_.PrintAll());
     config::NotifyReady(StatusText());
     inheritance_.TellReady();
     return absl::OkStatus();
@@ -85,43 +70,6 @@ class Forwarder {
 
  private:
   std::string StatusText() const { return fmt::format("{} forwards", forwards_.size()); }
-
-  absl::StatusOr<Forward> Bind(const config::ForwardSpec& spec) {
-    Forward forward{spec, spec.bind_port, {}};
-    const auto on_accept = [this, spec](std::unique_ptr<net::TcpStream> stream) {
-      Accept(spec, std::move(stream));
-    };
-    for (net::UniqueFd& fd : inheritance_.TakeListening(Forward::HandOverName(spec))) {
-      CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
-                               net::Listener::FromFd(loop_, fd.release(), on_accept));
-      forward.port = listener->address().port();
-      forward.listeners.push_back(std::move(listener));
-    }
-    if (!forward.listeners.empty()) return forward;
-    CULVERT_ASSIGN_OR_RETURN(const std::vector<net::Address> addresses,
-                             config::BindAddresses(spec.bind()));
-    for (const net::Address& address : addresses) {
-      CULVERT_ASSIGN_OR_RETURN(const net::Address with_port,
-                               net::Address::FromLiteral(address.ip(), forward.port));
-      CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<net::Listener> listener,
-                               net::Listener::Bind(loop_, with_port, on_accept));
-      forward.port = listener->address().port();
-      forward.listeners.push_back(std::move(listener));
-    }
-    return forward;
-  }
-
-  std::string ReadyLine(const Forward& forward) const {
-    const config::ForwardSpec& spec = forward.spec;
-    if (!config_.json) return fmt::format("forwarding {}\n", spec.Arrow(forward.port));
-    const config::Endpoint listen{spec.bind_host, forward.port};
-    return nlohmann::json{{"event", "forwarding"},
-                          {"listen", listen.ToString()},
-                          {"agent", spec.agent},
-                          {"target", spec.target.ToString()}}
-               .dump() +
-           "\n";
-  }
 
   void Accept(const config::ForwardSpec& spec, std::unique_ptr<net::TcpStream> stream) {
     const std::string route =
@@ -161,19 +109,12 @@ class Forwarder {
 
   void HandOver() {
     if (state_ != State::kRunning) return;
-    std::vector<net::Listening> listening;
-    for (const Forward& forward : forwards_) {
-      net::Listening& next = listening.emplace_back();
-      next.name = Forward::HandOverName(forward.spec);
-      for (const auto& listener : forward.listeners) next.sockets.push_back(listener->fd());
-    }
-    succession_->Start(std::move(listening));
+    succession_->Start(forwards_.Listening());
   }
 
   void HandleHandedOver() {
     state_ = State::kHandedOver;
-    for (const Forward& forward : forwards_) handed_over_.push_back(forward.spec);
-    forwards_.clear();
+    handed_over_ = forwards_.Close();
     consumer_.Drain([this] { Finish(); });
   }
 
@@ -182,14 +123,14 @@ class Forwarder {
     if (state_ != State::kHandedOver || finished_) return;
     state_ = State::kRunning;
     consumer_.Drain(nullptr);
-    StartAll(std::exchange(handed_over_, {}));
+    forwards_.Start(std::exchange(handed_over_, {}));
   }
 
   void Drain() {
     succession_->Cancel();
     state_ = State::kDraining;
     config::NotifyStopping();
-    forwards_.clear();
+    forwards_.Close();
     consumer_.Drain([this] { Finish(); });
   }
 
@@ -215,7 +156,7 @@ class Forwarder {
     config::ChangedForNextStart(config_, next).Log();
     config_.open_timeout = next.open_timeout;
     core_.SetKeyChoice(next.rotate_key ? KeyChoice::kNew : KeyChoice::kSame);
-    const size_t failed = ReplaceForwards(next.forwards);
+    const size_t failed = forwards_.Replace(next.forwards);
     SetLogLevel(next.common.log_level);
     signals_->set_grace(next.common.grace);
     if (failed == 0) {
@@ -226,39 +167,6 @@ class Forwarder {
     }
   }
 
-  // Forwards that are gone stop listening, then those that are new start; connections live on.
-  // Returns how many could not be started.
-  size_t ReplaceForwards(std::vector<config::ForwardSpec> wanted) {
-    // Each running one stands for one of those that are wanted: port 0 may be there several times.
-    std::erase_if(forwards_, [&wanted](const Forward& forward) {
-      const auto same = std::find(wanted.begin(), wanted.end(), forward.spec);
-      if (same == wanted.end()) return true;
-      wanted.erase(same);
-      return false;
-    });
-    return StartAll(wanted);
-  }
-
-  size_t StartAll(const std::vector<config::ForwardSpec>& wanted) {
-    size_t failed = 0;
-    for (const config::ForwardSpec& spec : wanted) {
-      const absl::Status started = StartOne(spec);
-      if (started.ok()) continue;
-      ++failed;
-      CULVERT_LOG(kError, "forward {} not started: {}", spec.ToString(), MessageOf(started));
-    }
-    return failed;
-  }
-
-  absl::Status StartOne(const config::ForwardSpec& spec) {
-    CULVERT_ASSIGN_OR_RETURN(Forward forward, Bind(spec));
-    forwards_.push_back(std::move(forward));
-    if (absl::Status told = config::PrintResult(ReadyLine(forwards_.back())); !told.ok()) {
-      CULVERT_LOG(kError, "forward {}: {}", spec.ToString(), MessageOf(told));
-    }
-    return absl::OkStatus();
-  }
-
   ClientCore& core_;
   net::EventLoop& loop_;
   config::ForwarderConfig config_;  // as at the start, but for the open timeout
@@ -266,10 +174,10 @@ class Forwarder {
   std::promise<void>& done_;
   BrokerWatch broker_watch_;
   Consumer consumer_;
-  std::vector<Forward> forwards_;
+  net::Inheritance inheritance_;
+  Forwards forwards_;
   std::vector<config::ForwardSpec> handed_over_;  // to another process
   std::optional<net::ProcessSignals> signals_;
-  net::Inheritance inheritance_;
   std::optional<config::Succession> succession_;
   std::unique_ptr<net::LineServer> status_;
   State state_ = State::kRunning;

@@ -62,6 +62,7 @@ void DataParking::Start(const net::Address& data_port) {
 
 void DataParking::Stop() {
   port_.reset();
+  unanswered_ = 0;
   asked_ = 0;
   dialling_.clear();
   parked_.clear();
@@ -90,12 +91,15 @@ void DataParking::Fill() {
   if (!port_ || loop_.Now() < not_before_) return;
   const size_t have = asked_ + dialling_.size() + parked_.size();
   if (have >= wanted_ || 2 * have > wanted_) return;  // several are worth a message
+  ++unanswered_;
   asked_ += wanted_ - have;
   lease_(static_cast<uint32_t>(wanted_ - have));
 }
 
 void DataParking::TakeLeases(const culvert::v1::LeaseDataResponse& response) {
-  if (!port_) return;
+  // It is not the broker that says how often this host dials.
+  if (!port_ || unanswered_ == 0) return;
+  --unanswered_;
   // The broker may grant fewer: what it did not is asked for with the next opening.
   asked_ = 0;
   if (response.leases().empty()) {

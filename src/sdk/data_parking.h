@@ -52,7 +52,7 @@ class DataParking {
   };
 
   // `lease` sends a LeaseDataRequest for so many tokens on the control stream; it answers by
-  // TakeLeases.
+  // TakeLeases. What answers no request is not used.
   DataParking(net::EventLoop& loop, std::function<void(uint32_t count)> lease, const Times& times);
   DataParking(net::EventLoop& loop, std::function<void(uint32_t count)> lease)
       : DataParking(loop, std::move(lease), Times()) {}
@@ -95,7 +95,8 @@ class DataParking {
   std::optional<net::Address> port_;  // while there is a control stream
   net::Deferred fill_;                // after what is being opened
   size_t wanted_ = 0;
-  size_t asked_ = 0;  // tokens that were asked for and have not come
+  size_t unanswered_ = 0;  // requests
+  size_t asked_ = 0;       // tokens that were asked for and have not come
   std::list<std::unique_ptr<Waiting>> dialling_;
   std::list<std::unique_ptr<Waiting>> parked_;  // the oldest first
   std::optional<MonotonicTime> opened_;         // the last NoteOpening

@@ -78,6 +78,11 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void LeaveUnanswered(const absl::Status& why) {
     if (driver_ != nullptr && is_stitched() && !joining_) driver_->SuspendUnlessAnswered(why);
   }
+  // While it is suspended: the broker, and the consumer by it, may not know that, as what ends a
+  // connection gets lost where the network is away.
+  void TellStitchLost() {
+    if (is_stitched()) owner_.OnStitchedPathLost(*this, parked_id_);
+  }
   // It cannot be taken up again.
   void GiveUp(const absl::Status& why);
   // The session is over: what is not accepted yet can be accepted no more.

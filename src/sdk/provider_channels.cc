@@ -119,6 +119,10 @@ void ProviderChannels::SetSession(uint64_t session_id) {
   }
 }
 
+void ProviderChannels::TellStitchesLost() {
+  for (const uint64_t id : suspended_.Ids()) Find(id)->TellStitchLost();
+}
+
 void ProviderChannels::SuspendAt(size_t broker, const std::string& why) {
   for (const auto& [id, channel] : channels_) {
     if (channel->broker() == broker) channel->Suspend(absl::UnavailableError(why));

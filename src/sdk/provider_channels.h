@@ -58,6 +58,8 @@ class ProviderChannels final : private ProviderChannel::Owner {
   // The provider is registered as `session_id` now; 0: as nothing that it has channels of. Channels
   // of another session cannot be resumed: those that wait are reset, the others when they are lost.
   void SetSession(uint64_t session_id);
+  // Registered again: the broker hears which of its pairs have lost this end meanwhile.
+  void TellStitchesLost();
   // The connection to that broker is dead, whether or not gRPC has noticed.
   void SuspendAt(size_t broker, const std::string& why);
 

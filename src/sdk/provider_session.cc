@@ -175,6 +175,7 @@ void ProviderSession::HandleListening(const pb::ListenResponse::Listening& liste
   StartParking(listening.data_port());
   ping_.emplace(core_.connectivity(), broker(), [this] { SendPing(); });
   channels_.SetSession(listening.session_id());
+  channels_.TellStitchesLost();
   if (options_.on_state) options_.on_state(absl::OkStatus(), Duration::zero());
 }
 
@@ -264,6 +265,7 @@ void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, 
 }
 
 void ProviderSession::SendStitchFailed(uint64_t channel_id, uint64_t parked_id) {
+  if (!is_listening()) return;  // TellStitchesLost follows
   pb::ListenRequest request;
   request.mutable_stitch_failed()->set_channel_id(channel_id);
   request.mutable_stitch_failed()->set_parked_id(parked_id);

@@ -11,9 +11,6 @@
 namespace culvert::stitch {
 namespace {
 
-// A smaller share of what was received with it is copied.
-constexpr size_t kSharedPart = 4;
-
 template <typename Number>
 void WriteNumber(Number number, char* out) {
   for (size_t i = 0; i < sizeof(number); ++i) out[i] = static_cast<char>(number >> (8 * i) & 0xff);
@@ -95,9 +92,9 @@ absl::StatusOr<FrameHeader> DecodeHeader(std::string_view bytes) {
 
 // --- FrameReader ---
 
-void FrameReader::Feed(Bytes bytes) {
-  CULVERT_CHECK(input_.empty());
-  fed_ = bytes.size();
+void FrameReader::Feed(Bytes bytes, size_t memory) {
+  CULVERT_CHECK(input_.empty() && memory >= bytes.size());
+  fed_ = memory;
   input_ = std::move(bytes);
 }
 
@@ -140,7 +137,7 @@ bool FrameReader::TakeBody(Bytes* body) {
   size_t taken = length;
   if (body_ == nullptr && input_.size() >= length) {
     *body = input_.Slice(0, length);
-    if (length * kSharedPart < fed_) *body = Bytes::Copy(body->view());
+    if (2 * length <= fed_) *body = Bytes::Copy(body->view());
   } else {
     // Nothing of it is there: perhaps all of it comes at once.
     if (input_.empty()) return false;

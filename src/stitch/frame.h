@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
@@ -54,14 +55,19 @@ struct Frame {
 //
 //   Feed() what was received; Next() until there is none; Feed() again
 //
-// A body that was received whole shares the memory it was received in, unless it is less than a
-// quarter of that: small ones must not hold large buffers, for it is the peer who chooses the
-// sizes. Any other body is assembled in memory of its exact size. So what is held is at most a
-// header, a body and what was fed.
+// A body that was received whole shares the memory it was received in if it fills more than half of
+// that. Any other body is in memory of its exact size: it is the peer who chooses the sizes, and
+// what is around a body may be worth nothing (duplicates, Pings). So a body never holds twice its
+// size, and the reader holds at most a header, a body and what was fed.
 class FrameReader {
  public:
-  // Only when Next has said that it needs more.
-  void Feed(Bytes bytes);
+  // Only when Next has said that it needs more. `memory` is how much the bytes keep from being used
+  // again, which may be more than they are: a buffer that they fill in part.
+  void Feed(Bytes bytes, size_t memory);
+  void Feed(Bytes bytes) {
+    const size_t size = bytes.size();
+    Feed(std::move(bytes), size);
+  }
   // The next whole frame, or nothing: it needs more. An error is final.
   absl::StatusOr<std::optional<Frame>> Next();
 
@@ -77,7 +83,7 @@ class FrameReader {
   size_t Assemble();
 
   Bytes input_;
-  size_t fed_ = 0;  // bytes of the last Feed
+  size_t fed_ = 0;  // memory of the last Feed
   std::array<char, kHeaderBytes> header_bytes_{};
   size_t header_size_ = 0;             // of those, while there is no header
   std::optional<FrameHeader> header_;  // of the frame under way

@@ -15,6 +15,12 @@ namespace {
 // More than this is handed to the kernel without waiting for the end of the turn.
 constexpr size_t kGathered = size_t{64} * 1024;
 
+// What a read of so many bytes keeps alive: see ByteStream::SetReadSize.
+size_t MemoryOf(size_t bytes) {
+  constexpr size_t kBuffer = net::ByteStream::kMostReadSize;
+  return 2 * bytes >= kBuffer ? kBuffer : bytes;
+}
+
 absl::Status Misplaced(std::string_view what) {
   return absl::DataLossError(fmt::format("stitched path: {}", what));
 }
@@ -121,7 +127,8 @@ void StitchPath::SetReading(bool on) {
 
 void StitchPath::OnBytes(Bytes bytes) {
   heard_at_ = loop_.Now();
-  reader_.Feed(std::move(bytes));
+  const size_t memory = MemoryOf(bytes.size());
+  reader_.Feed(std::move(bytes), memory);
   Drain();
 }
 

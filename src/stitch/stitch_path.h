@@ -29,7 +29,8 @@ namespace culvert::stitch {
 // the death of the process does.
 //
 // The peer's messages are given out while reading is on. While it is off, at most what one read
-// brought waits here; until there is a message among it, Pings are answered.
+// brought waits here; until there is a message among it, Pings are answered. A message that was
+// given out holds less than twice its bytes, whatever came with it (FrameReader).
 class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate {
  public:
   class HelloListener {

@@ -84,12 +84,13 @@ struct FakeBrokerFixture {
     for (Transport& transport : others) transport.Done();  // what they hold counts in the broker
   }
 
-  void Add(Method method, Transport& transport) {
-    broker.AddStream({rpc::StreamInfo::Version::kV1, method, "127.0.0.1", 4022},
+  // Over the connection that comes from `port`.
+  void Add(Method method, Transport& transport, uint16_t port = 4022) {
+    broker.AddStream({rpc::StreamInfo::Version::kV1, method, "127.0.0.1", port},
                      std::make_unique<FakeStream>(transport));
   }
-  void Add(Method method, Transport& transport, const std::string& first) {
-    Add(method, transport);
+  void Add(Method method, Transport& transport, const std::string& first, uint16_t port = 4022) {
+    Add(method, transport, port);
     REQUIRE(transport.Flood(first, 1) == 1);
   }
   uint64_t Register(Transport& transport) {

@@ -32,17 +32,18 @@ struct StitchedFixture : FakeBrokerFixture {
   Transport* attached = nullptr;
   uint64_t session = 0;
 
-  explicit StitchedFixture(const Broker::Limits& limits = {})
-      : FakeBrokerFixture({.start_wait = Duration::zero()}, limits, Listening) {}
+  explicit StitchedFixture(const Broker::Limits& limits = {},
+                           const Broker::Times& times = {.start_wait = Duration::zero()})
+      : FakeBrokerFixture(times, limits, Listening) {}
 
-  Transport& Attach(const std::string& name, uint64_t incarnation = 7) {
+  Transport& Attach(const std::string& name, uint64_t incarnation = 7, uint16_t port = 4022) {
     AttachRequest request;
     request.mutable_hello()->set_project(kProject);
     request.mutable_hello()->set_name(name);
     request.mutable_hello()->set_caps(kStitching);
     request.mutable_hello()->set_incarnation(incarnation);
     Transport& transport = others.emplace_back();
-    Add(Method::kAttach, transport, request.SerializeAsString());
+    Add(Method::kAttach, transport, request.SerializeAsString(), port);
     CHECK(Last<AttachResponse>(transport).attached().data_port() == data_plane->advertised_port());
     return transport;
   }
@@ -148,7 +149,8 @@ struct OpenFixture : StitchedFixture {
   AttachResponse opened;
   uint64_t channel = 0;
 
-  OpenFixture() {
+  explicit OpenFixture(const Broker::Times& times = {.start_wait = Duration::zero()})
+      : StitchedFixture({}, times) {
     Begin();
     user = ParkConsumer(*attached);
     agent = ParkProvider();

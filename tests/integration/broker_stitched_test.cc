@@ -244,46 +244,5 @@ TEST_CASE_METHOD(OpenFixture, "Broker that drains keeps its pairs until it ends"
   CHECK(IsReset(agent.fd));
 }
 
-TEST_CASE("Broker counts openings over Attach as it does streams", "[stitched]") {
-  Broker::Limits limits;
-  SECTION("those that it holds at all") { limits.streams_per_address = 2; }
-  SECTION("those that are under way") { limits.pending_per_address = 0; }
-  StitchedFixture test(limits);
-  test.Begin();
-  const auto agent = test.ParkProvider();
-  const auto user = test.ParkConsumer(*test.attached);
-  CHECK(test.RefusalOf(*test.attached, user.id) == culvert::v1::ERROR_CODE_BUSY);
-  CHECK(test.data_plane->pairs() == 0);
-}
-
-TEST_CASE_METHOD(StitchedFixture, "Broker gives back what an opening over Attach counted",
-                 "[stitched]") {
-  Begin();
-  const uint64_t before = broker.counted_streams("127.0.0.1");
-  for (int i = 0; i < 200; ++i) RefusalOf(*attached, 1);
-  Turns();
-  CHECK(broker.counted_streams("127.0.0.1") == before);
-  CHECK(broker.silent_streams() == 0);
-  CHECK(broker.channels() == 0);
-}
-
-TEST_CASE_METHOD(StitchedFixture,
-                 "Broker lends a consumer no more than sixteen tokens, however often it asks",
-                 "[stitched]") {
-  Begin();
-  AttachRequest request;
-  request.mutable_lease_data()->set_count(1'000'000);
-  int lent = 0;
-  for (int i = 0; i < 100; ++i) {
-    Say(*attached, request);
-    lent += Last<AttachResponse>(*attached).lease_data().leases_size();
-  }
-  CHECK(lent == 16);
-  V1::ListenRequest other;
-  other.mutable_lease_data()->set_count(1'000'000);
-  Say(listen, other);
-  CHECK(Last<Listened>(listen).lease_data().leases_size() == 16);
-}
-
 }  // namespace
 }  // namespace culvert::test

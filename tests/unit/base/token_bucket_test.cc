@@ -60,6 +60,13 @@ TEST_CASE("TokenBuckets keep keys apart, and a bounded number of them", "[token_
     CHECK(buckets.For("c", kStart + 2s).Take(kStart + 2s));
     CHECK(buckets.For("d", kStart + 2s).Take(kStart + 2s));
   }
+  SECTION("they are not looked for with each key that comes") {
+    const MonotonicTime before = kStart + 1s - TokenBuckets::kSweepInterval / 2;
+    CHECK(buckets.For("c", before).Take(before));
+    CHECK_FALSE(buckets.For("d", kStart + 1s).Take(kStart + 1s));  // "a" has all again by now
+    const MonotonicTime later = before + TokenBuckets::kSweepInterval;
+    CHECK(buckets.For("d", later).Take(later));
+  }
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "broker/leases.h"
 
 #include <set>
+#include <string>
+#include <vector>
 
 #include "tests/support/catch.h"
 
@@ -75,6 +77,22 @@ TEST_CASE("Leases of an owner that is gone are worth nothing, those of its like 
   CHECK_FALSE(leases.Redeem(gone[1].token, kStart));
   CHECK(leases.Redeem(stays[0].token, kStart));
   CHECK(leases.Grant(kAgent, 16, 0, kStart).size() == 16);
+}
+
+TEST_CASE("An owner that goes costs what it has, not what all have", "[leases]") {
+  Leases leases;
+  std::vector<DataOwner> owners;
+  for (uint64_t id = 1; leases.size() < Leases::Limits().most; ++id) {
+    owners.push_back({"agent " + std::to_string(id), DataOwner::Role::kProvider, id});
+    REQUIRE(leases.Grant(owners.back(), 16, 0, kStart).size() == 16);
+  }
+  // The newest first: those before it would all have to be passed over.
+  const MonotonicTime start = MonotonicNow();
+  for (auto owner = owners.rbegin(); owner != owners.rend(); ++owner) leases.Forget(*owner);
+  const Duration took = MonotonicNow() - start;
+  CHECK(leases.size() == 0);
+  INFO(ToSeconds(took) << " s");
+  CHECK(took < 2s);
 }
 
 }  // namespace

@@ -124,6 +124,21 @@ TEST_CASE_METHOD(ParkingFixture, "DataParking keeps no more than sixteen, whatev
   CHECK(parking->size() == DataParking::kMost);
 }
 
+TEST_CASE_METHOD(ParkingFixture, "DataParking dials for no token that it has not asked for",
+                 "[parking]") {
+  parking->Start(Port());
+  Lend(2);
+  Settle();
+  CHECK(parking->size() == 0);
+  parking->NoteOpening();
+  REQUIRE(Until([this] { return asked.size() == 1; }));
+  Lend(1);
+  REQUIRE(Until([this] { return parking->size() == 1; }));
+  Lend(2);
+  Settle();
+  CHECK(parking->size() == 1);
+}
+
 TEST_CASE_METHOD(ParkingFixture, "DataParking takes no token of another size", "[parking]") {
   parking->Start(Port());
   parking->NoteOpening();

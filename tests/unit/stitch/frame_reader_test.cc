@@ -126,6 +126,41 @@ TEST_CASE("A small body does not hold the large buffer that it came in", "[frame
   CHECK_FALSE(reader.Next().value());
 }
 
+constexpr size_t kBuffer = kMostBodyBytes + 64;
+
+// A read that fills a buffer of `memory` bytes with one Data of that size and what is worth
+// nothing.
+struct WorstRead {
+  WorstRead(size_t body, size_t filled) {
+    std::string bytes = FrameOf(FrameType::kData, Pattern(body), 1);
+    const std::string ping = FrameOf(FrameType::kPing, "");
+    while (bytes.size() + ping.size() <= filled) bytes += ping;
+    owner = std::make_shared<std::string>(std::move(bytes));
+  }
+  std::shared_ptr<std::string> owner;
+};
+
+TEST_CASE("A body holds less than twice its size, whatever the peer sends with it",
+          "[frame_reader]") {
+  const size_t body =
+      GENERATE(size_t{1}, 16 * 1024, kBuffer / 8, kBuffer / 4 - kHeaderBytes, kBuffer / 4, 100'000,
+               kBuffer / 2 - kHeaderBytes, kBuffer / 2, kBuffer / 2 + 1, 200'000, kMostBodyBytes);
+  const size_t filled = GENERATE(kBuffer / 2, kBuffer);
+  WorstRead read(body, filled);
+  const std::weak_ptr<std::string> buffer = read.owner;
+  FrameReader reader;
+  reader.Feed(Bytes(read.owner, *read.owner), kBuffer);
+  read.owner.reset();
+  const Frame frame = *reader.Next().value();
+  REQUIRE(frame.body.size() == body);
+  while (reader.Next().value()) {
+  }
+  const size_t held = buffer.expired() ? frame.body.size() : kBuffer;
+  INFO(body << " bytes hold " << held);
+  CHECK(held < 2 * body + 1);
+  CHECK(buffer.expired() == (body <= kBuffer / 2));
+}
+
 TEST_CASE("A body in pieces is assembled in memory of its own, and the pieces are let go",
           "[frame_reader]") {
   const std::string body = Pattern(100'000);

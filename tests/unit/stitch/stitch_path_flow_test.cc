@@ -1,4 +1,7 @@
 // StitchPath: what is gathered, what holds back whom, and what a peer can make it keep.
+#include <sys/socket.h>
+
+#include "net/read_buffers.h"
 #include "tests/unit/stitch/path_fixture.h"
 
 namespace culvert::stitch {
@@ -144,6 +147,39 @@ TEST_CASE_METHOD(PathFixture, "StitchPath that holds a message does not take tha
   end.path->SetReading(true);
   CHECK(Until([&] { return end.bytes == "held"; }));
   CHECK(Until([&] { return !end.ends.empty(); }));
+}
+
+// A delegate that keeps what it is given.
+struct Keeper final : tunnel::Path::Delegate {
+  std::vector<tunnel::Message> kept;
+  void OnPathMessage(tunnel::Message message) override { kept.push_back(std::move(message)); }
+  void OnPathReady() override {}
+  void OnPathEnd(absl::Status) override {}
+};
+
+TEST_CASE("StitchPath holds no large buffer for a message that fills a quarter of it",
+          "[stitch_path]") {
+  net::EventLoop loop;
+  int fds[2];
+  // What is sent at once over one of these is read at once.
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  const test::Fd peer(fds[1]);
+  const int room = 1 << 20;
+  setsockopt(peer.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+  auto stream = net::TcpStream::FromUnixFd(loop, fds[0], "peer");
+  REQUIRE(stream.ok());
+  Keeper keeper;
+  PathEnd end;
+  end.path = std::make_unique<StitchPath>(loop, *std::move(stream), HelloOf(5), end, end);
+  end.path->SetDelegate(keeper);
+  end.path->SetReading(true);
+  constexpr size_t kBuffer = net::ByteStream::kMostReadSize;
+  std::string bytes = HelloBytes() + FrameBytes(DataOf(1, test::Pattern(kBuffer / 4 + 1000)));
+  while (bytes.size() < kBuffer / 2) bytes += FrameBytes(FrameType::kPing);
+  SendAll(peer.get(), bytes);
+  CHECK(loop.RunUntil([&] { return keeper.kept.size() == 1 && loop.read_buffers().idle() == 1; },
+                      1s));
+  CHECK(std::get<tunnel::Data>(keeper.kept.at(0)).bytes.size() == kBuffer / 4 + 1000);
 }
 
 }  // namespace
