@@ -136,6 +136,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void OpenRelay(PendingStream& pending, OpenChannel open);
   Relay& AddRelay(std::unique_ptr<Relay> relay);
 
+  Attachments::Calls AttachmentCalls();
   // An opening or a resume that came over an Attach stream, on a stitched path or not at all.
   void AddAttached(const Attachment& attachment, std::unique_ptr<AttachedStream> stream);
   absl::Status OpenStitched(PendingStream& pending, OpenChannel open);

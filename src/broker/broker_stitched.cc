@@ -22,6 +22,24 @@ DataOwner Broker::DataOwnerOf(const Session& session) {
           DataOwner::Role::kProvider, session.id()};
 }
 
+// Called while the Broker is made: what they use is not there yet.
+Attachments::Calls Broker::AttachmentCalls() {
+  return {.open =
+              [this](const Attachment& attachment, std::unique_ptr<AttachedStream> stream) {
+                AddAttached(attachment, std::move(stream));
+              },
+          .lend =
+              [this](const DataOwner& owner, uint32_t count) {
+                return data_ != nullptr ? data_->Lend(owner, count)
+                                        : culvert::v1::LeaseDataResponse();
+              },
+          .drop =
+              [this](const DataOwner& owner) {
+                if (data_ != nullptr) data_->Drop(owner);
+              },
+          .data_port = [this] { return data_port(); }};
+}
+
 uint32_t Broker::data_port() const { return data_ == nullptr ? 0 : data_->advertised_port(); }
 
 culvert::v1::LeaseDataResponse Broker::Lend(const Session& session, uint32_t count) {
