@@ -59,7 +59,7 @@ def flags_in_help(text):
 WORDS = {
     "--log-level": ["trace", "debug", "info", "warning", "error", "off"],
     "--kind": ["enrol", "renew", "login", "register", "unregister", "open", "resume", "deny", "fail",
-               "close", "policy", "token", "revoke", "kill", "gone", "admin"],
+               "close", "policy", "token", "revoke", "kill", "rendezvous", "gone", "admin"],
     "--path": ["auto", "stream"],
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
                      "update", "delete"],

@@ -34,6 +34,7 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       trail_(loop, access.audit),
       departures_(times.departures, loop.Now()),
       attachments_(loop, AttachmentCalls()),
+      raw_(loop, data, trail_, [this] { sweep_.Schedule(); }),
       ticket_renewals_(times.ticket_renewal),
       drain_notices_(loop),
       returns_timer_(loop),
@@ -116,6 +117,7 @@ absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
     case Method::kWhoAmI:
     case Method::kListAgents:
     case Method::kKeyRotations:
+    case Method::kRequestConnection:
     case Method::kUnknown:
       break;
   }
@@ -257,7 +259,8 @@ void Broker::Sweep() {
   for (PendingStream* pending : std::exchange(done_pending_, {})) pending_.erase(pending);
   for (Relay* relay : std::exchange(done_relays_, {})) relays_.erase(relay);
   done_sessions_.clear();
-  if (draining_ && relays_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
+  if (draining_ && relays_.empty() && raw_.joined() == 0 && on_idle_)
+    std::exchange(on_idle_, nullptr)();
 }
 
 }  // namespace culvert::broker

@@ -25,6 +25,7 @@
 #include "broker/log_throttle.h"
 #include "broker/openings.h"
 #include "broker/pending_stream.h"
+#include "broker/raw_connections.h"
 #include "broker/recent_ids.h"
 #include "broker/registry.h"
 #include "broker/relay.h"
@@ -116,6 +117,11 @@ class Broker final : public Session::Owner, public Relay::Owner {
   rpc::Frame Record(IdentityCalls::Issued issued, AuditKind kind, PendingStream& pending);
   rpc::Frame ListAgents(const Principal& who) const;
   absl::StatusOr<rpc::Frame> KeyRotations(const Principal& who, const Bytes& message) const;
+  absl::StatusOr<rpc::Frame> RequestConnection(const Principal& who, PendingStream& pending,
+                                               const Bytes& message);
+  absl::StatusOr<RawRequest> AllowRaw(const Principal& who, PendingStream& pending,
+                                      const culvert::v1::RequestConnectionRequest& message);
+  absl::Status MayGoOn(const RawRequest& request) const;
   // None under --insecure.
   // `refused` is whose certificate it would have been, as of Gate::Identify.
   absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending,
@@ -245,6 +251,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   Departures departures_;          // outlives the streams
   Registry registry_;
   Attachments attachments_;
+  RawConnections raw_;
   TicketRenewals ticket_renewals_;
   EarlierPaths earlier_paths_;
   DrainNotices drain_notices_;

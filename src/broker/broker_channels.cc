@@ -100,6 +100,7 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
     // Its provider cannot come here any more. The consumer tries again, elsewhere.
     if (relay->state() == Relay::State::kWaiting) relay->Cut(ShuttingDown());
   }
+  raw_.StopWaiting();
   drain_notices_.Start(WhomToTell(), grace);
   sweep_.Schedule();
 }
@@ -112,6 +113,7 @@ void Broker::EndAll() {
       [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
   registry_.EndAll(ShuttingDown());
   attachments_.EndAll(ShuttingDown());
+  raw_.EndAll(ShuttingDown());
   for (auto& [key, pending] : pending_) {
     if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());
   }

@@ -34,6 +34,7 @@ struct ForwarderConfig {
     kWhoAmI,
     kAgents,
     kKnownAgents,
+    kRendezvous,
     kStatus
   };
 
@@ -53,6 +54,7 @@ struct ForwarderConfig {
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only
   LoginConfig login;                              // kLogin only
+  std::string with_agent;                         // kRendezvous only; empty: of no agent
   KnownAgentsCommand known_agents;                // kKnownAgents only
   std::map<std::string, std::string> agent_keys;  // by name; counts more than what is known
 };

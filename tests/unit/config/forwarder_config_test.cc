@@ -228,6 +228,19 @@ TEST_CASE_METHOD(ConfigFixture, "culvert known-agents add takes a name that an a
   CHECK(ParseForwarderCommand({"known-agents", "add", "edge-1", key}, environment).ok());
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert rendezvous takes the name of an agent, or none",
+                 "[forwarder_config]") {
+  const auto none = ParseForwarderCommand({"rendezvous"}, environment);
+  REQUIRE(none.ok());
+  CHECK(none->config->command == ForwarderConfig::Command::kRendezvous);
+  CHECK(none->config->with_agent.empty());
+  const auto with = ParseForwarderCommand({"rendezvous", "--with", "edge-1"}, environment);
+  REQUIRE(with.ok());
+  CHECK(with->config->with_agent == "edge-1");
+  CHECK_FALSE(ParseForwarderCommand({"rendezvous", "--with", "a/b"}, environment).ok());
+  CHECK_FALSE(ParseForwarderCommand({"rendezvous", "edge-1"}, environment).ok());
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert runs for a user who has no name", "[forwarder_config]") {
   const Args args = {"connect", "--insecure", "e:1"};
   CHECK(ParseForwarderCommand(args, environment)->config->name == "ann-laptop");
