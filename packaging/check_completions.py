@@ -60,6 +60,7 @@ WORDS = {
     "--log-level": ["trace", "debug", "info", "warning", "error", "off"],
     "--kind": ["enrol", "renew", "login", "register", "unregister", "open", "resume", "deny", "fail",
                "close", "policy", "token", "revoke", "kill", "rendezvous", "gone", "admin"],
+    "--e2e": ["required", "off"],
     "--path": ["auto", "stream"],
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
                      "update", "delete"],

@@ -72,10 +72,13 @@ absl::StatusOr<Broker::Parked> Broker::TakeParked(const DataOwner& consumer,
   if ((session->capabilities() & open.capabilities & tunnel::kCapStitched) == 0) {
     return NoPath("the agent has no stitched paths");
   }
-  // What is not encrypted from end to end is not to pass a port that authenticates nobody; under
-  // --insecure all is on loopback.
+  // What is not encrypted from end to end is not to pass a port that authenticates nobody, unless
+  // both ends say that it may; under --insecure all is on loopback.
   const bool encrypted = open.end_to_end == culvert::v1::END_TO_END_REQUIRED;
-  if (access_.gate != nullptr && !encrypted) return NoPath("it is not encrypted from end to end");
+  const uint64_t both = session->capabilities() & open.capabilities;
+  if (access_.gate != nullptr && !encrypted && (both & tunnel::kCapClearData) == 0) {
+    return NoPath("it is not encrypted from end to end");
+  }
   // Neither end's is used up in vain.
   if (!data_->Holds(consumer, open.parked_id)) return NoPath("the parked connection is gone");
   std::optional<ParkedSockets::Parked> provider = data_->TakeNewest(DataOwnerOf(*session));

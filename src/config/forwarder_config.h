@@ -50,6 +50,8 @@ struct ForwarderConfig {
   Duration open_timeout = std::chrono::seconds(10);
   Duration resume_timeout = std::chrono::minutes(5);
   PathChoice path = PathChoice::kStream;
+  EndToEndChoice end_to_end = EndToEndChoice::kRequired;
+  bool allow_clear_data = false;                  // at the data port, where end_to_end is off
   bool rotate_key = false;                        // renewals bring new keys
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only

@@ -49,6 +49,7 @@ Json ChannelJson(const ChannelStatus& channel) {
           {"peer", channel.peer},
           {"service", channel.service},
           {"target", channel.arg},
+          {"encrypted", channel.encrypted},
           {"path", PathName(channel)},
           {"suspended_ms", MillisOrNull(channel.suspended)},
           {"resumes", channel.resumes},
@@ -119,6 +120,7 @@ std::string ChannelRow(const Json& channel) {
   const auto size = [&channel](const char* key) { return Size(NumberOf(channel, key)); };
   std::string path = TextOf(channel, "path");
   if (HasNumber(channel, "suspended_ms")) path += " " + Time(NumberOf(channel, "suspended_ms"));
+  if (PartOf(channel, "encrypted") == Json(false)) path += ", clear";
   const std::string round_trip = HasNumber(channel, "round_trip_ms")
                                      ? fmt::format("{:.1f} ms", NumberOf(channel, "round_trip_ms"))
                                      : "-";
