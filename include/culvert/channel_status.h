@@ -20,6 +20,7 @@ struct ChannelStatus {
   uint32_t resumes = 0;
   // Its path is, or was, a connection of its own to the broker's data port, and not streams.
   bool stitched = false;
+  bool encrypted = false;  // from end to end
   // The smallest that was measured on the path, until the other application took a message.
   std::optional<std::chrono::nanoseconds> round_trip;
   uint64_t send_window = 0;     // bytes that the other end lets this one have under way

@@ -21,6 +21,13 @@ enum class PathChoice {
   kStream,  // streams over the connection to the broker only
 };
 
+// Whether what a consumer opens is encrypted from end to end.
+enum class EndToEndChoice {
+  kRequired,
+  kOff,  // the broker can read and change it; only services that the provider has in
+         // Provider::Options::plaintext_services can be opened
+};
+
 struct ClientOptions {
   // "host:port", tried in this order; at least one. A name without a port is looked up first: the
   // targets of its SRV records _culvert._tcp.NAME are the brokers, or without any, port 7400 of it.
@@ -45,6 +52,10 @@ struct ClientOptions {
   // shorter of both ends' counts. 0: it is reset at once.
   std::chrono::nanoseconds resume_timeout = std::chrono::minutes(5);
   PathChoice path = PathChoice::kAuto;
+  EndToEndChoice end_to_end = EndToEndChoice::kRequired;  // of consumers
+  // Channels without end-to-end encryption may have stitched paths, if the other end says so too:
+  // over the broker's data port, where not even TLS to the broker is around them.
+  bool allow_clear_data = false;
   // No TLS and no identity: loopback only, for development. `state_dir` is not looked at.
   bool insecure = false;
 };

@@ -12,7 +12,7 @@ namespace culvert::broker {
 namespace {
 
 using Named = std::pair<AuditKind, std::string_view>;
-constexpr std::array<Named, 16> kNames = {{{AuditKind::kEnrol, "enrol"},
+constexpr std::array<Named, 17> kNames = {{{AuditKind::kEnrol, "enrol"},
                                            {AuditKind::kRenew, "renew"},
                                            {AuditKind::kLogin, "login"},
                                            {AuditKind::kRegister, "register"},
@@ -26,6 +26,7 @@ constexpr std::array<Named, 16> kNames = {{{AuditKind::kEnrol, "enrol"},
                                            {AuditKind::kToken, "token"},
                                            {AuditKind::kRevoke, "revoke"},
                                            {AuditKind::kKill, "kill"},
+                                           {AuditKind::kRendezvous, "rendezvous"},
                                            {AuditKind::kGone, "gone"},
                                            {AuditKind::kAdmin, "admin"}}};
 

@@ -27,6 +27,7 @@ enum class AuditKind {
   kToken,       // an enrolment token was made or revoked
   kRevoke,      // a key was revoked or is believed again
   kKill,        // an administrator ended a channel for good
+  kRendezvous,  // a user asked for two programs to meet at the data port
   kGone,        // a program that closed its connection and did not come back: its channels ended
   kAdmin,       // anything else an administrator did
 };

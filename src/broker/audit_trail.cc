@@ -194,6 +194,11 @@ void AuditTrail::Granted(AuditEvent asked, AuditKind kind) {
   write_(asked);
 }
 
+void AuditTrail::GrantEnded(AuditEvent event, const absl::Status& why) {
+  SetWhy(why, event);
+  Granted(std::move(event), absl::IsPermissionDenied(why) ? AuditKind::kDeny : AuditKind::kClose);
+}
+
 void AuditTrail::Denied(AuditEvent asked, const std::string& address, const absl::Status& why) {
   if (!write_) return;
   SetWhy(why, asked);

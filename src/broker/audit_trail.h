@@ -48,6 +48,8 @@ class AuditTrail {
   void AgentGone(AuditEvent who, size_t channels);
   // The request that `asked` describes was granted: what is recorded is of the kind `kind`.
   void Granted(AuditEvent asked, AuditKind kind);
+  // What was granted before has ended, and why.
+  void GrantEnded(AuditEvent event, const absl::Status& why);
   // It was refused. `address` is the peer's, without a port.
   void Denied(AuditEvent asked, const std::string& address, const absl::Status& why);
 

@@ -33,21 +33,8 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       admission_(limits, loop.Now()),
       trail_(loop, access.audit),
       departures_(times.departures, loop.Now()),
-      attachments_(
-          loop, {.open =
-                     [this](const Attachment& attachment, std::unique_ptr<AttachedStream> stream) {
-                       AddAttached(attachment, std::move(stream));
-                     },
-                 .lend =
-                     [this](const DataOwner& owner, uint32_t count) {
-                       return data_ != nullptr ? data_->Lend(owner, count)
-                                               : culvert::v1::LeaseDataResponse();
-                     },
-                 .drop =
-                     [this](const DataOwner& owner) {
-                       if (data_ != nullptr) data_->Drop(owner);
-                     },
-                 .data_port = [this] { return data_port(); }}),
+      attachments_(loop, AttachmentCalls()),
+      raw_(loop, data, trail_, [this] { sweep_.Schedule(); }),
       ticket_renewals_(times.ticket_renewal),
       drain_notices_(loop),
       returns_timer_(loop),
@@ -131,6 +118,7 @@ absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
     case Method::kWhoAmI:
     case Method::kListAgents:
     case Method::kKeyRotations:
+    case Method::kRequestConnection:
     case Method::kUnknown:
       break;
   }
@@ -272,36 +260,8 @@ void Broker::Sweep() {
   for (PendingStream* pending : std::exchange(done_pending_, {})) pending_.erase(pending);
   for (Relay* relay : std::exchange(done_relays_, {})) relays_.erase(relay);
   done_sessions_.clear();
-  if (draining_ && relays_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
-}
-
-// --- the end ---
-
-void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
-  draining_ = true;
-  departures_.Stop();
-  on_idle_ = std::move(on_idle);
-  for (auto& [relay, owned] : relays_) {
-    // Its provider cannot come here any more. The consumer tries again, elsewhere.
-    if (relay->state() == Relay::State::kWaiting) relay->Cut(ShuttingDown());
-  }
-  drain_notices_.Start(WhomToTell(), grace);
-  sweep_.Schedule();
-}
-
-void Broker::EndAll() {
-  draining_ = true;
-  departures_.Stop();
-  trail_.FlushGone();
-  registry_.ForEach(
-      [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
-  registry_.EndAll(ShuttingDown());
-  attachments_.EndAll(ShuttingDown());
-  for (auto& [key, pending] : pending_) {
-    if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());
-  }
-  pending_.clear();
-  for (auto& [relay, owned] : relays_) relay->Cut(ShuttingDown());
+  if (draining_ && relays_.empty() && raw_.joined() == 0 && on_idle_)
+    std::exchange(on_idle_, nullptr)();
 }
 
 }  // namespace culvert::broker

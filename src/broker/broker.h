@@ -26,6 +26,7 @@
 #include "broker/openings.h"
 #include "broker/parting_pairs.h"
 #include "broker/pending_stream.h"
+#include "broker/raw_connections.h"
 #include "broker/recent_ids.h"
 #include "broker/registry.h"
 #include "broker/relay.h"
@@ -117,6 +118,11 @@ class Broker final : public Session::Owner, public Relay::Owner {
   rpc::Frame Record(IdentityCalls::Issued issued, AuditKind kind, PendingStream& pending);
   rpc::Frame ListAgents(const Principal& who) const;
   absl::StatusOr<rpc::Frame> KeyRotations(const Principal& who, const Bytes& message) const;
+  absl::StatusOr<rpc::Frame> RequestConnection(const Principal& who, PendingStream& pending,
+                                               const Bytes& message);
+  absl::StatusOr<RawRequest> AllowRaw(const Principal& who, PendingStream& pending,
+                                      const culvert::v1::RequestConnectionRequest& message);
+  absl::Status MayGoOn(const RawRequest& request) const;
   // None under --insecure.
   // `refused` is whose certificate it would have been, as of Gate::Identify.
   absl::StatusOr<std::optional<Principal>> Identify(PendingStream& pending,
@@ -137,6 +143,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void OpenRelay(PendingStream& pending, OpenChannel open);
   Relay& AddRelay(std::unique_ptr<Relay> relay);
 
+  Attachments::Calls AttachmentCalls();
   // An opening or a resume that came over an Attach stream, on a stitched path or not at all.
   void AddAttached(const Attachment& attachment, std::unique_ptr<AttachedStream> stream);
   absl::Status OpenStitched(PendingStream& pending, OpenChannel open);
@@ -242,6 +249,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   Departures departures_;          // outlives the streams
   Registry registry_;
   Attachments attachments_;
+  RawConnections raw_;
   TicketRenewals ticket_renewals_;
   EarlierPaths earlier_paths_;
   DrainNotices drain_notices_;

@@ -1,5 +1,5 @@
-// The Broker's side of what is here as a whole: which channels there are, who is attached, and whom
-// to tell that the broker ends.
+// The Broker's side of what is here as a whole: which channels there are, who is attached, and how
+// the broker ends.
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -96,6 +96,35 @@ std::vector<DrainNotices::Tell> Broker::WhomToTell() {
     });
   }
   return whom;
+}
+
+void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
+  draining_ = true;
+  departures_.Stop();
+  on_idle_ = std::move(on_idle);
+  for (auto& [relay, owned] : relays_) {
+    // Its provider cannot come here any more. The consumer tries again, elsewhere.
+    if (relay->state() == Relay::State::kWaiting) relay->Cut(ShuttingDown());
+  }
+  raw_.StopWaiting();
+  drain_notices_.Start(WhomToTell(), grace);
+  sweep_.Schedule();
+}
+
+void Broker::EndAll() {
+  draining_ = true;
+  departures_.Stop();
+  trail_.FlushGone();
+  registry_.ForEach(
+      [this](const Session& session) { trail_.Unregistered(session, ShuttingDown()); });
+  registry_.EndAll(ShuttingDown());
+  attachments_.EndAll(ShuttingDown());
+  raw_.EndAll(ShuttingDown());
+  for (auto& [key, pending] : pending_) {
+    if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());
+  }
+  pending_.clear();
+  for (auto& [relay, owned] : relays_) relay->Cut(ShuttingDown());
 }
 
 }  // namespace culvert::broker

@@ -86,6 +86,8 @@ absl::StatusOr<rpc::Frame> Broker::AnswerIdentified(PendingStream& pending, cons
       return ListAgents(*who);
     case rpc::StreamInfo::Method::kKeyRotations:
       return KeyRotations(*who, message);
+    case rpc::StreamInfo::Method::kRequestConnection:
+      return RequestConnection(*who, pending, message);
     default:
       return absl::UnimplementedError("not served here");
   }
@@ -162,6 +164,7 @@ void Broker::CheckPermissions() {
   });
   for (const auto& [id, why] : lost) EndSession(id, why);
   attachments_.Check([this](const Principal& who) { return access_.gate->MayGoOn(who); });
+  raw_.Check([this](const RawRequest& request) { return MayGoOn(request); });
 }
 
 }  // namespace culvert::broker

@@ -20,6 +20,24 @@ DataOwner Broker::DataOwnerOf(const Session& session) {
           DataOwner::Role::kProvider, session.id()};
 }
 
+// Called while the Broker is made: what they use is not there yet.
+Attachments::Calls Broker::AttachmentCalls() {
+  return {.open =
+              [this](const Attachment& attachment, std::unique_ptr<AttachedStream> stream) {
+                AddAttached(attachment, std::move(stream));
+              },
+          .lend =
+              [this](const DataOwner& owner, uint32_t count) {
+                return data_ != nullptr ? data_->Lend(owner, count)
+                                        : culvert::v1::LeaseDataResponse();
+              },
+          .drop =
+              [this](const DataOwner& owner) {
+                if (data_ != nullptr) data_->Drop(owner);
+              },
+          .data_port = [this] { return data_port(); }};
+}
+
 uint32_t Broker::data_port() const { return data_ == nullptr ? 0 : data_->advertised_port(); }
 
 culvert::v1::LeaseDataResponse Broker::Lend(const Session& session, uint32_t count) {
@@ -52,10 +70,13 @@ absl::StatusOr<Relay::Ends> Broker::TakeParked(const DataOwner& consumer, const 
   if ((session->capabilities() & open.capabilities & tunnel::kCapStitched) == 0) {
     return NoPath("the agent has no stitched paths");
   }
-  // What is not encrypted from end to end is not to pass a port that authenticates nobody; under
-  // --insecure all is on loopback.
+  // What is not encrypted from end to end is not to pass a port that authenticates nobody, unless
+  // both ends say that it may; under --insecure all is on loopback.
   const bool encrypted = open.end_to_end == culvert::v1::END_TO_END_REQUIRED;
-  if (access_.gate != nullptr && !encrypted) return NoPath("it is not encrypted from end to end");
+  const uint64_t both = session->capabilities() & open.capabilities;
+  if (access_.gate != nullptr && !encrypted && (both & tunnel::kCapClearData) == 0) {
+    return NoPath("it is not encrypted from end to end");
+  }
   // As its Accept stream would; the consumer's half counts already.
   absl::StatusOr<SlotCounter::Slot> slot = admission_.CountStitched(session->peer());
   if (!slot.ok()) return NoPath(std::string(MessageOf(slot.status())));

@@ -57,6 +57,15 @@ absl::Status ListenAtAny(DataPlane& data, const std::vector<net::Address>& addre
 
 }  // namespace
 
+absl::StatusOr<std::unique_ptr<DataPlane>> StartData(net::EventLoop& loop,
+                                                     const config::BrokerConfig& config) {
+  if (config.data_port.kind == Kind::kNone) return nullptr;
+  DataPlane::Options options;
+  options.advertised_port = config.advertise_data;
+  if (config.common.insecure) options.peers = DataPort::Peers::kLoopback;
+  return DataPlane::Start(loop, options);
+}
+
 absl::Status ListenForData(DataPlane& data, const config::DataPortChoice& choice,
                            const std::vector<net::Address>& control) {
   const std::vector<net::Address> addresses = DataAddresses(control);

@@ -55,7 +55,10 @@ void DataPlane::Drop(const DataOwner& owner) {
 
 DataPort::Verdict DataPlane::HandleToken(std::string_view token, net::UniqueFd socket) {
   const std::optional<Leased> leased = leases_.Redeem(token, loop_.Now());
-  if (!leased) return DataPort::Verdict::kWrong;
+  if (!leased) {
+    const bool other = other_tokens_ != nullptr && other_tokens_(token, socket);
+    return other ? DataPort::Verdict::kGood : DataPort::Verdict::kWrong;
+  }
   parked_.Park(*leased, std::move(socket));
   return DataPort::Verdict::kGood;
 }

@@ -6,8 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -15,7 +16,6 @@
 #include "broker/data_port.h"
 #include "broker/leases.h"
 #include "broker/parked_sockets.h"
-#include "broker/rendezvous.h"
 #include "culvert/v1/extensions.pb.h"
 #include "net/address.h"
 #include "net/event_loop.h"
@@ -65,6 +65,11 @@ class DataPlane {
     return parked_.TakeNewest(owner);
   }
 
+  // Who takes a connection whose token is no lease: true if the token is one of its, and `socket`
+  // taken. Null: nobody.
+  using OtherTokens = absl::AnyInvocable<bool(std::string_view token, net::UniqueFd& socket)>;
+  void SetOtherTokens(OtherTokens other) { other_tokens_ = std::move(other); }
+
   // Two sockets that are joined. Destroy = reset both, and no callback runs any more.
   class Pair {
    public:
@@ -102,6 +107,7 @@ class DataPlane {
   const uint16_t advertised_port_;
   Leases leases_;
   ParkedSockets parked_;
+  OtherTokens other_tokens_;
   DataPort port_;
   std::unique_ptr<net::Splicer> splicer_;
   std::unordered_map<uint64_t, Pair*> pairs_;  // by the splicer's id

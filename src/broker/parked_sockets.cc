@@ -1,36 +1,15 @@
 #include "broker/parked_sockets.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "broker/watch_host.h"
 
 namespace culvert::broker {
 namespace {
-
-struct Option {
-  int level;
-  int name;
-  int value;
-};
-
-// A host that went away without a word is to be noticed while nobody writes to it.
-constexpr Option kOptions[] = {
-    {SOL_SOCKET, SO_KEEPALIVE, 1},           {IPPROTO_TCP, TCP_KEEPIDLE, 20},
-    {IPPROTO_TCP, TCP_KEEPINTVL, 5},         {IPPROTO_TCP, TCP_KEEPCNT, 3},
-    {IPPROTO_TCP, TCP_USER_TIMEOUT, 20'000},
-};
-
-void SetOptions(int fd) {
-  for (const Option& option : kOptions) {
-    setsockopt(fd, option.level, option.name, &option.value, sizeof(option.value));
-  }
-}
 
 bool IsAlive(int fd) {
   pollfd state{fd, POLLRDHUP, 0};
@@ -48,7 +27,7 @@ ParkedSockets::Result ParkedSockets::Park(const Leased& as, net::UniqueFd socket
     return Result::kTooMany;
   }
   if (by_id_.count(as.parked_id) > 0 || !IsAlive(socket.get())) return Result::kGone;
-  SetOptions(socket.get());
+  WatchHost(socket.get());
   const auto entry = entries_.emplace(entries_.end());
   entry->as = as;
   entry->socket = std::move(socket);

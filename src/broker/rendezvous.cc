@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "broker/watch_host.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 
@@ -11,13 +12,17 @@ namespace culvert::broker {
 Rendezvous::Rendezvous(net::EventLoop& loop, const Limits& limits, OnPair on_pair)
     : loop_(loop), limits_(limits), on_pair_(std::move(on_pair)), expiry_(loop) {}
 
-std::optional<Rendezvous::Tokens> Rendezvous::Make(const std::string& owner) {
-  loop_.AssertOnThread();
+size_t Rendezvous::CountOf(const std::string& owner) const {
   const auto found = per_owner_.find(owner);
-  if (found != per_owner_.end() && found->second >= limits_.per_owner) return std::nullopt;
-  if (count_ >= limits_.most) return std::nullopt;
+  return found == per_owner_.end() ? 0 : found->second;
+}
+
+std::optional<Rendezvous::Tokens> Rendezvous::Make(RawRequest request) {
+  loop_.AssertOnThread();
+  const std::string owner = request.owner();
+  if (CountOf(owner) >= limits_.per_owner || count_ >= limits_.most) return std::nullopt;
   const auto meeting = meetings_.emplace(meetings_.end());
-  meeting->owner = owner;
+  meeting->request = std::move(request);
   meeting->until = loop_.Now() + limits_.lifetime;
   Tokens tokens;
   for (const size_t side : {size_t{0}, size_t{1}}) {
@@ -40,6 +45,7 @@ Rendezvous::Result Rendezvous::Present(std::string_view token, net::UniqueFd& so
   Side& side = place.meeting->sides[place.side];
   side.digest.clear();
   side.socket = std::move(socket);
+  WatchHost(side.socket.get());
   if (place.meeting->sides[1 - place.side].socket.is_open()) {
     Complete(place.meeting);
   } else {
@@ -66,18 +72,27 @@ void Rendezvous::Complete(Meetings::iterator meeting) {
     meeting->sides[side].poll.reset();
     sockets[side] = std::move(meeting->sides[side].socket);
   }
+  RawRequest request = meeting->request;
   Erase(meeting);
-  on_pair_(std::move(sockets[0]), std::move(sockets[1]));
+  on_pair_(std::move(request), std::move(sockets[0]), std::move(sockets[1]));
 }
 
 void Rendezvous::Erase(Meetings::iterator meeting) {
   loop_.AssertOnThread();
   for (const Side& side : meeting->sides) by_digest_.erase(side.digest);
-  const auto count = per_owner_.find(meeting->owner);
+  const auto count = per_owner_.find(meeting->request.owner());
   CULVERT_CHECK(count != per_owner_.end());
   if (--count->second == 0) per_owner_.erase(count);
   meetings_.erase(meeting);
   --count_;
+}
+
+void Rendezvous::EndIf(absl::FunctionRef<bool(const RawRequest&)> ends) {
+  loop_.AssertOnThread();
+  for (auto it = meetings_.begin(); it != meetings_.end();) {
+    const auto meeting = it++;
+    if (ends(meeting->request)) Erase(meeting);
+  }
 }
 
 void Rendezvous::ExpireLater() {

@@ -13,7 +13,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "base/clock.h"
+#include "broker/raw_request.h"
 #include "net/event_loop.h"
 #include "net/fd_poll.h"
 #include "net/timer.h"
@@ -35,18 +37,23 @@ class Rendezvous {
   // One for each side.
   using Tokens = std::array<std::string, 2>;
   // In the order of the tokens.
-  using OnPair = absl::AnyInvocable<void(net::UniqueFd one, net::UniqueFd other)>;
+  using OnPair = absl::AnyInvocable<void(RawRequest, net::UniqueFd one, net::UniqueFd other)>;
 
   Rendezvous(net::EventLoop& loop, const Limits& limits, OnPair on_pair);
   Rendezvous(const Rendezvous&) = delete;
   Rendezvous& operator=(const Rendezvous&) = delete;
 
-  // Nothing when there are too many. `owner` is the principal that asked.
-  std::optional<Tokens> Make(const std::string& owner);
+  // Nothing when there are too many, of the principal that asked or of all.
+  std::optional<Tokens> Make(RawRequest request);
   // Takes the socket if `token` is of a rendezvous and was not used.
   enum class Result { kTaken, kUnknown };
   Result Present(std::string_view token, net::UniqueFd& socket);
 
+  // Ends those of whose requests `ends` is true: their tokens are good no more.
+  void EndIf(absl::FunctionRef<bool(const RawRequest&)> ends);
+
+  Duration lifetime() const { return limits_.lifetime; }
+  size_t CountOf(const std::string& owner) const;
   size_t size() const { return count_; }
 
  private:
@@ -56,7 +63,7 @@ class Rendezvous {
     std::optional<net::FdPoll> poll;  // goes before `socket`
   };
   struct Meeting {
-    std::string owner;
+    RawRequest request;
     MonotonicTime until;
     std::array<Side, 2> sides;
   };

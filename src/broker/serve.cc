@@ -227,17 +227,6 @@ absl::Status OpenState(net::EventLoop& loop, const config::BrokerConfig& config,
   return absl::OkStatus();
 }
 
-// On the control loop. Without a data port there is none of it.
-absl::Status StartData(net::EventLoop& loop, const config::BrokerConfig& config,
-                       std::unique_ptr<DataPlane>& data) {
-  if (config.data_port.kind == config::DataPortChoice::Kind::kNone) return absl::OkStatus();
-  DataPlane::Options options;
-  options.advertised_port = config.advertise_data;
-  if (config.common.insecure) options.peers = DataPort::Peers::kLoopback;
-  CULVERT_ASSIGN_OR_RETURN(data, DataPlane::Start(loop, options));
-  return absl::OkStatus();
-}
-
 absl::Status RunOn(net::LoopThread& thread, const config::BrokerConfig& config,
                    const ParseAgain& parse, BrokerState* state) {
   std::promise<void> done;
@@ -246,8 +235,10 @@ absl::Status RunOn(net::LoopThread& thread, const config::BrokerConfig& config,
   rpc::Credentials credentials = rpc::Credentials::Insecure();
   absl::Status started;
   thread.Run([&] {
-    started = StartData(thread.loop(), config, data);
+    absl::StatusOr<std::unique_ptr<DataPlane>> plane = StartData(thread.loop(), config);
+    started = plane.status();
     if (!started.ok()) return;
+    data = *std::move(plane);
     if (state != nullptr) credentials = state->credentials();
     serving = std::make_unique<Serving>(thread.loop(), config, parse, done, state, data.get());
   });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "config/clear_data.h"
 #include "config/credentials_policy.h"
 #include "config/names.h"
 #include "config/path_choice.h"
@@ -60,6 +61,7 @@ Settings RunSettings(AgentConfig& config) {
       SwitchSetting({"plaintext", '\0', "",
                      "Serve users without end-to-end encryption too: the broker can read them."},
                     config.plaintext),
+      ClearDataSetting(config.allow_clear_data, "with --plaintext"),
       RotateKeySetting(config.rotate_key),
       ValueSetting(
           {"dial-timeout", '\0', "DURATION", "How long resolving and dialling a target may take.",

@@ -29,6 +29,7 @@ struct AgentConfig {
   std::vector<std::string> users;  // entries of a UserList; empty: whoever the broker lets in
   bool rotate_key = false;         // renewals bring new keys
   bool plaintext = false;          // serve users without end-to-end encryption too
+  bool allow_clear_data = false;   // and that at the data port
   Duration dial_timeout = std::chrono::seconds(10);
   Duration resume_timeout = std::chrono::minutes(5);
   PathChoice path = PathChoice::kAuto;

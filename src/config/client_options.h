@@ -19,6 +19,7 @@ ClientOptions ClientOptionsOf(const Config& config) {
   options.memory_limit = config.common.memory_limit;
   options.resume_timeout = config.resume_timeout;
   options.path = config.path;
+  options.allow_clear_data = config.allow_clear_data;
   options.insecure = config.common.insecure;
   options.state_dir = config.common.state_dir;
   options.rotate_key = config.rotate_key;
@@ -37,6 +38,9 @@ ChangedKeys ChangedForNextStart(const Config& now, const Config& next) {
   keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
   keys.Note("resume_timeout", now.resume_timeout, next.resume_timeout);
   keys.Note("path", now.path, next.path);
+  keys.Note("allow_clear_data", now.allow_clear_data, next.allow_clear_data);
+  if constexpr (requires { now.end_to_end; }) keys.Note("e2e", now.end_to_end, next.end_to_end);
+  if constexpr (requires { now.plaintext; }) keys.Note("plaintext", now.plaintext, next.plaintext);
   keys.Note("state_dir", now.common.state_dir, next.common.state_dir);
   if constexpr (requires { now.json; }) keys.Note("json", now.json, next.json);
   return keys;

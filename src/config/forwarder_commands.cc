@@ -143,6 +143,33 @@ config::Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& sh
   return command;
 }
 
+config::Command RendezvousCommand(ForwarderConfig& config, const Settings& shared) {
+  config::Command command = QueryCommand(
+      config, shared, Command::kRendezvous,
+      {"rendezvous",
+       "[options]",
+       "Get two tokens, by which two programs meet at the broker.",
+       "Prints two lines, one for each program: role, token, address and seconds. Each\n"
+       "program connects to the address within that time, sends the token as 32 bytes\n"
+       "(it is printed in hex: xxd -r -p), and then whatever it likes: the broker joins\n"
+       "the two connections and looks at nothing. Nothing encrypts them but the\n"
+       "programs themselves.",
+       {}});
+  command.settings = KeepFlags(shared, {"broker", "config", "state-dir", "log-level", "quiet",
+                                        "verbose", "region", "service-domain"});
+  command.settings.push_back(
+      SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
+  Setting with = ValueSetting({"with", '\0', "AGENT",
+                               "The agent whose machine is one end: the policy must let you use\n"
+                               "      its service rendezvous, for as long as the two are joined.",
+                               "", FileForm::kNone},
+                              config.with_agent, ParseAgentName);
+  with.variable.clear();
+  with.key.clear();
+  command.settings.push_back(std::move(with));
+  return command;
+}
+
 config::Command StatusCommand(ForwarderConfig& config, const Settings& shared) {
   config::Command command{
       "status", "[options]", "Show what your running forwarders do.",
@@ -168,6 +195,7 @@ std::vector<config::Command> QueryCommands(ForwarderConfig& config, const Settin
           WhoAmICommand(config, shared),
           AgentsCommand(config, shared),
           KnownAgentsCommandOf(config, shared),
+          RendezvousCommand(config, shared),
           StatusCommand(config, shared)};
 }
 

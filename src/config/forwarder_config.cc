@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "config/clear_data.h"
 #include "config/credentials_policy.h"
 #include "config/forwarder_commands.h"
 #include "config/names.h"
@@ -140,6 +141,8 @@ Settings SharedSettings(ForwarderConfig& config) {
                     FormatDuration(config.resume_timeout), FileForm::kQuantity},
                    config.resume_timeout, ParseDuration),
       PathSetting(config.path),
+      EndToEndSetting(config.end_to_end),
+      ClearDataSetting(config.allow_clear_data, "with --e2e off"),
   };
   for (Setting& setting : CommonSettings(config.common, {"~/.config/culvert/forward.toml, else "
                                                          "/etc/culvert/forward.toml",
@@ -167,6 +170,17 @@ absl::Status CheckPorts(const std::vector<ForwardSpec>& forwards) {
   return absl::OkStatus();
 }
 
+// A key that nobody has to show would promise what it cannot hold.
+absl::Status CheckEndToEnd(const ForwarderConfig& config) {
+  if (config.end_to_end == EndToEndChoice::kRequired || config.agent_keys.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "--e2e off with --agent-key: without end-to-end encryption a key proves nothing; leave one "
+      "of "
+      "them out");
+}
+
 config::Command ForwardCommand(ForwarderConfig& config) {
   config::Command command{
       "forward",
@@ -181,6 +195,7 @@ config::Command ForwardCommand(ForwarderConfig& config) {
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
   command.settings.push_back(IgnoredSwitch());
   command.finish = [&config]() -> absl::Status {
+    CULVERT_RETURN_IF_ERROR(CheckEndToEnd(config));
     CULVERT_RETURN_IF_ERROR(FinishBrokers(config));
     if (!config.forwards.empty()) return CheckPorts(config.forwards);
     return absl::InvalidArgumentError(
@@ -215,9 +230,10 @@ config::Command ConnectCommand(ForwarderConfig& config) {
   command.set_positional = [&config](const std::vector<std::string>& positional) {
     return SetConnect(positional, config);
   };
-  command.finish = [&config] {
+  command.finish = [&config]() -> absl::Status {
     config.command = Command::kConnect;
     config.forwards.clear();
+    CULVERT_RETURN_IF_ERROR(CheckEndToEnd(config));
     return FinishBrokers(config);
   };
   return command;

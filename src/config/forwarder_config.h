@@ -34,6 +34,7 @@ struct ForwarderConfig {
     kWhoAmI,
     kAgents,
     kKnownAgents,
+    kRendezvous,
     kStatus
   };
 
@@ -49,10 +50,13 @@ struct ForwarderConfig {
   Duration open_timeout = std::chrono::seconds(10);
   Duration resume_timeout = std::chrono::minutes(5);
   PathChoice path = PathChoice::kAuto;
+  EndToEndChoice end_to_end = EndToEndChoice::kRequired;
+  bool allow_clear_data = false;                  // at the data port, where end_to_end is off
   bool rotate_key = false;                        // renewals bring new keys
   bool json = false;                              // results on stdout as JSON
   EnrolConfig enrol;                              // kEnroll only
   LoginConfig login;                              // kLogin only
+  std::string with_agent;                         // kRendezvous only; empty: of no agent
   KnownAgentsCommand known_agents;                // kKnownAgents only
   std::map<std::string, std::string> agent_keys;  // by name; counts more than what is known
 };

@@ -49,6 +49,7 @@ Json ChannelJson(const ChannelStatus& channel) {
           {"peer", channel.peer},
           {"service", channel.service},
           {"target", channel.arg},
+          {"encrypted", channel.encrypted},
           {"path", PathName(channel)},
           {"suspended_ms", MillisOrNull(channel.suspended)},
           {"resumes", channel.resumes},
@@ -118,6 +119,7 @@ constexpr const char* kRow =
 std::string ChannelRow(const Json& channel) {
   const auto size = [&channel](const char* key) { return Size(NumberOf(channel, key)); };
   std::string path = TextOf(channel, "path");
+  if (PartOf(channel, "encrypted") == Json(false)) path += ", clear";
   if (HasNumber(channel, "suspended_ms")) path += " " + Time(NumberOf(channel, "suspended_ms"));
   const std::string round_trip = HasNumber(channel, "round_trip_ms")
                                      ? fmt::format("{:.1f} ms", NumberOf(channel, "round_trip_ms"))

@@ -6,6 +6,7 @@
 #include "forwarder/login.h"
 #include "forwarder/make_client.h"
 #include "forwarder/queries.h"
+#include "forwarder/rendezvous.h"
 
 namespace {
 
@@ -29,6 +30,8 @@ int Run(const culvert::config::ForwarderConfig& config,
       return culvert::forwarder::RunAgents(config);
     case Command::kKnownAgents:
       return culvert::forwarder::RunKnownAgents(config);
+    case Command::kRendezvous:
+      return culvert::forwarder::RunRendezvous(config);
     case Command::kStatus:
       return culvert::config::RunStatus(culvert::forwarder::kProgram, config.common, config.json);
   }

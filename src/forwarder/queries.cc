@@ -17,9 +17,9 @@
 #include "config/state_owner.h"
 #include "crypto/identity.h"
 #include "culvert/v1/identity.pb.h"
+#include "forwarder/ask.h"
 #include "forwarder/make_client.h"
 #include "rpc/codec.h"
-#include "sdk/broker_query.h"
 #include "sdk/enrolment.h"
 #include "sdk/known_agents.h"
 #include "sdk/renewal.h"
@@ -30,32 +30,18 @@ namespace {
 namespace pb = culvert::v1;
 using Json = nlohmann::ordered_json;
 
-// RFC 3339.
-std::string TimeText(std::time_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
-}
-
 template <typename Response>
 absl::StatusOr<Response> Ask(const config::ForwarderConfig& config,
                              const crypto::Identity& identity, rpc::Method method,
                              const google::protobuf::MessageLite& request) {
-  BrokerQuery query;
-  query.brokers = config::ToStrings(config.brokers);
-  query.credentials = rpc::Credentials::ForIdentity(identity);
-  query.method = method;
-  query.request = rpc::FrameOf(request);
-  CULVERT_ASSIGN_OR_RETURN(const Bytes answer, AskBroker(query));
-  Response response;
-  if (!response.ParseFromArray(answer.data(), static_cast<int>(answer.size()))) {
-    return absl::InternalError("answer of the broker does not parse");
-  }
-  return response;
+  CULVERT_ASSIGN_OR_RETURN(const BrokerAnswer answer,
+                           AskAs(identity, config, method, rpc::FrameOf(request)));
+  return ParseAnswer<Response>(answer.message);
 }
 
-absl::StatusOr<crypto::Identity> OwnIdentity(const config::ForwarderConfig& config) {
-  CULVERT_RETURN_IF_ERROR(config::CheckIdentified(config));
-  CULVERT_RETURN_IF_ERROR(config::ActAsOwner(config.common.state_dir));
-  return crypto::LoadIdentity(config.common.state_dir);
+// RFC 3339.
+std::string TimeText(std::time_t seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
 }
 
 Json DescribeIdentity(const crypto::Identity& identity) {

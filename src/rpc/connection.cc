@@ -33,6 +33,8 @@ const char* MethodPath(Method method) {
       return "/culvert.v1.Identity/ListAgents";
     case Method::kKeyRotations:
       return "/culvert.v1.Identity/KeyRotations";
+    case Method::kRequestConnection:
+      return "/culvert.v1.Control/RequestConnection";
   }
   return "";
 }

@@ -29,6 +29,7 @@ enum class Method {
   kWhoAmI,
   kListAgents,
   kKeyRotations,
+  kRequestConnection,
 };
 
 // What passes over a connection, all its streams together. Confined to the loop.

@@ -60,6 +60,7 @@ class OwnCalls final : public grpc::Service {
     Add(sink, "/culvert.v1.Identity/WhoAmI", Method::kWhoAmI);
     Add(sink, "/culvert.v1.Identity/ListAgents", Method::kListAgents);
     Add(sink, "/culvert.v1.Identity/KeyRotations", Method::kKeyRotations);
+    Add(sink, "/culvert.v1.Control/RequestConnection", Method::kRequestConnection);
   }
 
  private:

@@ -27,6 +27,7 @@ struct StreamInfo {
     kWhoAmI,
     kListAgents,
     kKeyRotations,
+    kRequestConnection,
     kUnknown,  // none of ours: to be refused
   };
   Version version = Version::kV1;

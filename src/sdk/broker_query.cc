@@ -13,8 +13,8 @@
 namespace culvert {
 namespace {
 
-absl::StatusOr<Bytes> Ask(net::LoopThread& thread, const std::string& address,
-                          const BrokerQuery& query) {
+absl::StatusOr<BrokerAnswer> Ask(net::LoopThread& thread, const std::string& address,
+                                 const BrokerQuery& query) {
   std::promise<absl::StatusOr<Bytes>> answered;
   std::unique_ptr<rpc::Connection> connection;
   std::unique_ptr<UnaryCall> call;
@@ -25,12 +25,14 @@ absl::StatusOr<Bytes> Ask(net::LoopThread& thread, const std::string& address,
         [&](absl::StatusOr<Bytes> answer) { answered.set_value(std::move(answer)); });
   });
   absl::StatusOr<Bytes> answer = answered.get_future().get();
+  std::string from;
   thread.Run([&] {
+    from = call->peer_address();
     call.reset();
     connection.reset();
   });
   if (!answer.ok()) return ExplainStreamEnd(answer.status(), address);
-  return answer;
+  return BrokerAnswer{*std::move(answer), std::move(from)};
 }
 
 // Waits for name servers no longer than a program that starts.
@@ -56,15 +58,22 @@ absl::StatusOr<std::vector<std::string>> Resolve(net::LoopThread& thread,
 
 }  // namespace
 
-absl::StatusOr<Bytes> AskBroker(const BrokerQuery& query) {
+absl::StatusOr<BrokerAnswer> AskOneBroker(const BrokerQuery& query) {
   net::LoopThread thread;
   CULVERT_ASSIGN_OR_RETURN(const std::vector<std::string> brokers, Resolve(thread, query.brokers));
-  absl::StatusOr<Bytes> answer = absl::InvalidArgumentError("no broker given");
+  absl::Status failure = absl::InvalidArgumentError("no broker given");
   for (const std::string& broker : brokers) {
-    answer = Ask(thread, broker, query);
-    if (!absl::IsUnavailable(answer.status())) break;
+    absl::StatusOr<BrokerAnswer> answer = Ask(thread, broker, query);
+    if (answer.ok()) return answer;
+    failure = answer.status();
+    if (!absl::IsUnavailable(failure)) break;
   }
-  return answer;
+  return failure;
+}
+
+absl::StatusOr<Bytes> AskBroker(const BrokerQuery& query) {
+  CULVERT_ASSIGN_OR_RETURN(BrokerAnswer answer, AskOneBroker(query));
+  return std::move(answer.message);
 }
 
 }  // namespace culvert

@@ -23,8 +23,15 @@ struct BrokerQuery {
   Duration limit = kLimit;  // for each broker
 };
 
+struct BrokerAnswer {
+  Bytes message;
+  std::string address;  // the IP address that it came from
+};
+
 // Asks the brokers in turn until one answers; only one that cannot be reached sends on to the next.
 // The message of a failure names the broker. Blocks, on a loop thread of its own.
+absl::StatusOr<BrokerAnswer> AskOneBroker(const BrokerQuery& query);
+// The same, where it does not matter which it was.
 absl::StatusOr<Bytes> AskBroker(const BrokerQuery& query);
 
 }  // namespace culvert

@@ -110,9 +110,11 @@ void ConsumerCall::TryOpen() {
   open.set_caps(OwnCapabilities(core_));
   open.set_window(own_window_);
   open.set_resume_timeout_s(ResumeSeconds(core_.options()));
-  if (core_.end_to_end() != nullptr) {
+  if (Encrypts(core_)) {
     open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
     own_ = core_.end_to_end()->client();
+  } else if (core_.end_to_end() != nullptr) {
+    open.set_e2e(culvert::v1::END_TO_END_OFF);
   }
   stream_ = StartTry();
   stream_->SetDelegate(this);
@@ -123,8 +125,9 @@ void ConsumerCall::TryOpen() {
 std::unique_ptr<rpc::Stream> ConsumerCall::StartTry() {
   connection_.reset();
   attempt_ = core_.brokers().Current(attempt_);
-  core_.attachment().WantStitched(attempt_);
-  if (std::exchange(way_, Way::kBest) == Way::kBest) {
+  const bool may_stitch = MayStitch(core_);
+  if (may_stitch) core_.attachment().WantStitched(attempt_);
+  if (std::exchange(way_, Way::kBest) == Way::kBest && may_stitch) {
     if (std::optional<StitchedOpenings::Try> stitched =
             core_.attachment().TryStitched(attempt_, request_.provider)) {
       connection_ = std::move(stitched->connection);

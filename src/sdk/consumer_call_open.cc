@@ -11,16 +11,33 @@ namespace culvert {
 
 namespace pb = ntt::proxies::v1;
 
+namespace {
+
+// What was asked for is what is taken: neither end nor the broker changes it. Nothing is checked
+// where there are no identities.
+absl::Status CheckEndToEnd(ClientCore& core, const pb::ConnectResponse::OpenResponse& response) {
+  const bool required = response.e2e() == culvert::v1::END_TO_END_REQUIRED;
+  if (core.end_to_end() == nullptr) return absl::OkStatus();
+  if (Encrypts(core) && !(required && tunnel::IsCapable(response.caps()))) {
+    return ErrorStatus(ErrorCode::kDenied,
+                       "the agent, or the broker for it, offers no end-to-end encryption");
+  }
+  if (!Encrypts(core) && required) {
+    return ErrorStatus(ErrorCode::kDenied,
+                       "the agent, or the broker for it, wants end-to-end encryption, which is off "
+                       "here");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& response) {
   timer_.Cancel();
   core_.attachment().Use(attempt_);
   core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
-  const bool encrypted =
-      response.e2e() == culvert::v1::END_TO_END_REQUIRED && tunnel::IsCapable(response.caps());
-  if (core_.end_to_end() != nullptr && !encrypted) {
-    FailOpening(ErrorStatus(ErrorCode::kDenied,
-                            "the agent, or the broker for it, offers no "
-                            "end-to-end encryption"));
+  if (const absl::Status agreed = CheckEndToEnd(core_, response); !agreed.ok()) {
+    FailOpening(agreed);
   } else if (connection_ != nullptr) {
     Join(response);
   } else {
@@ -37,8 +54,7 @@ void ConsumerCall::Join(const pb::ConnectResponse::OpenResponse& response) {
   meeting.channel_id = response.channel_id();
   meeting.window = own_window_;
   meeting.resume_timeout_s = ResumeSeconds(core_.options());
-  const Duration limit =
-      core_.end_to_end() != nullptr ? PendingStitch::kLimit : request_.open_timeout;
+  const Duration limit = Encrypts(core_) ? PendingStitch::kLimit : request_.open_timeout;
   stream_.reset();
   joining_.emplace(
       core_.loop(), std::move(connection_), meeting, limit,
@@ -66,7 +82,7 @@ void ConsumerCall::Begin(const pb::ConnectResponse::OpenResponse& response,
   options.peer_capabilities = response.caps();
   options.peer_window = response.window();
   options.own_window = own_window_;
-  core_.end_to_end() == nullptr ? BeginPlain(options) : BeginSecuring(options);
+  Encrypts(core_) ? BeginSecuring(options) : BeginPlain(options);
   core_.attachment().Use(attempt_);
   resume_.emplace(core_, request_.provider, response, attempt_, *driver_);
   driver_->Start(stitched != nullptr ? resume_->TakePath(std::move(stitched))
@@ -169,6 +185,7 @@ std::optional<ChannelStatus> ConsumerCall::Status() const {
   status.service = request_.service;
   status.arg = request_.arg;
   status.stitched = resume_->is_stitched();
+  status.encrypted = securing_.has_value();
   return status;
 }
 

@@ -79,6 +79,9 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   using OpenError = ntt::proxies::v1::ConnectResponse::ChannelOpenError;
 
   bool can_resume() const { return timeout_ > Duration::zero() && !ticket_.empty(); }
+  // Whether the channel may have stitched paths, of what the two ends say.
+  static bool MayStitchWith(ClientCore& core,
+                            const ntt::proxies::v1::ConnectResponse::OpenResponse& opened);
   enum class PathKind { kStream, kStitched };
   enum class Way { kBest, kStream };
   void Try();
@@ -136,7 +139,7 @@ class ConsumerResume final : private rpc::Stream::Delegate,
   PathKind kind_ = PathKind::kStream;  // of the last path
   Way way_ = Way::kBest;               // of the next try
   bool moving_ = false;                // the try under way is for a channel that had a path then
-  const bool provider_stitches_;
+  const bool may_stitch_;
   Duration move_after_ = kEarlyMoveTime;
   net::Timer move_timer_;  // from streams to a stitched path
   net::Timer timer_;       // the end of the try under way, or the next one

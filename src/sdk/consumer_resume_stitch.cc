@@ -10,6 +10,13 @@
 
 namespace culvert {
 
+bool ConsumerResume::MayStitchWith(ClientCore& core,
+                                   const ntt::proxies::v1::ConnectResponse::OpenResponse& opened) {
+  const bool clear = core.end_to_end() == nullptr || (opened.caps() & tunnel::kCapClearData) != 0;
+  return (opened.caps() & tunnel::kCapStitched) != 0 && MayStitch(core) &&
+         (Encrypts(core) || clear);
+}
+
 // The broker has joined the connection with one of the provider's. The two ends say to each other
 // what they have received.
 void ConsumerResume::Join() {
@@ -46,8 +53,7 @@ void ConsumerResume::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) 
 
 // Sooner if it carries much: looks once early, then when it is old enough.
 void ConsumerResume::AwaitMove() {
-  const bool wanted = core_.options().path != PathChoice::kStream;
-  if (!wanted || !provider_stitches_ || !can_resume()) return;
+  if (!may_stitch_ || !can_resume()) return;
   move_timer_.Start(move_after_, [this] {
     const bool early = move_after_ == kEarlyMoveTime;
     const uint64_t carried = driver_.channel().bytes_sent() + driver_.channel().bytes_delivered();
@@ -63,7 +69,7 @@ void ConsumerResume::AwaitMove() {
 }
 
 bool ConsumerResume::MayMove() const {
-  return !place_ && !move_.is_set() && can_resume() && provider_stitches_ && driver_.is_open() &&
+  return !place_ && !move_.is_set() && can_resume() && may_stitch_ && driver_.is_open() &&
          core_.brokers().IsListed(path_broker_) &&
          core_.attachment().CanStitch(path_broker_, provider_);
 }

@@ -57,9 +57,9 @@ std::unique_ptr<rpc::Stream> ConsumerResume::StartTry() {
   broker_ = core_.brokers().Current(broker_);
   rpc::Connection& connection = core_.brokers().ForAttempt(broker_);
   generation_ = connection.generation();
-  core_.attachment().WantStitched(broker_);
+  if (may_stitch_) core_.attachment().WantStitched(broker_);
   // Until both ends have the key of the channel they cannot show it to each other.
-  const bool may_stitch = provider_stitches_ && !driver_.is_securing();
+  const bool may_stitch = may_stitch_ && !driver_.is_securing();
   if (std::exchange(way_, Way::kBest) == Way::kBest && may_stitch) {
     if (std::optional<StitchedOpenings::Try> stitched =
             core_.attachment().TryStitched(broker_, provider_)) {

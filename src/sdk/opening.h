@@ -22,10 +22,27 @@ void SetIdentity(const ClientOptions& options, OpenRequest& open) {
   open.set_name(options.name);
 }
 
+// Whether what a consumer opens is encrypted from end to end.
+inline bool Encrypts(ClientCore& core) {
+  return core.end_to_end() != nullptr && core.options().end_to_end == EndToEndChoice::kRequired;
+}
+
+// Whether a stitched path is safe enough for a channel that is not encrypted: where there are no
+// identities all is on loopback.
+inline bool AllowsClearData(ClientCore& core) {
+  return core.end_to_end() == nullptr || core.options().allow_clear_data;
+}
+
+// Whether what a consumer opens may have a stitched path, whatever the provider says.
+inline bool MayStitch(ClientCore& core) {
+  return core.options().path != PathChoice::kStream && (Encrypts(core) || AllowsClearData(core));
+}
+
 // What this program announces for a channel.
 inline uint64_t OwnCapabilities(ClientCore& core) {
   return tunnel::kOwnCapabilities | (core.end_to_end() != nullptr ? tunnel::kCapEndToEnd : 0) |
-         (core.options().path == PathChoice::kStream ? 0 : tunnel::kCapStitched);
+         (core.options().path == PathChoice::kStream ? 0 : tunnel::kCapStitched) |
+         (core.options().allow_clear_data ? tunnel::kCapClearData : 0);
 }
 
 // `resume_timeout` as it goes over the wire.

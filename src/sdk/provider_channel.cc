@@ -72,13 +72,30 @@ void ProviderChannel::Start(const ServiceFactory* factory, Plain plain) {
   factory_ = factory;
   const bool encrypted =
       offer_.e2e() == culvert::v1::END_TO_END_REQUIRED && tunnel::IsCapable(offer_.caps());
-  if (core_.end_to_end() == nullptr || (!encrypted && plain == Plain::kYes)) {
+  if (core_.end_to_end() == nullptr) {
     StartService();
   } else if (encrypted && core_.end_to_end()->server() != nullptr) {
     Secure();
-  } else {
+  } else if (encrypted || plain == Plain::kNo) {
     Refuse(ErrorStatus(ErrorCode::kDenied, "only with end-to-end encryption"));
+  } else if (first_connection_ != nullptr && !AllowsClearData(core_)) {
+    Refuse(ErrorStatus(ErrorCode::kDenied,
+                       "by the data port only with end-to-end encryption: the agent has not set "
+                       "allow_clear_data"));
+  } else {
+    StartService();
   }
+}
+
+// What the other end asked for is what it has: it takes nothing else.
+culvert::v1::EndToEnd ProviderChannel::end_to_end() const {
+  if (securing_) return culvert::v1::END_TO_END_REQUIRED;
+  return core_.end_to_end() == nullptr ? culvert::v1::END_TO_END_UNSPECIFIED
+                                       : culvert::v1::END_TO_END_OFF;
+}
+
+bool ProviderChannel::MayBeStitched() const {
+  return securing_.has_value() || AllowsClearData(core_);
 }
 
 // --- encrypted from end to end ---
@@ -219,7 +236,7 @@ void ProviderChannel::SendAccept() {
   open.set_session_id(session_id_);
   open.set_channel_id(request_.channel_id);
   open.set_caps(OwnCapabilities(core_));
-  if (securing_) open.set_e2e(culvert::v1::END_TO_END_REQUIRED);
+  open.set_e2e(end_to_end());
   open.set_window(options_.own_window);
   open.set_resume_timeout_s(ResumeSeconds(core_.options()));
   std::unique_ptr<rpc::Stream> stream = connection_.Start(rpc::Method::kAccept);
@@ -253,6 +270,7 @@ std::optional<ChannelStatus> ProviderChannel::Status() const {
   status.service = request_.service;
   status.arg = request_.arg;
   status.stitched = is_stitched();
+  status.encrypted = securing_.has_value();
   return status;
 }
 

@@ -94,6 +94,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   uint64_t session_id() const { return session_id_; }
   const std::string& consumer_key() const { return request_.user_key; }
   bool is_accepted() const { return driver_ != nullptr; }
+  // Whether its bytes may pass the data port as they are on its paths.
+  bool MayBeStitched() const;
   // What remains to be said of it once it is done; none if it was never accepted.
   std::optional<tunnel::Tombstones::Tombstone> tombstone() const;
 
@@ -105,6 +107,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
     kRefused,   // or cut
   };
 
+  culvert::v1::EndToEnd end_to_end() const;
   void Secure();
   void HandleHello(const absl::Status& status);
   void StartService();

@@ -135,7 +135,7 @@ void ProviderChannel::SendResumeAccept(const pb::ListenResponse::ResumeChannelRe
   accept.set_last_message_id(driver_->channel().last_received_id());
   accept.set_caps(OwnCapabilities(core_));
   accept.set_window(driver_->channel().window());
-  if (securing_) accept.set_e2e(culvert::v1::END_TO_END_REQUIRED);
+  accept.set_e2e(end_to_end());
   accept.set_resume_timeout_s(ResumeSeconds(core_.options()));
   accept.set_attempt(resume.attempt());
   accept_.emplace(core_.loop(), connection.Start(rpc::Method::kAccept), request,

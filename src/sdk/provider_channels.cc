@@ -87,6 +87,11 @@ void ProviderChannels::TakeResume(const pb::ListenResponse::ResumeChannelRespons
   }
   absl::StatusOr<std::unique_ptr<net::TcpStream>> connection =
       TakeConnection(id, resume.parked_id(), link);
+  if (connection.ok() && *connection != nullptr && !channel->MayBeStitched()) {
+    // The broker was not told that it could be: the connection ends, and the consumer tries again.
+    owner_.SendStitchFailed(id, resume.parked_id());
+    return;
+  }
   if (connection.ok()) channel->Resume(resume, link, *std::move(connection));
 }
 

@@ -18,6 +18,7 @@ UnaryCall::~UnaryCall() = default;
 
 void UnaryCall::OnMessage(Bytes message) {
   answer_ = std::move(message);
+  peer_address_ = stream_->PeerAddress();
   stream_->Read();
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -24,6 +25,9 @@ class UnaryCall final : private rpc::Stream::Delegate {
             rpc::Frame request, Duration limit, OnAnswer on_answer);
   ~UnaryCall();
 
+  // The IP address that the answer came from; empty before that.
+  const std::string& peer_address() const { return peer_address_; }
+
  private:
   void OnMessage(Bytes message) override;
   void OnWritten() override {}
@@ -32,6 +36,7 @@ class UnaryCall final : private rpc::Stream::Delegate {
 
   std::unique_ptr<rpc::Stream> stream_;
   net::Timer timer_;
+  std::string peer_address_;
   std::optional<Bytes> answer_;  // counts only if the status that follows is OK
   OnAnswer on_answer_;
 };

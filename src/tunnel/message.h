@@ -69,9 +69,10 @@ std::string DebugString(const Message& message);
 
 // Capabilities that an end announces when it opens a channel (field 100, `caps`). A peer that
 // announces none is legacy: docs/protocol.md, "Capabilities and legacy peers".
-inline constexpr uint64_t kCapExactTcp = 1u << 1;  // culvert.v1.CAPABILITY_BASE
-inline constexpr uint64_t kCapEndToEnd = 1u << 2;  // culvert.v1.CAPABILITY_END_TO_END
-inline constexpr uint64_t kCapStitched = 1u << 3;  // culvert.v1.CAPABILITY_STITCHED
+inline constexpr uint64_t kCapExactTcp = 1u << 1;   // culvert.v1.CAPABILITY_BASE
+inline constexpr uint64_t kCapEndToEnd = 1u << 2;   // culvert.v1.CAPABILITY_END_TO_END
+inline constexpr uint64_t kCapStitched = 1u << 3;   // culvert.v1.CAPABILITY_STITCHED
+inline constexpr uint64_t kCapClearData = 1u << 4;  // culvert.v1.CAPABILITY_CLEAR_DATA
 inline constexpr uint64_t kOwnCapabilities = kCapExactTcp;
 // Whether who announced `capabilities` is more than a legacy peer.
 inline bool IsCapable(uint64_t capabilities) { return (capabilities & kCapExactTcp) != 0; }

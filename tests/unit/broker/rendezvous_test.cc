@@ -10,17 +10,25 @@ namespace {
 using namespace std::chrono_literals;
 using test::Fd;
 
+RawRequest From(const std::string& user) {
+  return {.who = {{"culvert", "default", crypto::SpiffeId::Role::kUser, user}, "key of " + user}};
+}
+
 // A data port whose tokens are of rendezvous, and what joins who met.
 struct RendezvousFixture {
   net::EventLoop loop;
   std::vector<net::SpliceEnd> ends;
+  std::vector<std::string> met;  // who asked for those that met
+  std::function<void(int fd)> before_join;
   std::unique_ptr<net::Splicer> splicer;
   Rendezvous rendezvous;
   DataPort port;
 
   explicit RendezvousFixture(const Rendezvous::Limits& limits = Rendezvous::Limits())
       : rendezvous(loop, limits,
-                   [this](net::UniqueFd one, net::UniqueFd other) {
+                   [this](const RawRequest& request, net::UniqueFd one, net::UniqueFd other) {
+                     met.push_back(request.who.id.name);
+                     if (before_join) before_join(one.get());
                      splicer->Join(std::move(one), std::move(other));
                    }),
         port(loop, DataPort::Peers::kLoopback, {.token_within = 100ms},
@@ -66,7 +74,7 @@ struct RendezvousFixture {
 TEST_CASE("Two sides of a rendezvous meet, whoever comes first", "[rendezvous]") {
   const size_t first = GENERATE(size_t{0}, size_t{1});
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make("ann");
+  const auto tokens = test.rendezvous.Make(From("ann"));
   REQUIRE(tokens);
   const Fd one = test.Dial((*tokens)[first] + "early");
   const Fd other = test.Dial((*tokens)[1 - first]);
@@ -74,6 +82,7 @@ TEST_CASE("Two sides of a rendezvous meet, whoever comes first", "[rendezvous]")
   test::SendAll(other.get(), "answer");
   CHECK(test.ReadAll(one.get(), 6).bytes == "answer");
   CHECK(test.rendezvous.size() == 0);
+  CHECK(test.met == std::vector<std::string>{"ann"});
   REQUIRE(shutdown(one.get(), SHUT_WR) == 0);
   CHECK(test.ReadAll(other.get()).eof);
   REQUIRE(shutdown(other.get(), SHUT_WR) == 0);
@@ -83,7 +92,7 @@ TEST_CASE("Two sides of a rendezvous meet, whoever comes first", "[rendezvous]")
 
 TEST_CASE("A side that has said all before the other comes is heard", "[rendezvous]") {
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make("ann");
+  const auto tokens = test.rendezvous.Make(From("ann"));
   const Fd one = test.Dial((*tokens)[0] + "all of it");
   REQUIRE(shutdown(one.get(), SHUT_WR) == 0);
   test.Settle();
@@ -97,7 +106,7 @@ TEST_CASE("A side that has said all before the other comes is heard", "[rendezvo
 
 TEST_CASE("Long silences after the token are no reason to end", "[rendezvous]") {
   RendezvousFixture test({.lifetime = 2s});
-  const auto tokens = test.rendezvous.Make("ann");
+  const auto tokens = test.rendezvous.Make(From("ann"));
   const Fd one = test.Dial((*tokens)[0]);
   test.Settle();
   // Longer than a token may take, while one waits for the other.
@@ -112,7 +121,7 @@ TEST_CASE("Long silences after the token are no reason to end", "[rendezvous]") 
 
 TEST_CASE("A rendezvous token is good once", "[rendezvous]") {
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make("ann");
+  const auto tokens = test.rendezvous.Make(From("ann"));
   const Fd one = test.Dial((*tokens)[0]);
   test.Settle();
   const Fd thief = test.Dial((*tokens)[0]);
@@ -124,7 +133,7 @@ TEST_CASE("A rendezvous token is good once", "[rendezvous]") {
 
 TEST_CASE("A rendezvous to which only one side comes ends with its time", "[rendezvous]") {
   RendezvousFixture test({.lifetime = 200ms});
-  const auto tokens = test.rendezvous.Make("ann");
+  const auto tokens = test.rendezvous.Make(From("ann"));
   const Fd one = test.Dial((*tokens)[0]);
   CHECK(test.ReadAll(one.get()).eof);
   CHECK(test.rendezvous.size() == 0);
@@ -134,7 +143,7 @@ TEST_CASE("A rendezvous to which only one side comes ends with its time", "[rend
 
 TEST_CASE("A rendezvous ends when the side that waits is reset", "[rendezvous]") {
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make("ann");
+  const auto tokens = test.rendezvous.Make(From("ann"));
   Fd one = test.Dial((*tokens)[0] + "early");
   test.Settle();
   one.Reset();
@@ -143,16 +152,47 @@ TEST_CASE("A rendezvous ends when the side that waits is reset", "[rendezvous]")
 
 TEST_CASE("Rendezvous are bounded by owner and in all", "[rendezvous]") {
   RendezvousFixture test({.per_owner = 2, .most = 3});
-  CHECK(test.rendezvous.Make("ann"));
-  CHECK(test.rendezvous.Make("ann"));
-  CHECK_FALSE(test.rendezvous.Make("ann"));
-  CHECK(test.rendezvous.Make("bob"));
-  CHECK_FALSE(test.rendezvous.Make("eve"));
+  CHECK(test.rendezvous.Make(From("ann")));
+  CHECK(test.rendezvous.Make(From("ann")));
+  CHECK_FALSE(test.rendezvous.Make(From("ann")));
+  CHECK(test.rendezvous.Make(From("bob")));
+  CHECK_FALSE(test.rendezvous.Make(From("eve")));
+}
+
+TEST_CASE("A rendezvous whose request may not go on ends, others do not", "[rendezvous]") {
+  RendezvousFixture test;
+  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto others = test.rendezvous.Make(From("bob"));
+  const Fd one = test.Dial((*tokens)[0]);
+  test.Settle();
+  const Fd bobs = test.Dial((*others)[0]);
+  test.Settle();
+  test.rendezvous.EndIf([](const RawRequest& request) { return request.who.id.name == "ann"; });
+  CHECK(test.ReadAll(one.get()).eof);
+  CHECK(test.rendezvous.CountOf(From("ann").owner()) == 0);
+  const Fd late = test.Dial((*tokens)[1]);
+  CHECK(test.ReadAll(late.get()).eof);
+  const Fd to_bob = test.Dial((*others)[1] + "hello");
+  CHECK(test.ReadAll(bobs.get(), 5).bytes == "hello");
+}
+
+TEST_CASE("The host of a side is watched while nobody writes", "[rendezvous]") {
+  RendezvousFixture test;
+  int keepalive = 0;
+  test.before_join = [&keepalive](int fd) {
+    socklen_t size = sizeof(keepalive);
+    REQUIRE(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, &size) == 0);
+  };
+  const auto tokens = test.rendezvous.Make(From("ann"));
+  const Fd one = test.Dial((*tokens)[0]);
+  const Fd other = test.Dial((*tokens)[1]);
+  REQUIRE(test.Until([&] { return test.splicer->size() == 1; }));
+  CHECK(keepalive == 1);
 }
 
 TEST_CASE("A rendezvous goes away with a side that waits", "[rendezvous]") {
   auto test = std::make_unique<RendezvousFixture>();
-  const auto tokens = test->rendezvous.Make("ann");
+  const auto tokens = test->rendezvous.Make(From("ann"));
   const Fd one = test->Dial((*tokens)[0]);
   test->Settle();
   test.reset();

@@ -134,6 +134,14 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes no keys of users for pl
             .ok());
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert-agent run allows no clear data unless it is told to",
+                 "[agent_config]") {
+  const Args args = {"run", "--broker", "b"};
+  CHECK_FALSE(ParseAgentCommand(args, environment)->config->allow_clear_data);
+  environment.variables["CULVERT_ALLOW_CLEAR_DATA"] = "true";
+  CHECK(ParseAgentCommand(args, environment)->config->allow_clear_data);
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert-agent run takes the brokers of its enrolment",
                  "[agent_config]") {
   const std::string file = Write("home/.local/state/culvert-agent/brokers", "a:7400\n[::1]:7401\n");

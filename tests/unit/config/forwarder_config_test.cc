@@ -228,6 +228,47 @@ TEST_CASE_METHOD(ConfigFixture, "culvert known-agents add takes a name that an a
   CHECK(ParseForwarderCommand({"known-agents", "add", "edge-1", key}, environment).ok());
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert encrypts from end to end unless it is told not to",
+                 "[forwarder_config]") {
+  const Args args = {"connect", "--broker", "b", "e:1"};
+  const auto parsed = ParseForwarderCommand(args, environment);
+  REQUIRE(parsed.ok());
+  CHECK(parsed->config->end_to_end == EndToEndChoice::kRequired);
+  CHECK_FALSE(parsed->config->allow_clear_data);
+  Write("home/.config/culvert/forward.toml", "e2e = 'off'\nallow_clear_data = true\n");
+  const auto off = ParseForwarderCommand(args, environment);
+  REQUIRE(off.ok());
+  CHECK(off->config->end_to_end == EndToEndChoice::kOff);
+  CHECK(off->config->allow_clear_data);
+  CHECK(MessageOf(ParseForwarderCommand({"connect", "--e2e", "never", "e:1"}, environment)) ==
+        "--e2e \"never\": expected required or off");
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert takes no key of an agent that has not to show it",
+                 "[forwarder_config]") {
+  const std::string key = "e=" + std::string(52, 'a');
+  for (const Args& command : {Args{"connect", "e:1"}, Args{"forward", "-L", "0:e:1"}}) {
+    Args args = {command[0], "--broker", "b", "--e2e", "off", "--agent-key", key};
+    args.insert(args.end(), command.begin() + 1, command.end());
+    CHECK(MessageOf(ParseForwarderCommand(args, environment)) ==
+          "--e2e off with --agent-key: without end-to-end encryption a key proves nothing; leave "
+          "one of them out");
+  }
+}
+
+TEST_CASE_METHOD(ConfigFixture, "culvert rendezvous takes the name of an agent, or none",
+                 "[forwarder_config]") {
+  const auto none = ParseForwarderCommand({"rendezvous"}, environment);
+  REQUIRE(none.ok());
+  CHECK(none->config->command == ForwarderConfig::Command::kRendezvous);
+  CHECK(none->config->with_agent.empty());
+  const auto with = ParseForwarderCommand({"rendezvous", "--with", "edge-1"}, environment);
+  REQUIRE(with.ok());
+  CHECK(with->config->with_agent == "edge-1");
+  CHECK_FALSE(ParseForwarderCommand({"rendezvous", "--with", "a/b"}, environment).ok());
+  CHECK_FALSE(ParseForwarderCommand({"rendezvous", "edge-1"}, environment).ok());
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert runs for a user who has no name", "[forwarder_config]") {
   const Args args = {"connect", "--insecure", "e:1"};
   CHECK(ParseForwarderCommand(args, environment)->config->name == "ann-laptop");

@@ -55,7 +55,8 @@ TEST_CASE("Status shows the oldest channel first, and what is not known as null"
   CHECK(json.find(R"("reached":false)") != std::string::npos);
   CHECK(json.find(R"("session":null)") != std::string::npos);
   CHECK(json.find(R"({"id":"cd","peer":"edge-1","service":"tcp","target":"127.0.0.1:22",)"
-                  R"("path":"stream","suspended_ms":null,"resumes":0,"round_trip_ms":1.234,)"
+                  R"("encrypted":false,"path":"stream","suspended_ms":null,)"
+                  R"("resumes":0,"round_trip_ms":1.234,)"
                   R"("send_window":0,"receive_window":0,"unacknowledged":9,"sent":0,)"
                   R"("received":0,"age_ms":2000},{"id":"ab",)") != std::string::npos);
   CHECK(json.find(R"("path":"suspended","suspended_ms":12345,"resumes":2)") != std::string::npos);
@@ -70,6 +71,7 @@ TEST_CASE("Status shows the oldest channel first, and what is not known as null"
 TEST_CASE("Status tells what carries a channel", "[process_status]") {
   ProcessStatus status = Example();
   status.channels = {Channel(1, 3s), Channel(2, 2s), Channel(3, 1s)};
+  for (ChannelStatus& channel : status.channels) channel.encrypted = true;
   status.channels[1].stitched = true;
   status.channels[2].stitched = true;
   status.channels[2].suspended = 1s;
@@ -83,6 +85,20 @@ TEST_CASE("Status tells what carries a channel", "[process_status]") {
   const auto text = StatusText(json);
   REQUIRE(text.ok());
   CHECK(text->find(" stitched ") != std::string::npos);
+}
+
+TEST_CASE("Status tells which channels the broker can read", "[process_status]") {
+  ProcessStatus status = Example();
+  status.channels = {Channel(1, 3s), Channel(2, 2s)};
+  status.channels[0].encrypted = true;
+  status.channels[1].stitched = true;
+  const std::string json = StatusJson(status);
+  CHECK(json.find(R"("encrypted":true,"path":"stream")") != std::string::npos);
+  CHECK(json.find(R"("encrypted":false,"path":"stitched")") != std::string::npos);
+  const auto text = StatusText(json);
+  REQUIRE(text.ok());
+  CHECK(text->find("stream, clear") == std::string::npos);
+  CHECK(text->find("stitched, clear") != std::string::npos);
 }
 
 TEST_CASE("Status of a process is shown whatever it says", "[process_status]") {
