@@ -21,7 +21,7 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
     FailOpening(ErrorStatus(ErrorCode::kDenied,
                             "the agent, or the broker for it, offers no "
                             "end-to-end encryption"));
-  } else if (connection_ != nullptr) {
+  } else if (joining_) {
     Join(response);
   } else {
     Begin(response, nullptr);
@@ -31,18 +31,15 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
 // The broker has joined the connection with one of the provider's, which says Hello at once, or on
 // a plain channel when it has dialled.
 void ConsumerCall::Join(const pb::ConnectResponse::OpenResponse& response) {
+  if (response.channel_id() == 0) {
+    FailOpening(ErrorStatus(ErrorCode::kProtocol, "the broker names no channel"));
+    return;
+  }
   opened_ = response;
-  PendingStitch::Meeting meeting;
-  meeting.own_role = stitch::HelloRole::kConsumer;
-  meeting.channel_id = response.channel_id();
-  meeting.window = own_window_;
-  meeting.resume_timeout_s = ResumeSeconds(core_.options());
   const Duration limit =
       core_.end_to_end() != nullptr ? PendingStitch::kLimit : request_.open_timeout;
   stream_.reset();
-  joining_.emplace(
-      core_.loop(), std::move(connection_), meeting, limit,
-      [this](absl::StatusOr<PendingStitch::Joined> joined) { HandleJoined(std::move(joined)); });
+  joining_->Name(response.channel_id(), limit);
 }
 
 void ConsumerCall::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
@@ -72,7 +69,7 @@ void ConsumerCall::Begin(const pb::ConnectResponse::OpenResponse& response,
   driver_->Start(stitched != nullptr ? resume_->TakePath(std::move(stitched))
                                      : resume_->MakePath(std::move(stream_)),
                  response.window());
-  if (securing_) securing_->Start(*driver_);
+  if (securing_) securing_->Start(*driver_, std::exchange(early_, std::nullopt));
 }
 
 void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
