@@ -6,6 +6,13 @@
 #include "base/status.h"
 
 namespace culvert::broker {
+namespace {
+
+// Leases and parked sockets of one principal: as many as two of its programs keep
+// (culvert::DataParking), which one that hands over to its successor is for a while.
+constexpr size_t kMostParked = 128;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::Start(net::EventLoop& loop,
                                                             const Options& options) {
@@ -20,7 +27,8 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::Start(net::EventLoop& loop
 DataPlane::DataPlane(net::EventLoop& loop, const Options& options)
     : loop_(loop),
       advertised_port_(options.advertised_port),
-      parked_(loop),
+      leases_(Leases::Limits{.per_principal = kMostParked}),
+      parked_(loop, ParkedSockets::Limits{.per_principal = kMostParked}),
       port_(loop, options.peers, options.limits,
             [this](std::string_view token, net::UniqueFd socket) {
               return HandleToken(token, std::move(socket));

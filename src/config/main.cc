@@ -5,6 +5,7 @@
 #include <exception>
 #include <system_error>
 
+#include "absl/synchronization/mutex.h"
 #include "base/status.h"
 #include "config/standard_descriptors.h"
 #include "net/limits.h"
@@ -23,6 +24,8 @@ absl::Status PrintResult(const std::string& text) {
 
 absl::StatusOr<std::vector<std::string>> StartProcess(int argc, char** argv) {
   OpenStandardDescriptors();
+  // Debian's Abseil looks for deadlocks in every lock that gRPC takes: 4 % of a new connection.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const absl::Status limits = net::RaiseProcessLimits();
   if (absl::IsResourceExhausted(limits)) return limits;
   if (!limits.ok()) CULVERT_LOG(kWarning, "limits: {}", MessageOf(limits));

@@ -12,6 +12,8 @@
 namespace culvert::crypto {
 namespace {
 
+constexpr int kLong = 1;  // errors are negative
+
 std::string_view DerOf(const mbedtls_x509_crt& crt) {
   return {reinterpret_cast<const char*>(crt.raw.MBEDTLS_PRIVATE(p)), crt.raw.MBEDTLS_PRIVATE(len)};
 }
@@ -32,7 +34,9 @@ struct TlsEngine::Parts {
   uint32_t Judge(const mbedtls_x509_crt& crt);
 
   void SetUp();
-  int Run();
+  // 0, an error of mbedTLS, or kLong.
+  int Run(Effort effort);
+  int Advance(Effort effort);
   absl::StatusOr<Certificate> Peer();
 
   TlsContext::Parts& context;
@@ -107,7 +111,16 @@ void TlsEngine::Parts::SetUp() {
   if (session) CULVERT_CHECK(mbedtls_ssl_set_session(ssl.get(), session->session.get()) == 0);
 }
 
-int TlsEngine::Parts::Run() {
+int TlsEngine::Parts::Advance(Effort effort) {
+  if (effort == Effort::kAny) return mbedtls_ssl_handshake(ssl.get());
+  while (!IsHandshakeOver(*ssl.get())) {
+    if (IsExchangingKeys(*ssl.get())) return kLong;
+    if (const int error = mbedtls_ssl_handshake_step(ssl.get())) return error;
+  }
+  return 0;
+}
+
+int TlsEngine::Parts::Run(Effort effort) {
   std::unique_ptr<TlsTools> tools = context.TakeTools();
   int error = 0;
   {
@@ -115,7 +128,7 @@ int TlsEngine::Parts::Run() {
     const MutexLock lock(borrowed.mutex);
     key = *borrowed.pk.get();
     mbedtls_ssl_conf_ca_chain(config.get(), tools->authority.get(), nullptr);
-    error = mbedtls_ssl_handshake(ssl.get());
+    error = Advance(effort);
     mbedtls_ssl_conf_ca_chain(config.get(), nullptr, nullptr);
     mbedtls_pk_init(&key);
   }
@@ -160,13 +173,14 @@ absl::Status TlsEngine::Feed(std::string_view bytes) {
 
 std::string TlsEngine::TakeOutput() { return std::exchange(output_, {}); }
 
-absl::StatusOr<TlsEngine::Progress> TlsEngine::Handshake() {
+absl::StatusOr<TlsEngine::Progress> TlsEngine::Handshake(Effort effort) {
   if (state_ == State::kFailed) return failure_;
   if (state_ != State::kHandshaking) return Progress::kDone;
-  const int error = parts_->Run();
+  const int error = parts_->Run(effort);
   output_ += std::exchange(parts_->output, {});
   parts_->input.erase(0, std::exchange(parts_->read, 0));
   if (error == MBEDTLS_ERR_SSL_WANT_READ) return Progress::kWantsBytes;
+  if (error == kLong) return Progress::kTakesLong;
   failure_ = error == 0 ? Finish() : Fail(error);
   state_ = failure_.ok() ? State::kDone : State::kFailed;
   parts_.reset();

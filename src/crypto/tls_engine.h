@@ -44,7 +44,10 @@ struct TlsSecured {
 // given, with 5 minutes of leeway; the names in them are not.
 class TlsEngine {
  public:
-  enum class Progress { kWantsBytes, kDone };
+  enum class Progress { kWantsBytes, kTakesLong, kDone };
+  // kLittle: stops with kTakesLong before what only a full handshake does, which is all that takes
+  // long; whether the peer resumes is known by then. A later call goes on from there.
+  enum class Effort { kAny, kLittle };
 
   // The most that a peer may send before it is known, and the most that is kept of what it sends
   // too early.
@@ -62,11 +65,11 @@ class TlsEngine {
   // kMostUnread wait.
   absl::Status Feed(std::string_view bytes);
 
-  // Goes on until it wants bytes of the peer: a client's first call wants them at once. Takes up to
-  // 10 ms of the processor in a full handshake. The error is one line for a person, and final:
+  // Goes on until it wants bytes of the peer: a client's first call wants them at once. A full
+  // handshake takes up to 10 ms, else 50 µs. The error is one line for a person, and final:
   // UNAUTHENTICATED for what is wrong with a certificate, here or in the peer's eyes;
   // RESOURCE_EXHAUSTED beyond kMostHandshake; INVALID_ARGUMENT for what is no TLS that we speak.
-  absl::StatusOr<Progress> Handshake();
+  absl::StatusOr<Progress> Handshake(Effort effort = Effort::kAny);
 
   // Bytes for the peer, since the last call; after an error perhaps an alert, which is to be sent
   // too.

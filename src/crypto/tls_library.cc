@@ -114,6 +114,15 @@ bool OnlyFinishedWasSealed(const mbedtls_ssl_context& ssl) {
          std::equal(kOne, std::end(kOne), ssl.MBEDTLS_PRIVATE(cur_out_ctr));
 }
 
+bool IsHandshakeOver(const mbedtls_ssl_context& ssl) {
+  return ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_HANDSHAKE_OVER;
+}
+
+bool IsExchangingKeys(const mbedtls_ssl_context& ssl) {
+  const int state = ssl.MBEDTLS_PRIVATE(state);
+  return state >= MBEDTLS_SSL_SERVER_CERTIFICATE && state <= MBEDTLS_SSL_CERTIFICATE_VERIFY;
+}
+
 uint8_t ReceivedAlert(const mbedtls_ssl_context& ssl) { return ssl.MBEDTLS_PRIVATE(in_msg)[1]; }
 
 }  // namespace culvert::crypto

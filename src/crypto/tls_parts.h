@@ -74,6 +74,11 @@ TlsSuite SuiteOf(const mbedtls_ssl_context& ssl);
 // Whether each side has sent exactly one record under the new keys, its Finished.
 bool OnlyFinishedWasSealed(const mbedtls_ssl_context& ssl);
 
+bool IsHandshakeOver(const mbedtls_ssl_context& ssl);
+// Whether the next step is one of those between ServerHello and ChangeCipherSpec that only a full
+// handshake has: certificates, signatures, the key exchange.
+bool IsExchangingKeys(const mbedtls_ssl_context& ssl);
+
 // The fatal alert that mbedtls_ssl_handshake says it has received.
 uint8_t ReceivedAlert(const mbedtls_ssl_context& ssl);
 

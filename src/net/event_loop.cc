@@ -14,6 +14,24 @@ namespace {
 
 constexpr Duration kRunUntilTick = std::chrono::milliseconds(5);
 
+// What this thread runs. Not EventLoop::thread_, which names a thread before it runs the loop.
+thread_local const EventLoop* running_here = nullptr;
+
+class Running {
+ public:
+  explicit Running(const EventLoop& loop) : outer_(std::exchange(running_here, &loop)) {}
+  ~Running() { running_here = outer_; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  const EventLoop* const outer_;
+};
+
+// For what the loop posts to itself: while it is active the loop does not wait, and starting it is
+// no system call. The loop's data; frees itself when libuv has closed it.
+uv_idle_t* MoreOf(const uv_loop_t& uv) { return static_cast<uv_idle_t*>(uv.data); }
+
 // Called for every handle that is left when a loop is destroyed.
 void AbortIfOpen(uv_handle_t* handle, void*) {
   // Whoever holds it has outlived the loop: its destructor would use freed memory.
@@ -31,6 +49,10 @@ EventLoop::EventLoop()
   CULVERT_CHECK(uv_async_init(uv_.get(), wakeup_, [](uv_async_t* handle) noexcept {
                   static_cast<EventLoop*>(handle->data)->Drain();
                 }) == 0);
+  auto* const more = new uv_idle_t;
+  more->data = this;
+  CULVERT_CHECK(uv_idle_init(uv_.get(), more) == 0);
+  uv_->data = more;
 }
 
 EventLoop::~EventLoop() {
@@ -43,6 +65,8 @@ EventLoop::~EventLoop() {
   }
   uv_close(reinterpret_cast<uv_handle_t*>(wakeup_),
            [](uv_handle_t* handle) noexcept { delete reinterpret_cast<uv_async_t*>(handle); });
+  uv_close(reinterpret_cast<uv_handle_t*>(MoreOf(*uv_)),
+           [](uv_handle_t* handle) noexcept { delete reinterpret_cast<uv_idle_t*>(handle); });
   uv_walk(uv_.get(), AbortIfOpen, nullptr);
   // Only closing handles and requests in libuv's thread pool are left: this ends by itself.
   uv_run(uv_.get(), UV_RUN_DEFAULT);
@@ -53,11 +77,20 @@ void EventLoop::Post(Task task) {
   MutexLock lock(mutex_);
   CULVERT_CHECK(!closed_);
   queue_.push_back(std::move(task));
+  if (queue_.size() > 1) return;  // whoever posted the first sees to it
+  if (running_here == this) {
+    const int error = uv_idle_start(MoreOf(*uv_), [](uv_idle_t* handle) noexcept {
+      uv_idle_stop(handle);
+      static_cast<EventLoop*>(handle->data)->Drain();
+    });
+    CULVERT_CHECK(error == 0);
+    return;
+  }
   // Drain clears libuv's pending flag before it takes the mutex. So a push that it missed comes
   // after its swap, finds the queue empty and wakes again: no wake-up is lost although libuv 1.44
   // coalesces without a full fence. Inside the lock because the task may be the loop's last one:
   // its thread cannot see it, end and close the handle before the wake-up is written.
-  if (queue_.size() == 1) CULVERT_CHECK(uv_async_send(wakeup_) == 0);
+  CULVERT_CHECK(uv_async_send(wakeup_) == 0);
 }
 
 void EventLoop::Drain() {
@@ -80,6 +113,7 @@ bool EventLoop::HasTasks() {
 
 void EventLoop::Run() {
   thread_ = std::this_thread::get_id();
+  const Running running(*this);
   // The wake-up handle is referenced, so a turn blocks until something happens.
   while (!stopping_ || keep_alives_ > 0 || HasTasks()) uv_run(uv_.get(), UV_RUN_ONCE);
 }
@@ -90,6 +124,7 @@ void EventLoop::Stop() {
 
 bool EventLoop::RunUntil(const std::function<bool()>& done, Duration limit) {
   thread_ = std::this_thread::get_id();
+  const Running running(*this);
   const MonotonicTime end = MonotonicNow() + limit;
   Timer tick(*this);
   // What `done` looks at may change without an event of this loop. A turn begins with the timers

@@ -8,36 +8,55 @@
 
 namespace culvert::net {
 
-// An idle handle and not a prepare handle: one that was started by another of its kind would run
-// only after the loop has waited. An active idle handle keeps the loop from waiting.
+// A check handle runs when all events that were found have been handled, without another look for
+// more. What is scheduled elsewhere, by a timer or by another of its kind, has it too late, after
+// the loop has waited: there the idle handle is first, and keeps the loop from waiting.
 struct TurnEnd::Handle {
-  uv_idle_t uv;
+  uv_idle_t idle;
+  uv_check_t check;
   absl::AnyInvocable<void()> callback;
+  int open = 2;
 
+  void Start() {
+    int error = uv_idle_start(
+        &idle, [](uv_idle_t* handle) noexcept { static_cast<Handle*>(handle->data)->Fire(); });
+    CULVERT_CHECK(error == 0);
+    error = uv_check_start(
+        &check, [](uv_check_t* handle) noexcept { static_cast<Handle*>(handle->data)->Fire(); });
+    CULVERT_CHECK(error == 0);
+  }
   void Fire() {
-    uv_idle_stop(&uv);
-    callback();  // may destroy the TurnEnd; this stays until libuv has closed it
+    uv_idle_stop(&idle);
+    uv_check_stop(&check);
+    callback();  // may destroy the TurnEnd; this stays until libuv has closed both
+  }
+  void Close() {
+    const auto closed = [](uv_handle_t* handle) noexcept {
+      auto* const self = static_cast<Handle*>(handle->data);
+      if (--self->open == 0) delete self;
+    };
+    uv_close(reinterpret_cast<uv_handle_t*>(&idle), closed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&check), closed);
   }
 };
 
 TurnEnd::TurnEnd(EventLoop& loop, absl::AnyInvocable<void()> callback)
-    : loop_(loop), handle_(new Handle{.uv = {}, .callback = std::move(callback)}) {
+    : loop_(loop), handle_(new Handle{.idle = {}, .check = {}, .callback = std::move(callback)}) {
   loop_.AssertOnThread();
-  CULVERT_CHECK(uv_idle_init(loop_.uv(), &handle_->uv) == 0);
-  handle_->uv.data = handle_;
+  CULVERT_CHECK(uv_idle_init(loop_.uv(), &handle_->idle) == 0);
+  CULVERT_CHECK(uv_check_init(loop_.uv(), &handle_->check) == 0);
+  handle_->idle.data = handle_;
+  handle_->check.data = handle_;
 }
 
 TurnEnd::~TurnEnd() {
   loop_.AssertOnThread();
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->uv),
-           [](uv_handle_t* handle) noexcept { delete static_cast<Handle*>(handle->data); });
+  handle_->Close();
 }
 
 void TurnEnd::Schedule() {
   loop_.AssertOnThread();
-  const int error = uv_idle_start(
-      &handle_->uv, [](uv_idle_t* idle) noexcept { static_cast<Handle*>(idle->data)->Fire(); });
-  CULVERT_CHECK(error == 0);
+  handle_->Start();
 }
 
 }  // namespace culvert::net

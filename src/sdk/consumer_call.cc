@@ -116,25 +116,44 @@ void ConsumerCall::TryOpen() {
   } else if (core_.end_to_end() != nullptr) {
     open.set_e2e(culvert::v1::END_TO_END_OFF);
   }
-  stream_ = StartTry();
+  joining_.reset();
+  early_.reset();
+  opened_.Clear();
+  StitchedOpenings::Try started = StartTry();
+  stream_ = std::move(started.call);
   stream_->SetDelegate(this);
   stream_->Write(rpc::FrameOf(request));
   stream_->Read();
+  if (started.connection != nullptr) Meet(std::move(started.connection));
 }
 
-std::unique_ptr<rpc::Stream> ConsumerCall::StartTry() {
-  connection_.reset();
+StitchedOpenings::Try ConsumerCall::StartTry() {
   attempt_ = core_.brokers().Current(attempt_);
   const bool may_stitch = MayStitch(core_);
   if (may_stitch) core_.attachment().WantStitched(attempt_);
   if (std::exchange(way_, Way::kBest) == Way::kBest && may_stitch) {
     if (std::optional<StitchedOpenings::Try> stitched =
             core_.attachment().TryStitched(attempt_, request_.provider)) {
-      connection_ = std::move(stitched->connection);
-      return std::move(stitched->call);
+      return *std::move(stitched);
     }
   }
-  return core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect);
+  return {core_.brokers().ForAttempt(attempt_).Start(rpc::Method::kConnect), nullptr};
+}
+
+// Says what can be said before the broker answers: it waits in the kernel for whom the broker joins
+// the connection with. If that is nobody, it was for nothing.
+void ConsumerCall::Meet(std::unique_ptr<net::TcpStream> connection) {
+  PendingStitch::Meeting meeting;
+  meeting.own_role = stitch::HelloRole::kConsumer;
+  meeting.window = own_window_;
+  meeting.resume_timeout_s = ResumeSeconds(core_.options());
+  if (core_.end_to_end() != nullptr) {
+    early_ = EarlyHello::Make(*core_.end_to_end(), own_, ConsumerSecuring::AgentOf(Hello(0)));
+  }
+  if (early_) meeting.early = early_->bytes;
+  joining_.emplace(
+      core_.loop(), std::move(connection), meeting, request_.open_timeout + kAnswerTime,
+      [this](absl::StatusOr<PendingStitch::Joined> joined) { HandleJoined(std::move(joined)); });
 }
 
 // The same once more, without waiting: what was tried needed a connection at the other end too.
@@ -171,7 +190,7 @@ void ConsumerCall::OnMessage(Bytes message) {
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
   // Over a stream every answer has its status, and what is final is said there.
-  if (connection_ != nullptr) {
+  if (joining_) {
     TryOverStream();
     return;
   }
@@ -189,7 +208,7 @@ void ConsumerCall::Cut(const absl::Status& why) {
 }
 
 void ConsumerCall::OnEnd(absl::Status status) {
-  if (connection_ != nullptr) {
+  if (joining_) {
     TryOverStream();  // the control stream is gone, which says little of others
     return;
   }
@@ -236,7 +255,6 @@ void ConsumerCall::FailOpening(const absl::Status& why) {
   timer_.Cancel();
   stream_.reset();
   joining_.reset();
-  connection_.reset();
   EndUnopened(why);
   owner_.OnCallDone(*this);
 }

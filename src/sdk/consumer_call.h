@@ -67,7 +67,9 @@ class ConsumerCall final : private rpc::Stream::Delegate,
 
  private:
   void TryOpen();
-  std::unique_ptr<rpc::Stream> StartTry();
+  // On a stitched path if there can be one, else without a connection.
+  StitchedOpenings::Try StartTry();
+  void Meet(std::unique_ptr<net::TcpStream> connection);
   void TryOverStream();
   void TryNow();
   void HandleDead(size_t broker, const std::string& why);
@@ -118,11 +120,13 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   bool last_try_ = false;  // open_timeout is over
   uint64_t own_window_ = 0;
   enum class Way { kBest, kStream };
-  Way way_ = Way::kBest;                        // of the next try
-  std::unique_ptr<rpc::Stream> stream_;         // while opening
-  std::unique_ptr<net::TcpStream> connection_;  // of a try for a stitched path
-  std::optional<PendingStitch> joining_;        // answered; the provider is to come to it
-  ntt::proxies::v1::ConnectResponse::OpenResponse opened_;  // with that
+  Way way_ = Way::kBest;                 // of the next try
+  std::unique_ptr<rpc::Stream> stream_;  // while opening
+  // A try for a stitched path: once the broker has answered, which names the channel, the provider
+  // is to come to it.
+  std::optional<PendingStitch> joining_;
+  std::optional<EarlyHello> early_;                         // that went with it
+  ntt::proxies::v1::ConnectResponse::OpenResponse opened_;  // the answer
   std::shared_ptr<const crypto::TlsContext> own_;           // as the broker knows us for `stream_`
   std::optional<ConsumerSecuring> securing_;                // outlives the driver
   std::unique_ptr<ChannelDriver> driver_;

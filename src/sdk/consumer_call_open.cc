@@ -38,7 +38,7 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
   core_.broker_use().NoteReached(core_.brokers().AddressForAttempt(attempt_), core_.loop().Now());
   if (const absl::Status agreed = CheckEndToEnd(core_, response); !agreed.ok()) {
     FailOpening(agreed);
-  } else if (connection_ != nullptr) {
+  } else if (joining_) {
     Join(response);
   } else {
     Begin(response, nullptr);
@@ -48,17 +48,14 @@ void ConsumerCall::HandleOpened(const pb::ConnectResponse::OpenResponse& respons
 // The broker has joined the connection with one of the provider's, which says Hello at once, or on
 // a plain channel when it has dialled.
 void ConsumerCall::Join(const pb::ConnectResponse::OpenResponse& response) {
+  if (response.channel_id() == 0) {
+    FailOpening(ErrorStatus(ErrorCode::kProtocol, "the broker names no channel"));
+    return;
+  }
   opened_ = response;
-  PendingStitch::Meeting meeting;
-  meeting.own_role = stitch::HelloRole::kConsumer;
-  meeting.channel_id = response.channel_id();
-  meeting.window = own_window_;
-  meeting.resume_timeout_s = ResumeSeconds(core_.options());
   const Duration limit = Encrypts(core_) ? PendingStitch::kLimit : request_.open_timeout;
   stream_.reset();
-  joining_.emplace(
-      core_.loop(), std::move(connection_), meeting, limit,
-      [this](absl::StatusOr<PendingStitch::Joined> joined) { HandleJoined(std::move(joined)); });
+  joining_->Name(response.channel_id(), limit);
 }
 
 void ConsumerCall::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
@@ -88,7 +85,7 @@ void ConsumerCall::Begin(const pb::ConnectResponse::OpenResponse& response,
   driver_->Start(stitched != nullptr ? resume_->TakePath(std::move(stitched))
                                      : resume_->MakePath(std::move(stream_)),
                  response.window());
-  if (securing_) securing_->Start(*driver_);
+  if (securing_) securing_->Start(*driver_, std::exchange(early_, std::nullopt));
 }
 
 void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {

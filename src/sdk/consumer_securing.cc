@@ -25,13 +25,26 @@ ConsumerSecuring::ConsumerSecuring(EndToEnd& shared, std::shared_ptr<const crypt
     : shared_(shared),
       own_(std::move(own)),
       hello_(std::move(hello)),
-      agent_(ProjectId(hello_.project()) + "/" + hello_.provider()),
+      agent_(AgentOf(hello_)),
       on_done_(std::move(on_done)) {}
 
 ConsumerSecuring::~ConsumerSecuring() = default;
 
-void ConsumerSecuring::Start(ChannelDriver& driver) {
+std::string ConsumerSecuring::AgentOf(const culvert::v1::E2eHello& hello) {
+  return ProjectId(hello.project()) + "/" + hello.provider();
+}
+
+void ConsumerSecuring::Start(ChannelDriver& driver, std::optional<EarlyHello> early) {
   driver_ = &driver;
+  if (early) {
+    turn_ = std::move(early->turn);
+    handshake_.emplace(
+        shared_.workers(), std::move(early->engine),
+        [this](Bytes bytes) { driver_->SendSecuring(std::move(bytes)); },
+        [this](absl::StatusOr<crypto::TlsSecured> secured) { HandleSecured(std::move(secured)); });
+    driver_->SendSecuring(std::move(early->bytes));
+    return;
+  }
   turn_ = shared_.AwaitTurn(agent_, [this](std::shared_ptr<const crypto::TlsSession> session) {
     Shake(std::move(session));
   });

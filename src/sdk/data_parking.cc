@@ -64,6 +64,7 @@ void DataParking::Stop() {
   port_.reset();
   unanswered_ = 0;
   asked_ = 0;
+  leased_.clear();
   dialling_.clear();
   parked_.clear();
   timer_.Cancel();
@@ -73,6 +74,7 @@ void DataParking::Stop() {
 }
 
 void DataParking::Renew() {
+  leased_.clear();
   dialling_.clear();
   parked_.clear();
   fill_.Schedule();
@@ -87,9 +89,16 @@ void DataParking::NoteOpening() {
 // A pool that was empty when it was needed is too small.
 void DataParking::Grow() { wanted_ = std::clamp(wanted_ * 2, kFewest, kMost); }
 
+void DataParking::Shrink(MonotonicTime now) {
+  if (now - needed_ <= times_.unneeded || wanted_ <= kFewest) return;
+  wanted_ = std::max(wanted_ / 2, kFewest);
+  needed_ = now;
+  while (parked_.size() > wanted_) parked_.pop_front();
+}
+
 void DataParking::Fill() {
   if (!port_ || loop_.Now() < not_before_) return;
-  const size_t have = asked_ + dialling_.size() + parked_.size();
+  const size_t have = asked_ + leased_.size() + dialling_.size() + parked_.size();
   if (have >= wanted_ || 2 * have > wanted_) return;  // several are worth a message
   ++unanswered_;
   asked_ += wanted_ - have;
@@ -109,8 +118,15 @@ void DataParking::TakeLeases(const culvert::v1::LeaseDataResponse& response) {
     lease_wait_ = kFirstLeaseWait;
   }
   for (const auto& lease : response.leases()) {
-    if (dialling_.size() + parked_.size() >= kMost) break;
-    if (lease.token().size() != kTokenBytes) continue;
+    if (leased_.size() + dialling_.size() + parked_.size() >= kMost) break;
+    if (lease.token().size() == kTokenBytes) leased_.push_back(lease);
+  }
+  DialNext();
+}
+
+void DataParking::DialNext() {
+  for (; !leased_.empty() && dialling_.size() < kMostDialling; leased_.pop_front()) {
+    const auto& lease = leased_.front();
     Waiting& waiting =
         *dialling_.emplace_back(std::make_unique<Waiting>(*this, lease.parked_id(), lease.token()));
     waiting.dial.emplace(loop_, std::vector<net::Address>{*port_}, times_.dial,
@@ -137,6 +153,7 @@ void DataParking::Dialled(Waiting& waiting,
                    [&waiting](const auto& other) { return other.get() == &waiting; });
   parked_.splice(parked_.end(), dialling_, place);
   if (!timer_.is_set()) timer_.Start(times_.check, [this] { CheckAges(); });
+  DialNext();
 }
 
 void DataParking::GiveUpPort(const absl::Status& why) {
@@ -144,6 +161,7 @@ void DataParking::GiveUpPort(const absl::Status& why) {
               Printable(MessageOf(why)));
   not_before_ = loop_.Now() + retry_;
   retry_ = std::min(2 * retry_, times_.last_retry);
+  leased_.clear();
   dialling_.clear();
   parked_.clear();
 }
@@ -158,7 +176,7 @@ void DataParking::DropEnded() {
 }
 
 std::optional<DataParking::Parked> DataParking::Take() {
-  DropEnded();
+  while (!parked_.empty() && parked_.front()->stream->HasEndedUnread()) parked_.pop_front();
   if (parked_.empty()) {
     if (port_) Grow();
     return std::nullopt;
@@ -167,10 +185,13 @@ std::optional<DataParking::Parked> DataParking::Take() {
 }
 
 std::optional<DataParking::Parked> DataParking::TakeById(uint64_t id) {
-  DropEnded();
   const auto found = std::find_if(parked_.begin(), parked_.end(),
                                   [id](const auto& parked) { return parked->id == id; });
   if (found == parked_.end()) return std::nullopt;
+  if ((*found)->stream->HasEndedUnread()) {
+    parked_.erase(found);
+    return std::nullopt;
+  }
   return Take(found);
 }
 
@@ -180,6 +201,7 @@ std::optional<DataParking::Parked> DataParking::Take(
   taken.stream->SetDelegate(NobodyYet());
   parked_.erase(which);
   if (parked_.empty()) Grow();
+  if (2 * parked_.size() <= wanted_) needed_ = loop_.Now();
   fill_.Schedule();
   return taken;
 }
@@ -189,12 +211,14 @@ void DataParking::CheckAges() {
   if (!opened_ || now - *opened_ > times_.idle) {
     wanted_ = 0;
     parked_.clear();
+    leased_.clear();
     dialling_.clear();
     return;
   }
   DropEnded();
   parked_.remove_if(
       [this, now](const auto& parked) { return now - parked->since > times_.max_age; });
+  Shrink(now);
   Fill();
   timer_.Start(times_.check, [this] { CheckAges(); });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -21,17 +22,23 @@
 namespace culvert {
 
 // The pool of one control stream (Attach or Listen), whose broker lends the tokens: none while no
-// channel has been opened for a while, then two, and more with use. Confined to the loop.
+// channel has been opened for a while, then two, and as many as are used. Confined to the loop.
 //
 // A parked connection has said its token and nothing else, and hears nothing before it is joined to
 // another one: it is not read here.
 class DataParking {
  public:
   static constexpr size_t kFewest = 2;
-  static constexpr size_t kMost = 16;
+  // As many as a user's program opens at once, and those that are being replaced meanwhile.
+  static constexpr size_t kMost = 64;
+  // Of those that are to be parked, dialled at the same time: the broker bounds how many without a
+  // token one address may have.
+  static constexpr size_t kMostDialling = 16;
   struct Times {
     // Without an opening for so long the pool is given up.
     Duration idle = std::chrono::seconds(60);
+    // While more than half of it was never used it is halved after so long.
+    Duration unneeded = std::chrono::seconds(60);
     // What lies in between may forget a connection that says nothing.
     Duration max_age = std::chrono::minutes(5);
     Duration dial = std::chrono::seconds(5);
@@ -77,12 +84,15 @@ class DataParking {
   // wait for it, and it is tried again much later.
   void GiveUpPort(const absl::Status& why);
   size_t size() const { return parked_.size(); }
+  size_t dialling() const { return dialling_.size(); }
   bool is_started() const { return port_.has_value(); }
 
  private:
   struct Waiting;  // a connection with a token, dialling or parked
   void Fill();
   void Grow();
+  void Shrink(MonotonicTime now);
+  void DialNext();
   void Dialled(Waiting& waiting, absl::StatusOr<std::unique_ptr<net::TcpStream>> stream);
   void Drop(Waiting& waiting);
   void DropEnded();
@@ -97,9 +107,11 @@ class DataParking {
   size_t wanted_ = 0;
   size_t unanswered_ = 0;  // requests
   size_t asked_ = 0;       // tokens that were asked for and have not come
+  std::deque<culvert::v1::LeaseDataResponse::Lease> leased_;  // that wait to be dialled with
   std::list<std::unique_ptr<Waiting>> dialling_;
   std::list<std::unique_ptr<Waiting>> parked_;  // the oldest first
   std::optional<MonotonicTime> opened_;         // the last NoteOpening
+  MonotonicTime needed_{};                      // when half or fewer were left, the last time
   Duration retry_;
   Duration lease_wait_;
   MonotonicTime not_before_{};  // of the next dial

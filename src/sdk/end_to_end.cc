@@ -74,6 +74,16 @@ std::unique_ptr<EndToEnd::Turn> EndToEnd::AwaitTurn(const std::string& agent, On
   return turn;
 }
 
+EndToEnd::TurnNow EndToEnd::TakeTurn(const std::string& agent) {
+  const auto found = agents_.find(agent);
+  if (found == agents_.end()) return {};
+  ForgetOld(found->second);
+  if (found->second.session == nullptr) return {};
+  std::unique_ptr<Turn> turn(new Turn(*this, agent, nullptr));
+  turn->state_ = Turn::State::kResumed;
+  return {std::move(turn), found->second.session};
+}
+
 void EndToEnd::GiveTurns() {
   for (auto& [name, agent] : agents_) {
     ForgetOld(agent);

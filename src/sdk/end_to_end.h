@@ -61,6 +61,12 @@ class EndToEnd {
   // Calls `on_turn` in a later turn of the loop, with the session to resume or null; after another
   // handshake with that agent has ended, if one without a session is under way.
   std::unique_ptr<Turn> AwaitTurn(const std::string& agent, OnTurn on_turn);
+  // The same at once, if there is a session to resume; else null.
+  struct TurnNow {
+    std::unique_ptr<Turn> turn;
+    std::shared_ptr<const crypto::TlsSession> session;
+  };
+  TurnNow TakeTurn(const std::string& agent);
 
  private:
   struct Agent {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "tunnel/message.h"
 
 namespace culvert {
@@ -39,19 +40,49 @@ PendingStitch::PendingStitch(net::EventLoop& loop, std::unique_ptr<net::TcpStrea
       path_(std::make_unique<stitch::StitchPath>(
           loop, std::move(stream), HelloOf(meeting),
           static_cast<stitch::StitchPath::HelloListener&>(*this),
-          static_cast<tunnel::Path::Delegate&>(*this), TimesWith(limit))),
+          static_cast<tunnel::Path::Delegate&>(*this), TimesWith(limit), meeting.early)),
       on_done_(std::move(on_done)) {}
 
+void PendingStitch::Name(uint64_t channel_id, Duration limit) {
+  CULVERT_CHECK(!is_named() && channel_id != 0);
+  meeting_.channel_id = channel_id;
+  if (path_ == nullptr) {
+    std::exchange(on_done_, nullptr)(std::move(ended_));
+  } else if (!heard_) {
+    path_->AwaitHello(limit);
+  } else if (absl::Status good = Check(*heard_); !good.ok()) {
+    path_.reset();
+    std::exchange(on_done_, nullptr)(std::move(good));
+  } else {
+    Finish(*heard_);
+  }
+}
+
 absl::Status PendingStitch::OnHello(const culvert::v1::StitchHello& hello) {
+  if (!is_named()) {
+    heard_ = hello;
+    return absl::OkStatus();
+  }
   if (absl::Status good = Check(hello); !good.ok()) return good;  // OnPathEnd follows
-  Joined joined{std::move(path_), hello.last_message_id(), hello.window(),
-                hello.resume_timeout_s()};
-  std::exchange(on_done_, nullptr)(std::move(joined));
+  Finish(hello);
   return absl::OkStatus();
 }
 
+void PendingStitch::Finish(const culvert::v1::StitchHello& hello) {
+  Joined joined{std::move(path_), hello.last_message_id(), hello.window(),
+                hello.resume_timeout_s()};
+  std::exchange(on_done_, nullptr)(std::move(joined));
+}
+
+// A consumer that opens a channel says Hello before it has heard the channel's id.
+bool PendingStitch::NamesChannel(const culvert::v1::StitchHello& hello) const {
+  if (hello.channel_id() == meeting_.channel_id) return true;
+  return hello.channel_id() == 0 && meeting_.own_role == HelloRole::kProvider &&
+         meeting_.attempt == 1 && meeting_.key == nullptr && hello.last_message_id() == 0;
+}
+
 absl::Status PendingStitch::Check(const culvert::v1::StitchHello& hello) const {
-  if (hello.channel_id() != meeting_.channel_id || hello.attempt() != meeting_.attempt) {
+  if (!NamesChannel(hello) || hello.attempt() != meeting_.attempt) {
     return absl::DataLossError("the other end speaks of another channel");
   }
   if (meeting_.key == nullptr) return absl::OkStatus();
@@ -62,6 +93,10 @@ absl::Status PendingStitch::Check(const culvert::v1::StitchHello& hello) const {
 void PendingStitch::OnPathEnd(absl::Status why) {
   path_.reset();
   if (why.ok()) why = absl::UnavailableError("the other end has left");
+  if (!is_named()) {
+    ended_ = std::move(why);
+    return;
+  }
   std::exchange(on_done_, nullptr)(std::move(why));
 }
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "culvert/v1/e2e.pb.h"
 #include "sdk/channel_driver.h"
+#include "sdk/early_hello.h"
 #include "sdk/end_to_end.h"
 #include "sdk/tls_handshake.h"
 #include "stitch/hello_mac.h"
@@ -37,8 +38,12 @@ class ConsumerSecuring final : public ChannelDriver::Securing {
                    culvert::v1::E2eHello hello, OnDone on_done);
   ~ConsumerSecuring();
 
-  // Once the driver has its path.
-  void Start(ChannelDriver& driver);
+  // Once the driver has its path. `early`: the beginning of the handshake is on its way, as what
+  // the channel sends first.
+  void Start(ChannelDriver& driver, std::optional<EarlyHello> early = std::nullopt);
+
+  // What Make of EarlyHello wants, "PROJECT/AGENT".
+  static std::string AgentOf(const culvert::v1::E2eHello& hello);
 
  private:
   void OnSecuringMessage(Bytes message) override;

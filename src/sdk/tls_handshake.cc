@@ -10,10 +10,15 @@ struct TlsHandshake::Step {
   std::string outgoing;
   absl::StatusOr<crypto::TlsEngine::Progress> progress = crypto::TlsEngine::Progress::kWantsBytes;
 
-  void Run(crypto::TlsEngine& engine) {
-    const absl::Status fed = engine.Feed(incoming);
-    progress = fed.ok() ? engine.Handshake() : absl::StatusOr<crypto::TlsEngine::Progress>(fed);
-    outgoing = engine.TakeOutput();
+  void Run(crypto::TlsEngine& engine, crypto::TlsEngine::Effort effort) {
+    const absl::Status fed = engine.Feed(std::exchange(incoming, {}));
+    progress =
+        fed.ok() ? engine.Handshake(effort) : absl::StatusOr<crypto::TlsEngine::Progress>(fed);
+    // What there is by then goes out with the rest.
+    if (!takes_long()) outgoing = engine.TakeOutput();
+  }
+  bool takes_long() const {
+    return progress.ok() && *progress == crypto::TlsEngine::Progress::kTakesLong;
   }
 };
 
@@ -21,13 +26,20 @@ TlsHandshake::TlsHandshake(WorkerQueue& workers,
                            const std::shared_ptr<const crypto::TlsContext>& context,
                            std::shared_ptr<const crypto::TlsSession> session, Send send,
                            OnDone on_done)
-    : workers_(workers),
-      engine_(std::make_shared<crypto::TlsEngine>(context, std::chrono::system_clock::now(),
-                                                  std::move(session))),
-      send_(std::move(send)),
-      on_done_(std::move(on_done)) {
-  if (context->role() == crypto::TlsRole::kClient) Run();
+    : TlsHandshake(workers,
+                   std::make_shared<crypto::TlsEngine>(context, std::chrono::system_clock::now(),
+                                                       std::move(session)),
+                   std::move(send), std::move(on_done)) {
+  if (context->role() == crypto::TlsRole::kClient) run_.Schedule();
 }
+
+TlsHandshake::TlsHandshake(WorkerQueue& workers, std::shared_ptr<crypto::TlsEngine> begun,
+                           Send send, OnDone on_done)
+    : workers_(workers),
+      engine_(std::move(begun)),
+      send_(std::move(send)),
+      on_done_(std::move(on_done)),
+      run_(workers.loop(), [this] { Run(); }) {}
 
 TlsHandshake::~TlsHandshake() = default;
 
@@ -38,14 +50,28 @@ void TlsHandshake::Take(const Bytes& message) {
 
 // Not while a thread has the engine, nor once it is done.
 void TlsHandshake::RunIfIdle() {
-  if (job_ == nullptr && on_done_ && !incoming_.empty()) Run();
+  if (job_ == nullptr && on_done_ && !incoming_.empty()) run_.Schedule();
 }
 
 void TlsHandshake::Run() {
+  if (job_ != nullptr || !on_done_) return;
   auto step = std::make_shared<Step>();
   step->incoming = std::exchange(incoming_, {});
-  job_ = workers_.Submit([engine = engine_, step] { step->Run(*engine); },
-                         [this, step] { HandleStep(*step); });
+  if (kind_ == Kind::kUnknown) {
+    step->Run(*engine_, crypto::TlsEngine::Effort::kLittle);
+    if (!step->takes_long()) {
+      HandleStep(*step);
+      return;
+    }
+    kind_ = Kind::kFull;
+  }
+  RunOnThread(step);
+}
+
+void TlsHandshake::RunOnThread(const std::shared_ptr<Step>& step) {
+  job_ = workers_.Submit(
+      [engine = engine_, step] { step->Run(*engine, crypto::TlsEngine::Effort::kAny); },
+      [this, step] { HandleStep(*step); });
 }
 
 void TlsHandshake::HandleStep(const Step& step) {

@@ -1,4 +1,4 @@
-// A TLS handshake over the messages of a channel, its computing on threads.
+// A TLS handshake over the messages of a channel, what is long of its computing on threads.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "crypto/tls_engine.h"
+#include "net/deferred.h"
 #include "sdk/worker_queue.h"
 
 namespace culvert {
@@ -22,6 +23,9 @@ class TlsHandshake {
   // Neither is called inside a call. A server waits for bytes, a client begins by itself.
   TlsHandshake(WorkerQueue& workers, const std::shared_ptr<const crypto::TlsContext>& context,
                std::shared_ptr<const crypto::TlsSession> session, Send send, OnDone on_done);
+  // Goes on with a client's whose first output is on its way.
+  TlsHandshake(WorkerQueue& workers, std::shared_ptr<crypto::TlsEngine> begun, Send send,
+               OnDone on_done);
   ~TlsHandshake();
 
   // A message of the peer, in order. What comes after the last of the handshake is in
@@ -30,8 +34,9 @@ class TlsHandshake {
 
  private:
   struct Step;
-  void Run();
   void RunIfIdle();
+  void Run();
+  void RunOnThread(const std::shared_ptr<Step>& step);
   void HandleStep(const Step& step);
 
   WorkerQueue& workers_;
@@ -40,7 +45,10 @@ class TlsHandshake {
   std::string incoming_;
   Send send_;
   OnDone on_done_;
+  enum class Kind { kUnknown, kFull };
+  Kind kind_ = Kind::kUnknown;             // what is not full is done on the loop
   std::unique_ptr<WorkerQueue::Job> job_;  // while a thread has the engine
+  net::Deferred run_;
 };
 
 }  // namespace culvert

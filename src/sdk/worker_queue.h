@@ -21,6 +21,8 @@ class WorkerQueue {
   WorkerQueue(const WorkerQueue&) = delete;
   WorkerQueue& operator=(const WorkerQueue&) = delete;
 
+  net::EventLoop& loop() { return loop_; }
+
   class Job;
   // `work` runs on a thread (what it uses is its own or immutable), then `done` on the loop, never
   // inside this call. Destroying the job cancels it: `done` does not run, `work` may.

@@ -29,7 +29,7 @@ absl::Status Misplaced(std::string_view what) {
 
 StitchPath::StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> stream,
                        const v1::StitchHello& hello, HelloListener& listener,
-                       tunnel::Path::Delegate& delegate, const Times& times)
+                       tunnel::Path::Delegate& delegate, const Times& times, const Bytes& early)
     : loop_(loop),
       stream_(std::move(stream)),
       listener_(listener),
@@ -38,6 +38,7 @@ StitchPath::StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> str
       turn_end_(loop, [this] { HandleTurnEnd(); }),
       timer_(loop),
       look_(loop),
+      early_bytes_(early.size()),
       heard_at_(loop.Now()),
       silent_from_(heard_at_) {
   stream_->SetDelegate(this);
@@ -47,8 +48,14 @@ StitchPath::StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> str
   const std::string body = hello.SerializeAsString();
   CULVERT_CHECK(body.size() <= kMostHelloBytes);
   AppendControl(FrameType::kHello, body);
+  if (!early.empty()) Gather(tunnel::Data{1, early});
   Flush();
-  timer_.Start(times_.hello,
+  AwaitHello(times_.hello);
+}
+
+void StitchPath::AwaitHello(Duration limit) {
+  CULVERT_CHECK(state_ == State::kOpening);
+  timer_.Start(limit,
                [this] { End(absl::DeadlineExceededError("stitched path: no Hello of the peer")); });
 }
 
@@ -62,13 +69,22 @@ bool StitchPath::ready() const { return state_ == State::kUp && unwritten_ < kMo
 
 void StitchPath::Send(const tunnel::Message& message) {
   CULVERT_CHECK(ready());
-  const size_t bytes = AppendFrame(message, &gathered_);
-  gathered_bytes_ += bytes;
-  unwritten_ += bytes;
-  const bool first_data = std::holds_alternative<tunnel::Data>(message) && sent_ == Sent::kNothing;
+  const auto* const data = std::get_if<tunnel::Data>(&message);
+  if (data != nullptr && early_bytes_ > 0) {
+    CULVERT_CHECK(data->id == 1 && data->bytes.size() == std::exchange(early_bytes_, 0));
+    return;
+  }
+  Gather(message);
+  const bool first_data = data != nullptr && sent_ == Sent::kNothing;
   if (first_data) sent_ = Sent::kData;
   if (first_data || gathered_bytes_ >= kGathered) Flush();
   turn_end_.Schedule();
+}
+
+void StitchPath::Gather(const tunnel::Message& message) {
+  const size_t bytes = AppendFrame(message, &gathered_);
+  gathered_bytes_ += bytes;
+  unwritten_ += bytes;
 }
 
 void StitchPath::AppendControl(FrameType type, std::string_view body) {

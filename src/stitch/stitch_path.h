@@ -66,9 +66,11 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
 
   // `stream` is connected, the token was written to it and nothing was read. The path is its
   // delegate from now on. `listener` and `delegate` outlive the path, or its handing over.
+  // `early`, unless it is empty, goes out with the Hello as the channel's first message: the Data
+  // that the channel then sends first has the same bytes, and is not sent again.
   StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> stream,
              const v1::StitchHello& hello, HelloListener& listener,
-             tunnel::Path::Delegate& delegate, const Times& times);
+             tunnel::Path::Delegate& delegate, const Times& times, const Bytes& early = Bytes());
   StitchPath(net::EventLoop& loop, std::unique_ptr<net::TcpStream> stream,
              const v1::StitchHello& hello, HelloListener& listener,
              tunnel::Path::Delegate& delegate)
@@ -77,6 +79,8 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
 
   // Who hears of the path from now on.
   void SetDelegate(tunnel::Path::Delegate& delegate) { delegate_ = &delegate; }
+  // The peer's Hello must be there so long from now on. Only before it is.
+  void AwaitHello(Duration limit);
 
   bool ready() const override;
   // A Data message goes out at once if it is the first in this turn of the loop; what follows it
@@ -117,6 +121,7 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   void HandleHello(const Frame& frame);
   void GiveOut(tunnel::Message message);
   void UpdateReading();
+  void Gather(const tunnel::Message& message);
   void AppendControl(FrameType type, std::string_view body);
   void Flush();
   void HandleWritten(size_t bytes, Pong pong);
@@ -148,6 +153,7 @@ class StitchPath final : public tunnel::Path, private net::ByteStream::Delegate 
   size_t gathered_bytes_ = 0;
   size_t unwritten_ = 0;  // those, and what the stream holds
   Sent sent_ = Sent::kNothing;
+  size_t early_bytes_ = 0;   // of the first message, which is out and was not sent yet
   Pong pong_ = Pong::kNone;  // at most one waits, however many Pings come
   Pong gathered_pong_ = Pong::kNone;
 

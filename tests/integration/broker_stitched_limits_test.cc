@@ -40,11 +40,11 @@ TEST_CASE_METHOD(StitchedFixture,
     Say(*attached, request);
     lent += Last<AttachResponse>(*attached).lease_data().leases_size();
   }
-  CHECK(lent == 16);
+  CHECK(lent == 128);
   V1::ListenRequest other;
   other.mutable_lease_data()->set_count(1'000'000);
   Say(listen, other);
-  CHECK(Last<Listened>(listen).lease_data().leases_size() == 16);
+  CHECK(Last<Listened>(listen).lease_data().leases_size() == 128);
 }
 
 struct LimitedFixture : StitchedFixture {

@@ -28,6 +28,8 @@ class HostilePort {
   HostilePort() { SetNonBlocking(listener_.get()); }
   uint16_t port() const { return PortOf(listener_.get()); }
   size_t answered() const { return answered_; }
+  // What was said with a Hello that names no channel.
+  const std::vector<std::string>& early() const { return early_; }
 
   // What there is to do now: answers each Hello with what `forge` makes of it.
   void Serve(uint16_t broker_port, const Forge& forge) {
@@ -67,6 +69,7 @@ class HostilePort {
     if (connection.heard.size() < stitch::kHeaderBytes + header->length) return;
     StitchHello hello;
     REQUIRE(hello.ParseFromString(connection.heard.substr(stitch::kHeaderBytes, header->length)));
+    if (hello.channel_id() == 0) early_.push_back(connection.heard);
     SendSome(connection.near.get(), HelloFrame(forge(hello)));  // the end may have left
     connection.steps = 2;
     ++answered_;
@@ -75,6 +78,7 @@ class HostilePort {
   const Fd listener_ = ListenOnLoopback(64);
   std::deque<Connection> connections_;
   size_t answered_ = 0;
+  std::vector<std::string> early_;
 };
 
 TEST_CASE("A broker that is no end of the channel cannot take its path over", "[stitched]") {
@@ -122,6 +126,54 @@ TEST_CASE("A broker that is no end of the channel cannot take its path over", "[
   outlet->SayEnd();
   CHECK(outlet->WaitForClose().ok());
   CHECK(provider.Service(0)->WaitForClose().ok());
+}
+
+TEST_CASE("A broker opens nothing by the end of another channel", "[stitched]") {
+  HostilePort hostile;
+  EncryptedStitchWorld world(hostile.port());
+  TestProvider provider(world.Agent());
+  REQUIRE(provider.WaitForRegistrations(1));
+  TestConsumer consumer(world.User());
+  HostilePort::Forge forge;
+  SECTION("that has another name") {
+    forge = [](StitchHello hello) {
+      hello.set_channel_id(99);
+      return hello;
+    };
+  }
+  SECTION("that has none, or says what this end has said") {
+    forge = [](const StitchHello& hello) { return hello; };
+  }
+  // Until both ends have connections parked they open channels over streams.
+  for (size_t opened = 0; opened < 100 && hostile.early().empty(); ++opened) {
+    auto outlet = consumer.Connect("echo");
+    outlet->Say("hello");
+    outlet->SayEnd();
+    REQUIRE(Eventually(
+        [&] {
+          hostile.Serve(world.broker->data_port(), forge);
+          const std::lock_guard lock(consumer.mutex);
+          return consumer.reports.size() > opened;
+        },
+        10s));
+    CHECK(consumer.reports.back().status.ok());
+    CHECK(outlet->received == "hello");
+  }
+  REQUIRE_FALSE(hostile.early().empty());
+
+  // What went out before the broker had answered: the beginning of a handshake, and nothing of what
+  // is opened.
+  const std::string& early = hostile.early().front();
+  const size_t hello_end = stitch::kHeaderBytes + stitch::DecodeHeader(early)->length;
+  REQUIRE(early.size() > hello_end + stitch::kHeaderBytes);
+  const auto first = stitch::DecodeHeader(early.substr(hello_end));
+  REQUIRE(first.ok());
+  CHECK(first->type == FrameType::kData);
+  CHECK(first->id == 1);
+  CHECK(early.substr(hello_end + stitch::kHeaderBytes, 2) == "\x16\x03");
+  CHECK(early.size() == hello_end + stitch::kHeaderBytes + first->length);
+  CHECK(early.find("echo") == std::string::npos);
+  CHECK(early.find("an arg") == std::string::npos);
 }
 
 }  // namespace

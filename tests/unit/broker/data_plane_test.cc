@@ -108,7 +108,7 @@ TEST_CASE("DataPlane tells clients another port where it is told to", "[data]") 
 TEST_CASE_METHOD(PlaneFixture, "DataPlane lends each principal so many and no more", "[data]") {
   Listen();
   const auto lent = plane->Lend(kUser, 1'000);
-  CHECK(lent.leases_size() == 16);
+  CHECK(lent.leases_size() == 128);
   for (const auto& lease : lent.leases()) {
     CHECK(lease.token().size() == Leases::kTokenBytes);
     CHECK(lease.parked_id() != 0);

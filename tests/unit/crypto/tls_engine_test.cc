@@ -193,5 +193,51 @@ TEST_CASE("Handshakes of one context run beside each other", "[tls]") {
   CHECK(done == std::vector<int>(kThreads, kEach));
 }
 
+// Carries everything that there is to carry.
+void Pass(TlsEngine& from, TlsEngine& to) { REQUIRE(to.Feed(from.TakeOutput()).ok()); }
+
+TEST_CASE("A resumed handshake is little effort, a full one says that it takes long", "[tls]") {
+  using Effort = TlsEngine::Effort;
+  using Progress = TlsEngine::Progress;
+  const TlsProject project;
+  const auto client_context = project.Client();
+  const auto server_context = project.Server();
+  std::shared_ptr<const TlsSession> session;
+  {
+    TlsPair pair(client_context, server_context, project.now);
+    CHECK(*pair.client.Handshake(Effort::kLittle) == Progress::kWantsBytes);
+    Pass(pair.client, pair.server);
+    CHECK(*pair.server.Handshake(Effort::kLittle) == Progress::kTakesLong);
+    CHECK(*pair.server.Handshake(Effort::kLittle) == Progress::kTakesLong);
+    CHECK(*pair.server.Handshake() == Progress::kWantsBytes);
+    Pass(pair.server, pair.client);
+    CHECK(*pair.client.Handshake(Effort::kLittle) == Progress::kTakesLong);
+    pair.Shake();
+    REQUIRE(pair.ok());
+    session = pair.client.TakeSecured().session;
+  }
+  SECTION("resumed") {
+    TlsPair pair(client_context, server_context, project.now, session);
+    CHECK(*pair.client.Handshake(Effort::kLittle) == Progress::kWantsBytes);
+    Pass(pair.client, pair.server);
+    CHECK(*pair.server.Handshake(Effort::kLittle) == Progress::kWantsBytes);
+    Pass(pair.server, pair.client);
+    CHECK(*pair.client.Handshake(Effort::kLittle) == Progress::kDone);
+    Pass(pair.client, pair.server);
+    CHECK(*pair.server.Handshake(Effort::kLittle) == Progress::kDone);
+    CHECK(pair.client.TakeSecured().resumed);
+    CHECK(pair.server.TakeSecured().resumed);
+  }
+  SECTION("with a session that the server does not know") {
+    TlsPair pair(client_context, project.Server(), project.now, session);
+    CHECK(*pair.client.Handshake(Effort::kLittle) == Progress::kWantsBytes);
+    Pass(pair.client, pair.server);
+    CHECK(*pair.server.Handshake(Effort::kLittle) == Progress::kTakesLong);
+    pair.Shake();
+    REQUIRE(pair.ok());
+    CHECK_FALSE(pair.client.TakeSecured().resumed);
+  }
+}
+
 }  // namespace
 }  // namespace culvert::crypto

@@ -47,6 +47,36 @@ TEST_CASE("EventLoop runs a task that a task posted in the next turn", "[event_l
   CHECK(second > first);
 }
 
+TEST_CASE("EventLoop loses no task when it posts to itself while others post to it",
+          "[event_loop]") {
+  constexpr int kOfEach = 20'000;
+  LoopThread thread;
+  std::atomic<int> own = 0;
+  std::function<void()> again = [&] {
+    if (++own < kOfEach) thread.loop().Post([&again] { again(); });
+  };
+  thread.loop().Post([&again] { again(); });
+  int others = 0;
+  for (int i = 0; i < kOfEach; ++i) thread.loop().Post([&others] { ++others; });
+  // The last ones are alone: each must wake the loop by itself.
+  for (int i = 0; i < 100; ++i) thread.Run([&others] { ++others; });
+  CHECK(others == kOfEach + 100);
+  EventLoop waiting;
+  CHECK(waiting.RunUntil([&own] { return own == kOfEach; }, 10s));
+}
+
+TEST_CASE("EventLoop keeps the order of what it and others post", "[event_loop]") {
+  LoopThread thread;
+  std::vector<int> order;
+  thread.Run([&] {
+    thread.loop().Post([&order] { order.push_back(1); });
+    std::thread([&] { thread.loop().Post([&order] { order.push_back(2); }); }).join();
+    thread.loop().Post([&order] { order.push_back(3); });
+  });
+  thread.Run([] {});
+  CHECK(order == std::vector{1, 2, 3});
+}
+
 TEST_CASE("EventLoop returns from Run once it was stopped and nothing is posted", "[event_loop]") {
   EventLoop loop;
   int ran = 0;

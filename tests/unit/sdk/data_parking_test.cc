@@ -23,10 +23,11 @@ TEST_CASE_METHOD(ParkingFixture,
 }
 
 TEST_CASE_METHOD(ParkingFixture,
-                 "DataParking doubles when all are taken, up to sixteen, and refills",
+                 "DataParking doubles when all are taken, up to its limit, and refills",
                  "[parking]") {
   ParkTwo();
-  for (const size_t next : {size_t{4}, size_t{8}, size_t{16}, size_t{16}}) {
+  for (const size_t next :
+       {size_t{4}, size_t{8}, size_t{16}, size_t{32}, DataParking::kMost, DataParking::kMost}) {
     CAPTURE(next);
     for (size_t left = parking->size(); left > 0; --left) {
       std::optional<DataParking::Parked> taken_now = parking->Take();
@@ -112,7 +113,7 @@ TEST_CASE_METHOD(ParkingFixture, "DataParking keeps one that has heard something
   CHECK(parking->Take()->id == 1);
 }
 
-TEST_CASE_METHOD(ParkingFixture, "DataParking keeps no more than sixteen, whatever it is lent",
+TEST_CASE_METHOD(ParkingFixture, "DataParking keeps no more than its limit, whatever it is lent",
                  "[parking]") {
   parking->Start(Port());
   parking->NoteOpening();

@@ -20,7 +20,7 @@ inline constexpr size_t kTokenBytes = 32;
 // A data port that the test plays, and the broker that lends its tokens.
 struct ParkingFixture {
   net::EventLoop loop;
-  test::Fd listener = test::ListenOnLoopback(64);
+  test::Fd listener = test::ListenOnLoopback(1'024);
   std::vector<uint32_t> asked;
   uint64_t lent = 0;
   std::map<std::string, test::Fd> taken;  // by token

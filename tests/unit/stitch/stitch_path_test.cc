@@ -21,6 +21,41 @@ TEST_CASE_METHOD(PathFixture, "StitchPath says Hello at once and is up with the 
   CHECK(end.path->ready());
 }
 
+TEST_CASE_METHOD(PathFixture, "StitchPath says an early message with its Hello, and only then",
+                 "[stitch_path]") {
+  auto [ours, theirs] = test::ConnectedPair();
+  peer = std::move(theirs);
+  auto stream = net::TcpStream::FromFd(loop, ours.Release());
+  REQUIRE(stream.ok());
+  end.path = std::make_unique<StitchPath>(loop, *std::move(stream), HelloOf(5), end, end,
+                                          StitchPath::Times(), Bytes(std::string("first")));
+  const std::string early = FrameBytes(FrameType::kHello, HelloOf(5).SerializeAsString()) +
+                            FrameBytes(DataOf(1, "first"));
+  CHECK(Until([&] { return Received() == early; }));
+  SendAll(peer.get(), HelloBytes(7));
+  REQUIRE(Until([&] { return end.readies == 1; }));
+  // The channel sends it by itself, and may have other things to say before.
+  const tunnel::Ack ack{0, 100};
+  end.Send(ack);
+  end.Send(DataOf(1, "first"));
+  end.Send(DataOf(2, "second"));
+  CHECK(Until(
+      [&] { return Received() == early + FrameBytes(ack) + FrameBytes(DataOf(2, "second")); }));
+}
+
+TEST_CASE_METHOD(PathFixture, "StitchPath may be given more time for the peer's Hello",
+                 "[stitch_path]") {
+  StitchPath::Times times;
+  times.hello = 20ms;
+  Open(times);
+  end.path->AwaitHello(5s);
+  Settle(60ms);
+  CHECK(end.ends.empty());
+  end.path->AwaitHello(20ms);
+  CHECK(Until([&] { return !end.ends.empty(); }));
+  CHECK(absl::IsDeadlineExceeded(end.ends.at(0)));
+}
+
 TEST_CASE_METHOD(PathFixture, "StitchPath takes a parked connection over, after its token",
                  "[stitch_path]") {
   struct Parked final : net::ByteStream::Delegate {
