@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Draws docs/benchmarks.svg from what tunnel_bench.py --json wrote: throughput and processor time of
-one download, as ratios to ssh -L."""
+"""Draws an SVG from what tunnel_bench.py --json wrote: throughput and processor time of one
+download, also as ratios to ssh -L."""
 
 import json
 import sys
@@ -10,13 +10,15 @@ from tunnel_bench import BASE, median_of, ratio_of
 
 PANELS = [("Throughput of one download, MB/s", "down, 1", "MB/s"),
           ("Processor time, CPU-s per GiB", "down, 1", "CPU-s/GiB")]
-LABEL, BAR, GAP, ROW, TOP = 190, 360, 150, 26, 34
+MARGIN, LABEL, BAR, GAP, ROW, TOP = 16, 230, 360, 160, 26, 34
 COLOURS = {BASE: "#8a8f98"}
 OURS, OTHERS = "#2f6fde", "#b9bec7"
 
 
 def bars(rounds, heading, name, figure, top):
     ways = [way for way in rounds[0] if median_of(rounds, way, name, figure)]
+    if not ways:
+        sys.exit(f"these results have no \"{name}\": measure it, too (--rows)")
     most = max(median_of(rounds, way, name, figure) for way in ways)
     lines = [f'<text x="0" y="{top}" class="h">{escape(heading)}</text>']
     for number, way in enumerate(ways):
@@ -25,9 +27,10 @@ def bars(rounds, heading, name, figure, top):
         colour = COLOURS.get(way, OURS if way.startswith("Culvert") else OTHERS)
         width = BAR * value / most
         text = f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
-        if ratio := ratio_of(rounds, way, name, figure):
-            text += f" ({ratio:.2f} × ssh)"
-        lines += [f'<text x="{LABEL - 8}" y="{y + 14}" class="l">{escape(way.replace("`", ""))}</text>',
+        if way != BASE and (ratio := ratio_of(rounds, way, name, figure)):
+            text += f" ({ratio:.2f} × {BASE})"
+        label = escape(way.replace("`", ""))
+        lines += [f'<text x="{LABEL - 8}" y="{y + 14}" class="l">{label}</text>',
                   f'<rect x="{LABEL}" y="{y}" width="{width:.1f}" height="18" fill="{colour}"/>',
                   f'<text x="{LABEL + width + 6:.1f}" y="{y + 14}">{escape(text)}</text>']
     return lines, top + 12 + len(ways) * ROW
@@ -38,13 +41,18 @@ def draw(results):
     for heading, name, figure in PANELS:
         panel, bottom = bars(rounds, heading, name, figure, bottom + TOP)
         lines += panel
-    lines.append(f'<text x="0" y="{bottom + 24}" class="s">{escape(results["machine"])}; medians of '
-                 f"{len(rounds)} rounds</text>")
+    where = escape(results["machine"])
+    lines.append(f'<text x="0" y="{bottom + 24}" class="s">{where}; medians of {len(rounds)} rounds'
+                 "</text>")
     style = ("text{font:13px sans-serif;fill:#1f2328}.h{font-weight:bold}.l{text-anchor:end}"
              ".s{font-size:11px;fill:#57606a}")
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + BAR + GAP}" '
-                      f'height="{bottom + 34}">', f"<style>{style}</style>",
-                      '<rect width="100%" height="100%" fill="#ffffff"/>', *lines, "</svg>", ""])
+    width, height = LABEL + BAR + GAP + 2 * MARGIN, bottom + 34 + MARGIN
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+                      f'viewBox="0 0 {width} {height}" role="img">',
+                      "<title>" + escape("; ".join(heading for heading, _, _ in PANELS))
+                      + "</title>", f"<style>{style}</style>",
+                      '<rect width="100%" height="100%" fill="#ffffff"/>',
+                      f'<g transform="translate({MARGIN} 0)">', *lines, "</g>", "</svg>", ""])
 
 
 def main():

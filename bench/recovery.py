@@ -304,6 +304,8 @@ def main():
                         help="how long network or broker are away at most (30)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="which kinds, separated by commas "
                         f"({','.join(KINDS)})")
+    parser.add_argument("--path", choices=("auto", "stream"),
+                        help="what carries the connection (what users have without --path)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--drain", action="store_true", help="restart the broker in order instead")
     parser.add_argument("--restarts", type=int, default=20, help="with --drain (20)")
@@ -313,13 +315,15 @@ def main():
     if unknown := set(options.kinds.split(",")) - set(KINDS):
         parser.error(f"--kinds: {', '.join(unknown)}: there are {', '.join(KINDS)}")
     os.environ["CULVERT_BIN_DIR"] = os.path.join(os.path.abspath(options.build), "bin")
+    Lane.carried_by = options.path
     where = machine()
     lines, results = drain(options) if options.drain else recovery(options)
     print("\n".join(lines))
-    print(f"\n{where}; {1 if options.drain else options.lanes} tunnels at a time.")
+    print(f"\n{where}; {1 if options.drain else options.lanes} tunnels at a time; "
+          f"path: {options.path or 'as users have it'}.")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": where, "results": results}, file)
+            json.dump({"machine": where, "path": options.path, "results": results}, file)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 constexpr size_t kChunk = size_t{256} * 1024;
-constexpr double kWarmUp = 0.3;  // seconds: windows and buffers grow
+constexpr double kWarmUp = 0.3;  // seconds: windows and buffers grow; `move` may be told another
 
 // The first byte of a connection, by which the client says what the server is to do.
 constexpr char kSend = 'd';
@@ -42,11 +42,15 @@ int NewSocket() {
   return fd;
 }
 
-sockaddr_in Loopback(int port) {
+// "PORT", of loopback, or "ADDRESS:PORT".
+sockaddr_in Place(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  const std::string host(colon == text.npos ? "127.0.0.1" : text.substr(0, colon));
+  const std::string port(colon == text.npos ? text : text.substr(colon + 1));
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(std::atoi(port.c_str())));
+  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) Fail(host);
   return address;
 }
 
@@ -92,9 +96,9 @@ void Answer(int fd) {
   close(fd);
 }
 
-[[noreturn]] void Serve() {
+[[noreturn]] void Serve(std::string_view place) {
   const int listener = NewSocket();
-  sockaddr_in address = Loopback(0);
+  sockaddr_in address = Place(place);
   socklen_t size = sizeof address;
   auto* const name = reinterpret_cast<sockaddr*>(&address);
   if (bind(listener, name, size) != 0 || listen(listener, 4096) != 0) Fail("listen");
@@ -109,9 +113,9 @@ void Answer(int fd) {
   }
 }
 
-int Dial(int port, char what) {
+int Dial(std::string_view place, char what) {
   const int fd = NewSocket();
-  const sockaddr_in address = Loopback(port);
+  const sockaddr_in address = Place(place);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     Fail("connect");
   SendSoon(fd);
@@ -130,9 +134,9 @@ uint64_t Acknowledged(int fd) {
 // Connections that move bytes for as long as it lives.
 class Bulk {
  public:
-  Bulk(int port, char what, size_t connections) {
+  Bulk(std::string_view place, char what, size_t connections) {
     for (size_t i = 0; i < connections; ++i) {
-      const int fd = Dial(port, what);
+      const int fd = Dial(place, what);
       fds_.push_back(fd);
       if (what != kSend) threads_.emplace_back([this, fd] { SendAll(fd, stop_); });
       if (what != kTake) threads_.emplace_back([this, fd] { TakeAll(fd, &taken_); });
@@ -164,9 +168,9 @@ class Bulk {
 void Wait(double seconds) { std::this_thread::sleep_for(Seconds(seconds)); }
 
 // `total` is what passed while the tunnel's processor time was spent, warming up included.
-void Move(int port, char what, size_t connections, double seconds) {
-  const Bulk bulk(port, what, connections);
-  Wait(kWarmUp);
+void Move(std::string_view place, char what, size_t connections, double seconds, double warm_up) {
+  const Bulk bulk(place, what, connections);
+  Wait(warm_up);
   const uint64_t first = bulk.bytes();
   const Clock::time_point began = Clock::now();
   Wait(seconds);
@@ -177,9 +181,9 @@ void Move(int port, char what, size_t connections, double seconds) {
 }
 
 // One byte there and back, again and again, beside `connections` that download.
-void PingPong(int port, double seconds, size_t connections) {
-  const int fd = Dial(port, kEcho);
-  const Bulk bulk(port, kSend, connections);
+void PingPong(std::string_view place, double seconds, size_t connections) {
+  const int fd = Dial(place, kEcho);
+  const Bulk bulk(place, kSend, connections);
   Wait(kWarmUp);
   std::vector<double> trips;
   const Clock::time_point until =
@@ -200,10 +204,10 @@ void PingPong(int port, double seconds, size_t connections) {
 
 // Opens `count` connections that have carried a byte each and then say nothing, tells so, and keeps
 // them until its input ends.
-void Hold(int port, size_t count) {
+void Hold(std::string_view place, size_t count) {
   std::vector<int> fds;
   for (size_t i = 0; i < count; ++i) {
-    fds.push_back(Dial(port, kEcho));
+    fds.push_back(Dial(place, kEcho));
     char byte = 'x';
     if (send(fds.back(), &byte, 1, MSG_NOSIGNAL) != 1 || recv(fds.back(), &byte, 1, 0) != 1)
       Fail("echo");
@@ -216,10 +220,10 @@ void Hold(int port, size_t count) {
 
 int Usage(const char* program) {
   fmt::print(stderr,
-             "usage: {0} serve\n"
-             "       {0} move PORT d|u|b CONNECTIONS SECONDS\n"
-             "       {0} pingpong PORT SECONDS BULK-CONNECTIONS\n"
-             "       {0} hold PORT COUNT\n",
+             "usage: {0} serve [[ADDRESS:]PORT]\n"
+             "       {0} move [ADDRESS:]PORT d|u|b CONNECTIONS SECONDS [WARM-UP-SECONDS]\n"
+             "       {0} pingpong [ADDRESS:]PORT SECONDS BULK-CONNECTIONS\n"
+             "       {0} hold [ADDRESS:]PORT COUNT\n",
              program);
   return 2;
 }
@@ -228,15 +232,15 @@ int Usage(const char* program) {
 
 int main(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
-  const int port = argc > 2 ? std::atoi(argv[2]) : 0;
-  if (command == "serve" && argc == 2) Serve();
-  if (port <= 0) return Usage(argv[0]);
-  if (command == "move" && argc == 6) {
-    Move(port, argv[3][0], static_cast<size_t>(std::atoi(argv[4])), std::atof(argv[5]));
+  const std::string_view place = argc > 2 ? argv[2] : "0";
+  if (command == "serve" && argc <= 3) Serve(place);
+  if (command == "move" && (argc == 6 || argc == 7)) {
+    Move(place, argv[3][0], static_cast<size_t>(std::atoi(argv[4])), std::atof(argv[5]),
+         argc == 7 ? std::atof(argv[6]) : kWarmUp);
   } else if (command == "pingpong" && argc == 5) {
-    PingPong(port, std::atof(argv[3]), static_cast<size_t>(std::atoi(argv[4])));
+    PingPong(place, std::atof(argv[3]), static_cast<size_t>(std::atoi(argv[4])));
   } else if (command == "hold" && argc == 4) {
-    Hold(port, static_cast<size_t>(std::atoi(argv[3])));
+    Hold(place, static_cast<size_t>(std::atoi(argv[3])));
   } else {
     return Usage(argv[0]);
   }

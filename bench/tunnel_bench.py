@@ -20,6 +20,7 @@ from machine import machine  # noqa: E402
 
 GIB = 1 << 30
 BASE = "ssh -L"  # what the ratios are against
+NAMED = ("broker", "agent", "forwarder")  # whose memory is told by itself
 
 
 class Secure(Bench):
@@ -31,18 +32,20 @@ class Insecure(Bench):
 
 
 class Tunnel:
-    """Two local ports, which lead to the traffic server and to the server of connections."""
+    """Two local ports, which lead to the traffic server and to the server of connections. Programs
+    are given by name."""
 
     def __init__(self, ports, programs):
         self.traffic, self.connections = ports
-        self.pids = [program.pid for program in programs]
+        self.programs = {name: program.pid for name, program in programs.items()}
+        self.pids = list(self.programs.values())
 
 
 # --- the ways; to add one, write a function that starts it and put it into WAYS ---
 
 
 def direct(_, targets):
-    return Tunnel(targets, [])
+    return Tunnel(targets, {})
 
 
 def socat(bench, targets):
@@ -54,7 +57,7 @@ def socat(bench, targets):
                 for port, target in zip(ports, targets)]
     for port in ports:
         eventually(lambda port=port: is_listening(port))
-    return Tunnel(ports, programs)
+    return Tunnel(ports, dict(enumerate(programs)))
 
 
 def is_listening(port):
@@ -64,7 +67,7 @@ def is_listening(port):
 
 def ssh(bench, targets):
     server, client, ports = start_ssh(bench, *targets)
-    return Tunnel(ports, [server, client])
+    return Tunnel(ports, {"server": server, "client": client})
 
 
 def culvert(bench, targets):
@@ -82,7 +85,7 @@ def start_culvert(bench, targets, *broker_flags):
     agent = bench.agent(broker)
     forwarder = bench.forwarder(broker, "-q",
                                 forwards=[f"0:{AGENT}:{target}" for target in targets])
-    return Tunnel(forwarder.ports, [broker, agent, forwarder])
+    return Tunnel(forwarder.ports, {"broker": broker, "agent": agent, "forwarder": forwarder})
 
 
 WAYS = {"direct": (Insecure, direct), "socat, one hop": (Insecure, socat),
@@ -135,14 +138,20 @@ class Measure:
         """Memory of connections that say nothing."""
         if not tunnel.pids:
             return {}
-        before = resident(tunnel.pids)
+        before = self._occupied(tunnel)
         with subprocess.Popen([self._traffic, "hold", str(tunnel.traffic), str(count)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
             if holder.stdout.readline() != b"holding %d\n" % count:
                 raise SystemExit("traffic hold: it cannot")
-            grown = resident(tunnel.pids) - before
+            grown = {name: (now - before[name]) / count / 1024
+                     for name, now in self._occupied(tunnel).items()}
             holder.stdin.close()
-        return {"KiB each": grown / count / 1024}
+        return {"KiB each": sum(grown.values()),
+                **{f"{name}, KiB each": size for name, size in grown.items() if name in NAMED}}
+
+    @staticmethod
+    def _occupied(tunnel):
+        return {name: resident([pid]) for name, pid in tunnel.programs.items()}
 
     def all_of(self, tunnel):
         options = self._options
@@ -175,8 +184,9 @@ def median_of(rounds, way, name, figure):
 
 def ratio_of(rounds, way, name, figure):
     """The median of each round's ratio to BASE."""
-    ratios = [one[way][name][figure] / one[BASE][name][figure] for one in rounds
-              if one[way].get(name, {}).get(figure) and one[BASE].get(name, {}).get(figure)]
+    pairs = [(one[way].get(name, {}).get(figure), one.get(BASE, {}).get(name, {}).get(figure))
+             for one in rounds]
+    ratios = [value / base for value, base in pairs if value and base]
     return statistics.median(ratios) if ratios else None
 
 
@@ -213,7 +223,8 @@ def tables(rounds, names):
     lines += ["", "### New connections a second, and memory of one that says nothing", ""]
     lines += table(rounds, [("in sequence", "new, in sequence", "/s"),
                             ("32 at once", "new, 32 at once", "/s"),
-                            ("KiB each", "idle", "KiB each")])
+                            ("KiB each", "idle", "KiB each"),
+                            *((f"of it {name}", "idle", f"{name}, KiB each") for name in NAMED)])
     return lines
 
 

@@ -63,13 +63,14 @@ def processor_seconds(pids):
     return sum(sum(map(int, stat[11:15])) for stat in _family(pids).values()) / TICKS
 
 
-def resident(pids):
-    """Bytes that these processes and their descendants occupy and share with no other."""
+def resident(pids, kind="Private_"):
+    """Bytes that these processes and their descendants occupy and share with no other. Of the kind
+    "Private_Dirty", only what they have written: pages of a library count as shared while another
+    process has it, too, and this does not change with that."""
     total = 0
     for pid in _family(pids):
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as smaps:
-            total += sum(int(line.split()[1]) * 1024 for line in smaps
-                         if line.startswith("Private_"))
+            total += sum(int(line.split()[1]) * 1024 for line in smaps if line.startswith(kind))
     return total
 
 

@@ -18,6 +18,7 @@ environment:
   CULVERT_CHAOS_MIB      how much is transferred each way (1024)
   CULVERT_CHAOS_KILLS    how often the broker is killed under pgbench (10)
   CULVERT_CHAOS_LOSSES   how many paths are lost, twenty at a time (1000)
+  CULVERT_CHAOS_PATH     what carries connections: auto, stream (what users have)
   CULVERT_BIN_DIR        where the programs are (build/release/bin)"
 
 case ${1:-} in

@@ -119,8 +119,8 @@ constexpr const char* kRow =
 std::string ChannelRow(const Json& channel) {
   const auto size = [&channel](const char* key) { return Size(NumberOf(channel, key)); };
   std::string path = TextOf(channel, "path");
-  if (PartOf(channel, "encrypted") == Json(false)) path += ", clear";
   if (HasNumber(channel, "suspended_ms")) path += " " + Time(NumberOf(channel, "suspended_ms"));
+  if (PartOf(channel, "encrypted") == Json(false)) path += ", clear";
   const std::string round_trip = HasNumber(channel, "round_trip_ms")
                                      ? fmt::format("{:.1f} ms", NumberOf(channel, "round_trip_ms"))
                                      : "-";

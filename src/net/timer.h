@@ -25,7 +25,7 @@ class Timer {
  private:
   struct Handle;
   EventLoop& loop_;
-  Handle* const handle_ ABSL_PT_GUARDED_BY(loop_);  // frees itself when libuv has closed it
+  Handle* const handle_ ABSL_PT_GUARDED_BY(loop_);  // owned
 };
 
 }  // namespace culvert::net

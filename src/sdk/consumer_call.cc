@@ -147,7 +147,7 @@ void ConsumerCall::Meet(std::unique_ptr<net::TcpStream> connection) {
   meeting.own_role = stitch::HelloRole::kConsumer;
   meeting.window = own_window_;
   meeting.resume_timeout_s = ResumeSeconds(core_.options());
-  if (core_.end_to_end() != nullptr) {
+  if (Encrypts(core_)) {
     early_ = EarlyHello::Make(*core_.end_to_end(), own_, ConsumerSecuring::AgentOf(Hello(0)));
   }
   if (early_) meeting.early = early_->bytes;

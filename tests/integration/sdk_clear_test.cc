@@ -237,7 +237,7 @@ TEST_CASE("An agent that does not allow clear data takes none that a broker join
     outlet->Wait([](const Probe& probe) { return probe.opened || probe.closed; });
     if (outlet->opened) {
       outlet->SayEnd();
-      outlet->WaitForClose();
+      CHECK(outlet->WaitForClose().ok());
     } else {
       CHECK_THAT(std::string(MessageOf(outlet->WaitForClose())), Contains("allow_clear_data"));
       refused = true;

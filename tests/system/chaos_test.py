@@ -15,7 +15,7 @@ import postgres_test
 import ssh_test
 from byte_exchange import Exchange
 from harness import AGENT, HOST, MIB, PATIENCE, eventually, note, read_exactly
-from networked import NetworkedTest, chosen_faults, report_resumes, setting
+from networked import NetworkedTest, chosen_faults, chosen_path, report_resumes, setting
 
 FAULTS = setting("FAULTS", 10)
 LONGEST = setting("LONGEST", 3.0)  # seconds that a fault lasts
@@ -33,7 +33,11 @@ GROWTH = 8
 COUNT = "n=$((n + 1)); echo count-$n."
 
 
-class Transfer(NetworkedTest):
+class ChaosTest(NetworkedTest):
+    carried_by = chosen_path()
+
+
+class Transfer(ChaosTest):
     def test_bytes_are_exact_through_faults(self):
         faults = chosen_faults(self, LONGEST)
         for link in self.links.values():
@@ -58,7 +62,7 @@ class Transfer(NetworkedTest):
         report_resumes(self)
 
 
-class Ssh(NetworkedTest, ssh_test.SshTest):
+class Ssh(ChaosTest, ssh_test.SshTest):
     """A terminal at a real sshd on the agent's host."""
 
     def start_server(self):
@@ -110,7 +114,7 @@ class Ssh(NetworkedTest, ssh_test.SshTest):
         report_resumes(self)
 
 
-class Pgbench(NetworkedTest, postgres_test.PostgresTest):
+class Pgbench(ChaosTest, postgres_test.PostgresTest):
     def start_server(self):
         with self.on(self.far):
             super().start_server()
@@ -136,7 +140,7 @@ class Pgbench(NetworkedTest, postgres_test.PostgresTest):
         report_resumes(self)
 
 
-class Losses(NetworkedTest):
+class Losses(ChaosTest):
     """Lost paths leave nothing behind."""
 
     CHANNELS = 20

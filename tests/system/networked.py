@@ -240,6 +240,15 @@ def chosen_faults(test, longest):
     return Faults(test, int(seed), longest, tuple(kinds.split(",")) if kinds else Faults.KINDS)
 
 
+def chosen_path():
+    """What carries connections in a test (SystemTest.carried_by): what users have, unless
+    scripts/chaos.sh says otherwise."""
+    path = os.environ.get("CULVERT_CHAOS_PATH") or None
+    if path not in (None, "auto", "stream"):
+        raise SystemExit(f"CULVERT_CHAOS_PATH={path}: expected auto or stream")
+    return path
+
+
 def report_resumes(test):
     """What the programs said of their resumes."""
     seconds = []

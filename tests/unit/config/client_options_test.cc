@@ -43,7 +43,7 @@ TEST_CASE("ChangedForNextStart names what a reload does not take over", "[client
   next.service_domain = "d";
   next.common.memory_limit = 1;
   next.resume_timeout = Duration::zero();
-  next.path = PathChoice::kAuto;
+  next.path = PathChoice::kStream;
   CHECK(ChangedForNextStart(now, next).text() ==
         "broker, name, project, region, service_domain, memory_limit, resume_timeout, path");
 }

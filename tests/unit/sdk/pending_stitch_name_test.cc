@@ -83,7 +83,7 @@ TEST_CASE_METHOD(UnnamedFixture, "PendingStitch tells of a lost connection once 
 
 TEST_CASE_METHOD(UnnamedFixture, "PendingStitch counts the time for a Hello from the name on",
                  "[stitch]") {
-  Open(Unnamed(), 5s);
+  Open(Unnamed(), 60s);
   pending->Name(7, 20ms);
   CheckRefused(absl::StatusCode::kDeadlineExceeded);
 }
