@@ -154,7 +154,7 @@ void Broker::OnStitchFailed(Session& session, uint64_t channel_id, uint64_t park
   Relay* const relay = openings_.FindChannel(channel_id);
   // An earlier path of the channel had another one.
   if (relay == nullptr || relay->session_id() != session.id() || !relay->IsOn(parked_id)) return;
-  relay->Cut(PathLost());
+  relay->LosePair();
 }
 
 // The consumer took the channel for open. For an opening the provider's word is final unless the

@@ -62,6 +62,10 @@ RawConnections::RawConnections(net::EventLoop& loop, DataPlane* data, AuditTrail
                   [this](RawRequest request, net::UniqueFd consumer, net::UniqueFd provider) {
                     Join(std::move(request), std::move(consumer), std::move(provider));
                   }) {
+  rendezvous_.SetOnUnmet([this](const RawRequest& request, const absl::Status& why) {
+    CULVERT_LOG(kInfo, "[rendezvous {:x}] ended unmet: {}", request.id, Printable(MessageOf(why)));
+    trail_.GrantEnded(Describe(request), why);
+  });
   if (data_ == nullptr) return;
   data_->SetOtherTokens([this](std::string_view token, net::UniqueFd& socket) {
     return rendezvous_.Present(token, socket) == Rendezvous::Result::kTaken;
@@ -145,16 +149,21 @@ RawConnections::AllJoined::iterator RawConnections::End(AllJoined::iterator join
 }
 
 void RawConnections::Check(absl::FunctionRef<absl::Status(const RawRequest&)> may) {
-  rendezvous_.EndIf([&may](const RawRequest& request) { return !may(request).ok(); });
+  const auto denied = [&may](const RawRequest& request) -> absl::Status {
+    const absl::Status allowed = may(request);
+    if (allowed.ok()) return absl::OkStatus();
+    return absl::PermissionDeniedError(std::string(MessageOf(allowed)));
+  };
+  rendezvous_.EndIf(denied);
   for (auto it = joined_.begin(); it != joined_.end();) {
-    const absl::Status allowed = may(it->second.request);
-    it = allowed.ok() ? std::next(it)
-                      : End(it, absl::PermissionDeniedError(std::string(MessageOf(allowed))));
+    const absl::Status allowed = denied(it->second.request);
+    it = allowed.ok() ? std::next(it) : End(it, allowed);
   }
 }
 
 void RawConnections::StopWaiting() {
-  rendezvous_.EndIf([](const RawRequest&) { return true; });
+  rendezvous_.EndIf(
+      [](const RawRequest&) { return absl::UnavailableError("the broker is about to stop"); });
 }
 
 void RawConnections::EndAll(const absl::Status& why) {

@@ -136,6 +136,8 @@ class Relay {
               Ends ends);
   // Whether its path is the provider's parked connection of that id.
   bool IsOn(uint64_t parked_id) const { return is_stitched() && provider_parked_id_ == parked_id; }
+  // One of the two connections is lost, as its end says.
+  void LosePair();
   // The provider's half has no use any more unless it runs over the connection of `endpoint`: both
   // ends are to resume.
   void KeepOver(const std::string& endpoint);

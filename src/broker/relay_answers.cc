@@ -81,6 +81,10 @@ void Relay::HandlePairEnd(const net::SpliceEnd& end) {
     End(absl::OkStatus(), absl::OkStatus(), absl::OkStatus());
     return;
   }
+  LosePair();
+}
+
+void Relay::LosePair() {
   lost_ = Lost::kPair;
   End(PathLost(), PathLost(), PathLost());
 }

@@ -57,11 +57,13 @@ Rendezvous::Result Rendezvous::Present(std::string_view token, net::UniqueFd& so
 void Rendezvous::Wait(Place place) {
   loop_.AssertOnThread();
   Side& side = place.meeting->sides[place.side];
-  side.poll.emplace(loop_, [this, meeting = place.meeting](unsigned) { Erase(meeting); });
+  side.poll.emplace(loop_, [this, meeting = place.meeting](unsigned) {
+    GiveUp(meeting, absl::AbortedError("the side that came was reset before the other came"));
+  });
   if (side.poll->Open(side.socket.get()).ok()) {
     side.poll->Watch(net::FdPoll::kBroken);
   } else {
-    Erase(place.meeting);
+    GiveUp(place.meeting, absl::UnavailableError("its connection cannot be watched"));
   }
 }
 
@@ -87,11 +89,19 @@ void Rendezvous::Erase(Meetings::iterator meeting) {
   --count_;
 }
 
-void Rendezvous::EndIf(absl::FunctionRef<bool(const RawRequest&)> ends) {
+void Rendezvous::GiveUp(Meetings::iterator meeting, const absl::Status& why) {
+  loop_.AssertOnThread();
+  const RawRequest request = meeting->request;
+  Erase(meeting);
+  if (on_unmet_) on_unmet_(request, why);
+}
+
+void Rendezvous::EndIf(absl::FunctionRef<absl::Status(const RawRequest&)> may) {
   loop_.AssertOnThread();
   for (auto it = meetings_.begin(); it != meetings_.end();) {
     const auto meeting = it++;
-    if (ends(meeting->request)) Erase(meeting);
+    const absl::Status allowed = may(meeting->request);
+    if (!allowed.ok()) GiveUp(meeting, allowed);
   }
 }
 
@@ -103,7 +113,9 @@ void Rendezvous::ExpireLater() {
 
 void Rendezvous::Expire() {
   loop_.AssertOnThread();
-  while (!meetings_.empty() && meetings_.front().until <= loop_.Now()) Erase(meetings_.begin());
+  while (!meetings_.empty() && meetings_.front().until <= loop_.Now()) {
+    GiveUp(meetings_.begin(), absl::DeadlineExceededError("the two did not come in time"));
+  }
   ExpireLater();
 }
 

@@ -10,10 +10,12 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "base/clock.h"
 #include "broker/raw_request.h"
 #include "net/event_loop.h"
@@ -39,18 +41,25 @@ class Rendezvous {
   // In the order of the tokens.
   using OnPair = absl::AnyInvocable<void(RawRequest, net::UniqueFd one, net::UniqueFd other)>;
 
+  // The two do not meet: it was too late for them, one of them was reset, or EndIf ended it.
+  using OnUnmet = absl::AnyInvocable<void(const RawRequest&, const absl::Status& why)>;
+
   Rendezvous(net::EventLoop& loop, const Limits& limits, OnPair on_pair);
   Rendezvous(const Rendezvous&) = delete;
   Rendezvous& operator=(const Rendezvous&) = delete;
 
+  void SetOnUnmet(OnUnmet on_unmet) {
+    loop_.AssertOnThread();
+    on_unmet_ = std::move(on_unmet);
+  }
   // Nothing when there are too many, of the principal that asked or of all.
   std::optional<Tokens> Make(RawRequest request);
   // Takes the socket if `token` is of a rendezvous and was not used.
   enum class Result { kTaken, kUnknown };
   Result Present(std::string_view token, net::UniqueFd& socket);
 
-  // Ends those of whose requests `ends` is true: their tokens are good no more.
-  void EndIf(absl::FunctionRef<bool(const RawRequest&)> ends);
+  // Ends those for whose requests `may` is not OK: their tokens are good no more.
+  void EndIf(absl::FunctionRef<absl::Status(const RawRequest&)> may);
 
   Duration lifetime() const { return limits_.lifetime; }
   size_t CountOf(const std::string& owner) const;
@@ -75,12 +84,14 @@ class Rendezvous {
   void Wait(Place place);
   void Complete(Meetings::iterator meeting);
   void Erase(Meetings::iterator meeting);
+  void GiveUp(Meetings::iterator meeting, const absl::Status& why);
   void ExpireLater();
   void Expire();
 
   net::EventLoop& loop_;
   const Limits limits_;
   OnPair on_pair_ ABSL_GUARDED_BY(loop_);
+  OnUnmet on_unmet_ ABSL_GUARDED_BY(loop_);
   Meetings meetings_ ABSL_GUARDED_BY(loop_);
   size_t count_ = 0;
   std::unordered_map<std::string, Place> by_digest_;

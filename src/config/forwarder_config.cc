@@ -176,9 +176,8 @@ absl::Status CheckEndToEnd(const ForwarderConfig& config) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      "--e2e off with --agent-key: without end-to-end encryption a key proves nothing; leave one "
-      "of "
-      "them out");
+      "--e2e off with --agent-key: without end-to-end encryption a key proves nothing; "
+      "leave one of them out");
 }
 
 config::Command ForwardCommand(ForwarderConfig& config) {

@@ -52,16 +52,18 @@ void ConnectedSockets::ScanNow(const std::vector<Address>& peers, MonotonicTime 
       known_.empty() ? std::min(2 * scan_interval_, Duration(kMaxScanInterval)) : kScanInterval;
 }
 
-std::vector<TcpProgress> ConnectedSockets::Look(const std::vector<Address>& peers,
-                                                MonotonicTime now) {
+std::vector<ConnectedSocket> ConnectedSockets::Look(const std::vector<Address>& peers,
+                                                    MonotonicTime now) {
   const bool changed = known_.empty() || std::any_of(known_.begin(), known_.end(), [](Known known) {
                          return SocketCookie(known.fd) != known.cookie;
                        });
   if (changed && now >= next_scan_) ScanNow(peers, now);
-  std::vector<TcpProgress> found;
+  std::vector<ConnectedSocket> found;
   for (const Known& known : known_) {
     if (SocketCookie(known.fd) != known.cookie || !LeadsTo(known.fd, peers)) continue;
-    if (auto progress = TcpProgressOf(known.fd, now)) found.push_back(*progress);
+    const auto progress = TcpProgressOf(known.fd, now);
+    const auto local = Address::OfSocket(known.fd);
+    if (progress && local.ok()) found.push_back({*progress, *local});
   }
   return found;
 }

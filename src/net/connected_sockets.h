@@ -12,12 +12,16 @@
 
 namespace culvert::net {
 
+struct ConnectedSocket : TcpProgress {
+  Address local;
+};
+
 // Confined to one thread. Remembers where it has found them, so that only a new connection costs a
 // look at every descriptor of the process.
 class ConnectedSockets {
  public:
   // Those to one of `peers` now, not counting those that were ignored. `now` is MonotonicNow().
-  std::vector<TcpProgress> Look(const std::vector<Address>& peers, MonotonicTime now);
+  std::vector<ConnectedSocket> Look(const std::vector<Address>& peers, MonotonicTime now);
   // What there is now is not counted any more: it belongs to a connection that was given up.
   void IgnorePresent(const std::vector<Address>& peers, MonotonicTime now);
 

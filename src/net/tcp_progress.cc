@@ -22,12 +22,7 @@ std::optional<TcpProgress> TcpProgressOf(int fd, MonotonicTime now) {
   if (size < offsetof(tcp_info, tcpi_notsent_bytes) + sizeof(info.tcpi_notsent_bytes)) {
     return std::nullopt;  // Linux before 4.6
   }
-  const auto local = Address::OfSocket(fd);
-  const std::optional<uint64_t> cookie = SocketCookie(fd);
-  if (!local.ok() || !cookie) return std::nullopt;
   TcpProgress progress;
-  progress.cookie = *cookie;
-  progress.local = *local;
   progress.last_ack = now - std::chrono::milliseconds(info.tcpi_last_ack_recv);
   progress.last_data = now - std::chrono::milliseconds(info.tcpi_last_data_recv);
   progress.unacknowledged = info.tcpi_unacked > 0;

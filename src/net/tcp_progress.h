@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "base/clock.h"
-#include "net/address.h"
 
 namespace culvert::net {
 
@@ -18,8 +17,6 @@ struct TcpProgress {
   static constexpr unsigned kStalledAfter = 3;
   static constexpr unsigned kSlowAfter = 2;
 
-  uint64_t cookie = 0;  // SocketCookie
-  Address local;
   // When something came from the peer last: an acknowledgement of ours, data of its own.
   MonotonicTime last_ack{};
   MonotonicTime last_data{};

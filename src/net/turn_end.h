@@ -7,9 +7,9 @@
 
 namespace culvert::net {
 
-// Confined to the loop; destroy = cancel. Costs no system call, unlike Deferred, whose order among
-// posted tasks it does not keep. The callback may Schedule again (it then runs in the next turn) or
-// destroy the TurnEnd.
+// Confined to the loop; destroy = cancel. Costs no system call, and runs
+// before what was posted meanwhile, unlike Deferred. The callback may Schedule again (it then runs
+// in the next turn) or destroy the TurnEnd.
 class TurnEnd {
  public:
   TurnEnd(EventLoop& loop, absl::AnyInvocable<void()> callback);

@@ -149,7 +149,7 @@ void BrokerLink::HandleNetworkChange() {
 
 bool BrokerLink::HasLostItsAddress() {
   const auto sockets = sockets_.Look(probe_.Addresses(), MonotonicNow());
-  return std::any_of(sockets.begin(), sockets.end(), [](const net::TcpProgress& socket) {
+  return std::any_of(sockets.begin(), sockets.end(), [](const net::ConnectedSocket& socket) {
     return !net::IsLocalAddress(socket.local);
   });
 }

@@ -103,6 +103,7 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   // answer, within four round trips.
   void SuspendUnlessAnswered(absl::Status why);
   static constexpr Duration kLeastAnswerTime = std::chrono::milliseconds(400);
+  static constexpr Duration kMostAnswerTime = std::chrono::seconds(3);
   // Goes on with path `attempt`, whose peer received everything up to `peer_last_id` and grants
   // `peer_window` beyond it. A path of an attempt that is not newer, or for a channel that has
   // ended meanwhile, is dropped.

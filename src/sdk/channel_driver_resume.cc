@@ -62,13 +62,16 @@ void ChannelDriver::SuspendUnlessAnswered(absl::Status why) {
     return;
   }
   path_->AskForAnswer();
-  const Duration answer = 4 * channel_.round_trip().value_or(Duration::zero());
-  Doubt(std::clamp(answer, Duration(kLeastAnswerTime), Duration(kHeardTime)), std::move(why));
+  // Not measured yet it may be long: the smallest that was seen on this path counts.
+  const std::optional<Duration> round_trip = channel_.round_trip();
+  const Duration answer = round_trip ? 4 * *round_trip : Duration(kMostAnswerTime);
+  Doubt(std::clamp(answer, Duration(kLeastAnswerTime), Duration(kMostAnswerTime)), std::move(why));
 }
 
 // The path is left unless something comes within `time`. By the clock of the loop, which is the
 // path's: it stands still within a turn.
 void ChannelDriver::Doubt(Duration time, absl::Status why) {
+  if (doubt_.is_set()) return;  // a network that goes on changing puts nothing off
   doubt_.Start(time, [this, since = loop_.Now(), why = std::move(why)] {
     if (!path_->HeardSince(since)) Suspend(why);
   });

@@ -100,6 +100,7 @@ void ConsumerCall::Abort(const absl::Status& why) {
 }
 
 void ConsumerCall::TryOpen() {
+  parted_ = false;
   own_window_ = std::min(tunnel::ReceiveWindow::kInitialWindow, core_.budget().ShareOfNext());
   pb::ConnectRequest request;
   auto& open = *request.mutable_open_request();
@@ -200,7 +201,7 @@ void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& 
 
 // Before the two ends have met it is an answer to the opening, and counts as one.
 void ConsumerCall::Cut(const absl::Status& why) {
-  if (joining_) {
+  if (joining_ || parted_) {
     HandleFailedTry(why, WorthRetrying(ErrorCodeOf(why)) ? Again::kYes : Again::kNo);
   } else if (resume_) {
     resume_->Cut(why);

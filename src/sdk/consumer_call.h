@@ -34,6 +34,8 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   // An answer to the last try may come this long after open_timeout: the broker and the provider
   // have a time limit of their own, and say what went wrong.
   static constexpr Duration kAnswerTime = std::chrono::milliseconds(1500);
+  // For the broker's word on why a connection was reset before both ends had met on it.
+  static constexpr Duration kReasonTime = std::chrono::milliseconds(100);
 
   ConsumerCall(ClientCore& core, Consumer::Request request, std::unique_ptr<Outlet> outlet,
                Consumer::OnEnd on_end, Owner& owner);
@@ -49,7 +51,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   // 0 before the broker says that it is open.
   uint64_t channel_id() const {
     if (driver_ != nullptr) return driver_->channel().id();
-    return joining_ ? opened_.channel_id() : 0;
+    return joining_ || parted_ ? opened_.channel_id() : 0;
   }
   // The broker has ended the channel for good, or passes on that the provider does not want it.
   void Cut(const absl::Status& why);
@@ -125,6 +127,7 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   // A try for a stitched path: once the broker has answered, which names the channel, the provider
   // is to come to it.
   std::optional<PendingStitch> joining_;
+  bool parted_ = false;                                     // until kReasonTime after it
   std::optional<EarlyHello> early_;                         // that went with it
   ntt::proxies::v1::ConnectResponse::OpenResponse opened_;  // the answer
   std::shared_ptr<const crypto::TlsContext> own_;           // as the broker knows us for `stream_`

@@ -63,8 +63,12 @@ void ConsumerCall::HandleJoined(absl::StatusOr<PendingStitch::Joined> joined) {
   if (!joined.ok()) {
     if (absl::IsDeadlineExceeded(joined.status())) {
       core_.attachment().stitched().NoteNotJoined(request_.provider);
+      TryOverStream();
+    } else {
+      // A reset is quicker than the broker's word on why.
+      parted_ = true;
+      timer_.Start(kReasonTime, [this] { TryOverStream(); });
     }
-    TryOverStream();
     return;
   }
   opened_.set_window(joined->window);

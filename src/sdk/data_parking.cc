@@ -87,7 +87,10 @@ void DataParking::NoteOpening() {
 }
 
 // A pool that was empty when it was needed is too small.
-void DataParking::Grow() { wanted_ = std::clamp(wanted_ * 2, kFewest, kMost); }
+void DataParking::Grow() {
+  wanted_ = std::clamp(wanted_ * 2, kFewest, kMost);
+  needed_ = loop_.Now();
+}
 
 void DataParking::Shrink(MonotonicTime now) {
   if (now - needed_ <= times_.unneeded || wanted_ <= kFewest) return;
@@ -119,16 +122,19 @@ void DataParking::TakeLeases(const culvert::v1::LeaseDataResponse& response) {
   }
   for (const auto& lease : response.leases()) {
     if (leased_.size() + dialling_.size() + parked_.size() >= kMost) break;
-    if (lease.token().size() == kTokenBytes) leased_.push_back(lease);
+    if (lease.token().size() != kTokenBytes) continue;
+    leased_.push_back({lease.parked_id(), lease.token(),
+                       loop_.Now() + std::chrono::milliseconds(lease.expires_ms()) / 2});
   }
   DialNext();
 }
 
 void DataParking::DialNext() {
   for (; !leased_.empty() && dialling_.size() < kMostDialling; leased_.pop_front()) {
-    const auto& lease = leased_.front();
+    const Leased& lease = leased_.front();
+    if (lease.until < loop_.Now()) continue;
     Waiting& waiting =
-        *dialling_.emplace_back(std::make_unique<Waiting>(*this, lease.parked_id(), lease.token()));
+        *dialling_.emplace_back(std::make_unique<Waiting>(*this, lease.parked_id, lease.token));
     waiting.dial.emplace(loop_, std::vector<net::Address>{*port_}, times_.dial,
                          [this, &waiting](absl::StatusOr<std::unique_ptr<net::TcpStream>> stream) {
                            Dialled(waiting, std::move(stream));

@@ -89,6 +89,11 @@ class DataParking {
 
  private:
   struct Waiting;  // a connection with a token, dialling or parked
+  struct Leased {
+    uint64_t parked_id;
+    std::string token;
+    MonotonicTime until;  // to be dialled with: a dial may take as long as a token is good for
+  };
   void Fill();
   void Grow();
   void Shrink(MonotonicTime now);
@@ -105,9 +110,9 @@ class DataParking {
   std::optional<net::Address> port_;  // while there is a control stream
   net::Deferred fill_;                // after what is being opened
   size_t wanted_ = 0;
-  size_t unanswered_ = 0;  // requests
-  size_t asked_ = 0;       // tokens that were asked for and have not come
-  std::deque<culvert::v1::LeaseDataResponse::Lease> leased_;  // that wait to be dialled with
+  size_t unanswered_ = 0;      // requests
+  size_t asked_ = 0;           // tokens that were asked for and have not come
+  std::deque<Leased> leased_;  // that wait to be dialled with
   std::list<std::unique_ptr<Waiting>> dialling_;
   std::list<std::unique_ptr<Waiting>> parked_;  // the oldest first
   std::optional<MonotonicTime> opened_;         // the last NoteOpening

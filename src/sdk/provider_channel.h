@@ -87,6 +87,8 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   void GiveUp(const absl::Status& why);
   // The session is over: what is not accepted yet can be accepted no more.
   void CutIfStarting(const absl::Status& why);
+  // What it was to run over, of one that was refused before it was accepted.
+  std::unique_ptr<net::TcpStream> TakeConnection() { return std::move(first_connection_); }
   uint64_t id() const { return request_.channel_id; }
   // None unless it is open.
   std::optional<ChannelStatus> Status() const;

@@ -208,6 +208,8 @@ void ProviderChannel::JoinAgain(uint32_t attempt, uint64_t parked_id,
                      joining_.reset();
                      if (!joined.ok()) {
                        HandleNotJoined(attempt, joined.status());
+                       // The consumer may have joined it.
+                       owner_.OnStitchedPathLost(*this, parked_id);
                        return;
                      }
                      parked_id_ = parked_id;

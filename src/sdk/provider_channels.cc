@@ -20,7 +20,8 @@ ProviderChannels::ProviderChannels(ClientCore& core, const Provider::Options& op
     : core_(core),
       options_(options),
       owner_(owner),
-      changes_(core.loop(), [this] { HandleChanges(); }) {}
+      changes_(core.loop(), [this] { HandleChanges(); }),
+      parting_timer_(core.loop()) {}
 
 ProviderChannels::~ProviderChannels() = default;
 
@@ -148,6 +149,13 @@ void ProviderChannels::OnChannelStarted() {
 void ProviderChannels::OnChannelRefused(ProviderChannel& channel, const absl::Status& why,
                                         uint64_t last_id) {
   owner_.SendRefusal(channel.id(), why, last_id);
+  if (auto connection = channel.TakeConnection()) Part(std::move(connection));
+}
+
+void ProviderChannels::Part(std::unique_ptr<net::TcpStream> connection) {
+  parting_.push_back(std::move(connection));
+  if (parting_.size() > kMostParting) parting_.pop_front();
+  parting_timer_.Start(kPartingTime, [this] { parting_.clear(); });
 }
 
 void ProviderChannels::OnChannelReport(const ServiceRequest& request, const ChannelReport& report) {

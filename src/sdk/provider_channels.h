@@ -1,6 +1,7 @@
 // The channels of a provider, over all its registrations: what is offered, taken up again, cut.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -8,6 +9,7 @@
 
 #include "culvert/provider.h"
 #include "net/deferred.h"
+#include "net/timer.h"
 #include "sdk/client_core.h"
 #include "sdk/provider_channel.h"
 #include "sdk/waiting_channels.h"
@@ -38,6 +40,12 @@ class ProviderChannels final : private ProviderChannel::Owner {
   // Channels of one consumer's key that wait for a path; of more the oldest is reset. Each holds a
   // connection of the service's and what was not acknowledged. As many as a broker's tombstones.
   static constexpr size_t kMaxSuspended = 4'096;
+
+  // The parked connections of refused channels stay open for this long, if there are no more than
+  // kMostParting: closed at once, with the consumer's first words in it, one is reset, and that may
+  // reach the consumer before the reason.
+  static constexpr Duration kPartingTime = std::chrono::milliseconds(200);
+  static constexpr size_t kMostParting = 64;
 
   ProviderChannels(ClientCore& core, const Provider::Options& options, Owner& owner);
   ~ProviderChannels();
@@ -86,6 +94,7 @@ class ProviderChannels final : private ProviderChannel::Owner {
                                                                  uint64_t parked_id,
                                                                  const ProviderChannel::Link& link);
   void LimitSuspended(const std::string& consumer_key);
+  void Part(std::unique_ptr<net::TcpStream> connection);
   void HandleChanges();
 
   ClientCore& core_;
@@ -99,6 +108,8 @@ class ProviderChannels final : private ProviderChannel::Owner {
   tunnel::Tombstones tombstones_;
   std::vector<uint64_t> done_;  // channels to remove in the next turn
   net::Deferred changes_;
+  std::deque<std::unique_ptr<net::TcpStream>> parting_;  // the oldest first
+  net::Timer parting_timer_;
 };
 
 }  // namespace culvert

@@ -249,12 +249,16 @@ Duration ProviderSession::WaitAfter(const absl::Status& why) {
 
 // --- channels ---
 
+// What a broker causes to be said is not kept for it without end.
+bool ProviderSession::MayAnswer() {
+  if (stream_ == nullptr) return false;
+  if (stream_->pending_writes() < kMaxUnreadAnswers) return true;
+  Lose(absl::ResourceExhaustedError("broker does not read what it is answered"));
+  return false;
+}
+
 void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) {
-  if (stream_ == nullptr) return;
-  if (stream_->pending_writes() >= kMaxUnreadRefusals) {
-    Lose(absl::ResourceExhaustedError("broker does not read what it is answered"));
-    return;
-  }
+  if (!MayAnswer()) return;
   pb::ListenRequest request;
   auto& error = *request.mutable_channel_open_error();
   error.set_channel_id(channel_id);
@@ -265,7 +269,8 @@ void ProviderSession::SendRefusal(uint64_t channel_id, const absl::Status& why, 
 }
 
 void ProviderSession::SendStitchFailed(uint64_t channel_id, uint64_t parked_id) {
-  if (!is_listening()) return;  // TellStitchesLost follows
+  // Otherwise TellStitchesLost follows.
+  if (!is_listening() || !MayAnswer()) return;
   pb::ListenRequest request;
   request.mutable_stitch_failed()->set_channel_id(channel_id);
   request.mutable_stitch_failed()->set_parked_id(parked_id);

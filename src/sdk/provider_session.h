@@ -45,7 +45,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   // A try that is older than this is begun anew when there is news of the network.
   static constexpr Duration kFreshTry = std::chrono::seconds(1);
   // Refusals that the broker has not read yet; more end the stream.
-  static constexpr size_t kMaxUnreadRefusals = 4'096;
+  static constexpr size_t kMaxUnreadAnswers = 4'096;
   // What a broker may say of the time that it stops in.
   static constexpr Duration kMaxStopTime = std::chrono::minutes(10);
 
@@ -94,6 +94,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   void OnWritten() override {}
   void OnEnd(absl::Status status) override;
 
+  bool MayAnswer();
   void SendRefusal(uint64_t channel_id, const absl::Status& why, uint64_t last_id) override;
   void SendStitchFailed(uint64_t channel_id, uint64_t parked_id) override;
   void Send(const ntt::proxies::v1::ListenRequest& request);

@@ -1,4 +1,6 @@
 // Channels on stitched paths, between a Consumer and a Provider.
+#include <atomic>
+
 #include "tests/integration/sdk_stitched_fixture.h"
 #include "tests/support/loopback.h"
 
@@ -144,6 +146,22 @@ TEMPLATE_TEST_CASE("Consumer hears why an agent refuses what came on a stitched 
   CHECK(at.broker->WaitForPairs(0));
   // Others are as good as before.
   CHECK(Opens(at.consumer.Connect("echo"), 2s));
+}
+
+TEST_CASE("An agent is asked once for what it refuses on a stitched path", "[stitched]") {
+  std::atomic<int> asked = 0;
+  std::map<std::string, ServiceFactory> services;
+  services["no"] = [&asked](const ServiceRequest&) -> absl::StatusOr<std::unique_ptr<Service>> {
+    ++asked;
+    return ErrorStatus(ErrorCode::kDenied, "no");
+  };
+  PlainStitched at{services};
+  at.Prime();
+  constexpr int kTimes = 20;
+  for (int i = 0; i < kTimes; ++i) {
+    CHECK(ErrorCodeOf(at.consumer.Connect("no")->WaitForClose()) == ErrorCode::kDenied);
+  }
+  CHECK(asked == kTimes);
 }
 
 TEMPLATE_TEST_CASE("A killed stitched channel ends at both ends at once, with the reason",

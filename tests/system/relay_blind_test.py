@@ -14,7 +14,7 @@ import types
 import unittest
 
 from harness import (AGENT, HOST, KIB, PATIENCE, SystemTest, Task, dial, eventually, need, note,
-                     read_all, read_exactly)
+                     read_all, read_exactly, reserved_port)
 from recording import Recording, Search, contexts, files_below, readable_memory
 
 CANARY = secrets.token_bytes(48)
@@ -61,10 +61,13 @@ def is_stopped(process):
 
 
 class RelayTest(SystemTest):
-    def relay(self, recordings):
+    # On stitched paths the broker does not even read: see BlindByTheDataPort.
+    carried_by = "stream"
+
+    def relay(self, recordings, broker=()):
         """The three programs; `recordings` makes those in front of the broker for the agent and
         the forwarder."""
-        self.broker_process = self.broker("--log-level", "trace")
+        self.broker_process = self.broker("--log-level", "trace", *broker)
         self.echo = self.echo_server()
         self.target = f"{HOST}:{self.echo.port}"
         self.recordings = [self.enterContext(one) for one in recordings()]
@@ -121,8 +124,8 @@ class RelayTest(SystemTest):
             self.assertFalse(search.finds(content), path)
         self.assertLessEqual({"culvert.db", "audit.log", "ca-key.pem"}, names)
 
-    def assert_blind_to_stream(self):
-        """While canaries go through, and afterwards."""
+    def assert_blind_to_stream(self, recorded=None):
+        """While canaries go through, and afterwards. `recorded` gives what passed the network."""
         search = Search(CANARY)
         traffic = Traffic(self.forwarder_process.ports[0])
         for _ in range(SNAPSHOTS):
@@ -135,7 +138,7 @@ class RelayTest(SystemTest):
         self.forwarder_process.stderr.expect(" ended after ")
         self.assertFalse(self.memory_has(self.broker_process, search), "memory, afterwards")
         self.assertTrue(self.memory_has_text(self.broker_process, self.target.encode()))
-        for where, data in self.recorded().items():
+        for where, data in (recorded or self.recorded)().items():
             self.assertGreater(len(data), traffic.bytes, where)
             self.assertFalse(search.finds(data), where)
         self.assert_nothing_kept(search)
@@ -188,6 +191,25 @@ class Blind(RelayTest):
                             "-text")
         digits = re.search(r"^priv:\n((?:\s+[0-9a-f:]+\n)+)", text, re.MULTILINE)[1]
         return int(re.sub(r"[\s:]", "", digits), 16).to_bytes(32, "big")
+
+
+class BlindByTheDataPort(RelayTest):
+    carried_by = None
+
+    def test_broker_and_network_have_no_byte_of_a_stream_that_moves_to_the_data_port(self):
+        port = self.enterContext(reserved_port())
+        data = self.enterContext(Recording(f"{HOST}:{port}"))
+        self.relay(self.plain_recordings, ["--data-port", str(port), "--advertise-data",
+                                           data.address.rpartition(":")[2]])
+        # Both ends' connections pass the one recording, so that it has each byte once each way,
+        # but for those from before the move, which the others have.
+        both = lambda: {"all ways": bytes(data.up) + bytes(data.down) + b"".join(
+            value for (side, _), value in self.recorded().items() if side == "agent")}
+        self.assert_blind_to_stream(both)
+        self.broker_process.stderr.expect(r"path 2$")
+        self.assertGreater(len(data.up), 2 * LARGE * len(CANARY))
+        self.assertGreater(len(data.down), 2 * LARGE * len(CANARY))
+
 
 
 class Control(RelayTest):

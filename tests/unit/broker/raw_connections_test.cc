@@ -167,6 +167,28 @@ TEST_CASE("Rendezvous that wait are bounded by themselves", "[raw]") {
   test.Ask(From("ann"));
 }
 
+TEST_CASE("Rendezvous whose two sides do not meet leave a record of why", "[raw]") {
+  RawFixture test({.waiting = {.lifetime = 100ms}});
+  test.Listen();
+  const Response tokens = test.Ask(From("ann"));
+  SECTION("when it is too late") {
+    REQUIRE(test.Until([&] { return test.raw->waiting() == 0; }));
+    CHECK(test.events.back().kind == AuditKind::kClose);
+    CHECK(test.events.back().reason.find("the two did not come in time") != std::string::npos);
+  }
+  SECTION("when it is not allowed any more") {
+    test.raw->Check([](const RawRequest&) { return absl::UnauthenticatedError("revoked"); });
+    CHECK(test.events.back().kind == AuditKind::kDeny);
+  }
+  SECTION("when the broker stops") {
+    test.raw->StopWaiting();
+    CHECK(test.events.back().kind == AuditKind::kClose);
+  }
+  CHECK(test.events.back().channel == test.events.front().channel);
+  CHECK(test.events.size() == 2);
+  CHECK(test.ends == 0);
+}
+
 TEST_CASE("All that are joined are reset at the end", "[raw]") {
   RawFixture test;
   test.Listen();

@@ -167,7 +167,9 @@ TEST_CASE("A rendezvous whose request may not go on ends, others do not", "[rend
   test.Settle();
   const Fd bobs = test.Dial((*others)[0]);
   test.Settle();
-  test.rendezvous.EndIf([](const RawRequest& request) { return request.who.id.name == "ann"; });
+  test.rendezvous.EndIf([](const RawRequest& request) {
+    return request.who.id.name == "ann" ? absl::PermissionDeniedError("no") : absl::OkStatus();
+  });
   CHECK(test.ReadAll(one.get()).eof);
   CHECK(test.rendezvous.CountOf(From("ann").owner()) == 0);
   const Fd late = test.Dial((*tokens)[1]);

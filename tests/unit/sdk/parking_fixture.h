@@ -47,6 +47,7 @@ struct ParkingFixture {
       auto& lease = *response.add_leases();
       lease.set_parked_id(++lent);
       lease.set_token(Token(lent));
+      lease.set_expires_ms(10'000);
     }
     return response;
   }
