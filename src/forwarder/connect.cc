@@ -66,13 +66,21 @@ class StdioCall {
       // What was sent is to arrive: the call is over when its last message is out.
       state_ = State::kDraining;
       consumer_.Drain([this] { Finish({}); });
-    } else if (hang_up_timer_.is_set() || MessageOf(local_.failure) == net::kReaderGone) {
-      Finish({kExitTunnelFailed, ""});
-    } else if (local_.failure.ok()) {
-      Finish({kExitTunnelFailed, report.reason});
-    } else {
-      Finish({kExitTunnelFailed, std::string(MessageOf(local_.failure))});
+      return;
     }
+    CallEnd end{kExitTunnelFailed, ""};
+    const bool quiet = hang_up_timer_.is_set() || MessageOf(local_.failure) == net::kReaderGone;
+    if (!quiet) {
+      end.line = local_.failure.ok() ? report.reason : std::string(MessageOf(local_.failure));
+    }
+    FinishAfterAbort(std::move(end));
+  }
+
+  // The other end hears of it first: the end of this process would reset the connection, and what
+  // was said on it just before would be lost.
+  void FinishAfterAbort(CallEnd end) {
+    state_ = State::kAborting;
+    consumer_.Abort([this, end = std::move(end)] { Finish(end); });
   }
 
   // How ssh ends its ProxyCommand, after it closed the pipes: what it said last is still in one.
@@ -88,8 +96,7 @@ class StdioCall {
     if (state_ == State::kDraining) {
       Finish({});  // both directions have ended in order already
     } else if (state_ == State::kOpen) {
-      state_ = State::kAborting;
-      consumer_.Abort([this, line] { Finish({kExitTunnelFailed, line}); });
+      FinishAfterAbort({kExitTunnelFailed, line});
     }
   }
 

@@ -72,19 +72,29 @@ void ProviderChannel::Start(const ServiceFactory* factory, Plain plain) {
   factory_ = factory;
   const bool encrypted =
       offer_.e2e() == culvert::v1::END_TO_END_REQUIRED && tunnel::IsCapable(offer_.caps());
-  if (core_.end_to_end() == nullptr) {
-    StartService();
-  } else if (encrypted && core_.end_to_end()->server() != nullptr) {
+  if (core_.end_to_end() != nullptr && encrypted && core_.end_to_end()->server() != nullptr) {
     Secure();
-  } else if (encrypted || plain == Plain::kNo) {
-    Refuse(ErrorStatus(ErrorCode::kDenied, "only with end-to-end encryption"));
-  } else if (first_connection_ != nullptr && !AllowsClearData(core_)) {
-    Refuse(ErrorStatus(ErrorCode::kDenied,
-                       "by the data port only with end-to-end encryption: the agent has not set "
-                       "allow_clear_data"));
-  } else {
-    StartService();
+    return;
   }
+  const absl::Status allowed = MayBePlain(encrypted, plain);
+  if (allowed.ok()) {
+    StartService();
+  } else {
+    Refuse(allowed);
+  }
+}
+
+absl::Status ProviderChannel::MayBePlain(bool asked_encrypted, Plain plain) const {
+  if (core_.end_to_end() == nullptr) return absl::OkStatus();
+  if (asked_encrypted || plain == Plain::kNo) {
+    return ErrorStatus(ErrorCode::kDenied, "only with end-to-end encryption");
+  }
+  if (first_connection_ != nullptr && !AllowsClearData(core_)) {
+    return ErrorStatus(ErrorCode::kDenied,
+                       "by the data port only with end-to-end encryption: the agent has not set "
+                       "allow_clear_data");
+  }
+  return absl::OkStatus();
 }
 
 // What the other end asked for is what it has: it takes nothing else.

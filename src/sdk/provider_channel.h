@@ -110,6 +110,7 @@ class ProviderChannel final : private ChannelDriver::Owner, private EndpointList
   };
 
   culvert::v1::EndToEnd end_to_end() const;
+  absl::Status MayBePlain(bool asked_encrypted, Plain plain) const;
   void Secure();
   void HandleHello(const absl::Status& status);
   void StartService();

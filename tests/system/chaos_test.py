@@ -149,7 +149,7 @@ class Losses(ChaosTest):
 
     # Descriptors that an end may have more of at one time than at another: what is parked, and one
     # for each channel that has come to a stitched path. At the broker there are two of each.
-    MORE = 16 + CHANNELS + 4
+    MORE = 64 + CHANNELS + 4
 
     def lose(self):
         """Every connection of the broker is gone, and every channel comes back."""

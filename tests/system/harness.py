@@ -445,7 +445,7 @@ def dial(port, host=HOST, timeout=PATIENCE):
 
 
 # What one program leaves at the data port at most.
-MOST_PARKED = 16
+MOST_PARKED = 64
 
 
 def connections(port):

@@ -43,6 +43,9 @@ class ManyTest(SystemTest):
     def assert_all_ended(self, count):
         """Each program has a line for the end of each connection, and none for a bad one."""
         for name, program in self.t.programs.items():
+            # The broker's lines are of paths, and a connection may end while it moves to another.
+            if name == "broker" and self.carried_by != "stream":
+                continue
             pattern = r"ended after .*: closed$"
             eventually(lambda: program.stderr.count(pattern) >= count)
             self.assertEqual(count, program.stderr.count(pattern), name)
@@ -77,6 +80,10 @@ class AtOnce(ManyTest):
         self.assert_descriptors_are_back(base)
         self.assertTrue(eventually(lambda: self.echo.open == 0))
         self.assert_all_ended(self.COUNT + 1)
+
+
+class AtOnceOnStreams(AtOnce):
+    carried_by = "stream"
 
 
 class Burst(ManyTest):

@@ -165,6 +165,7 @@ class Status(SystemTest):
         directory = self.path(self.enrol_user(broker))
         self.write(os.path.join(directory, "status"), "a file")
         forwarder = self.forwarder(broker, forwards=[f"0:{AGENT}:22"])
+        forwarder.stderr.expect("'culvert status'")
         warnings = [line for line in forwarder.stderr.lines if "'culvert status'" in line]
         self.assertEqual(1, len(warnings))
 

@@ -245,5 +245,12 @@ class ConnectEnds(SystemTest):
         self.assertEqual(b"", child.stderr.read())
 
 
+class ConnectEndsOnAStitchedPath(ConnectEnds):
+    def under_way(self):
+        child = super().under_way()
+        self.their_broker.stderr.expect(r"resumed by .*, path 2$")
+        return child
+
+
 if __name__ == "__main__":
     unittest.main()
