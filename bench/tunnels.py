@@ -69,8 +69,11 @@ def resident(pids, kind="Private_"):
     process has it, too, and this does not change with that."""
     total = 0
     for pid in _family(pids):
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as smaps:
-            total += sum(int(line.split()[1]) * 1024 for line in smaps if line.startswith(kind))
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as smaps:
+                total += sum(int(line.split()[1]) * 1024 for line in smaps if line.startswith(kind))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a child that has ended meanwhile
     return total
 
 
