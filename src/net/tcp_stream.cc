@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/status.h"
 #include "net/address.h"
+#include "net/connected_sockets.h"
 #include "net/fd_poll.h"
 #include "net/read_buffers.h"
 #include "net/socket_options.h"
@@ -246,6 +247,12 @@ bool TcpStream::HasEndedUnread() const {
 std::optional<TcpProgress> TcpStream::Progress() const {
   loop_.AssertOnThread();
   return TcpProgressOf(core_->fd(), MonotonicNow());
+}
+
+bool TcpStream::HasLostItsAddress() const {
+  loop_.AssertOnThread();
+  const absl::StatusOr<Address> local = Address::OfSocket(core_->fd());
+  return local.ok() && !IsLocalAddress(*local);
 }
 
 }  // namespace culvert::net

@@ -43,6 +43,8 @@ class TcpStream final : public ByteStream {
   bool HasEndedUnread() const;
   // None of a unix socket.
   std::optional<TcpProgress> Progress() const;
+  // Whether no interface of this machine has the address any more that the connection is from.
+  bool HasLostItsAddress() const;
 
  private:
   class Core;

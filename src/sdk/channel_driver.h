@@ -198,6 +198,7 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   net::Timer timer_;   // the channel's
   net::Timer linger_;  // from the end of kOpen on
   net::Timer doubt_;   // whether the path goes on
+  MonotonicTime doubted_until_{};
   const Duration linger_time_;
   const MonotonicTime started_;
   MonotonicTime ended_{};

@@ -47,7 +47,8 @@ void ChannelDriver::Suspend(absl::Status why) {
 }
 
 void ChannelDriver::SuspendUnlessHeard(absl::Status why) {
-  if (path_ == nullptr || !path_->HeardSince(MonotonicNow() - kHeardTime)) {
+  if (path_ == nullptr) return;
+  if (path_->IsStalled() || !path_->HeardSince(MonotonicNow() - kHeardTime)) {
     Suspend(std::move(why));
     return;
   }
@@ -71,7 +72,10 @@ void ChannelDriver::SuspendUnlessAnswered(absl::Status why) {
 // The path is left unless something comes within `time`. By the clock of the loop, which is the
 // path's: it stands still within a turn.
 void ChannelDriver::Doubt(Duration time, absl::Status why) {
-  if (doubt_.is_set()) return;  // a network that goes on changing puts nothing off
+  const MonotonicTime until = loop_.Now() + time;
+  // A network that goes on changing puts nothing off.
+  if (doubt_.is_set() && doubted_until_ <= until) return;
+  doubted_until_ = until;
   doubt_.Start(time, [this, since = loop_.Now(), why = std::move(why)] {
     if (!path_->HeardSince(since)) Suspend(why);
   });

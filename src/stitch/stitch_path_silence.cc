@@ -39,8 +39,9 @@ void StitchPath::AskForAnswer() {
 }
 
 bool StitchPath::IsStalled() const {
-  const auto progress = stream_ != nullptr ? stream_->Progress() : std::nullopt;
-  return progress && progress->stalled;
+  if (stream_ == nullptr) return false;
+  const std::optional<net::TcpProgress> progress = stream_->Progress();
+  return (progress && progress->stalled) || stream_->HasLostItsAddress();
 }
 
 void StitchPath::LookAgain(Duration wait) {

@@ -91,6 +91,12 @@ TEST_CASE("ChannelDriver leaves a path that was not heard with the connection to
     driven.driver->SuspendUnlessHeard(kGone);
     CHECK(driven.path.destroyed);
   }
+  SECTION("at once when nothing gets through, whatever came before") {
+    driven.path.heard = MonotonicNow();
+    driven.path.stalled = true;
+    driven.driver->SuspendUnlessHeard(kGone);
+    CHECK(driven.path.destroyed);
+  }
   SECTION("unless something comes, and goes on coming") {
     driven.path.heard = MonotonicNow();
     driven.driver->SuspendUnlessHeard(kGone);
@@ -130,6 +136,14 @@ TEST_CASE("ChannelDriver asks on its path whether the other end is there after a
     driven.driver->SuspendUnlessAnswered(kGone);
     CHECK(driven.path.destroyed);
     CHECK(driven.path.questions == 0);
+  }
+  SECTION("however often the network changes") {
+    driven.path.answers = false;
+    for (int i = 0; i < 40 && !driven.path.destroyed; ++i) {
+      driven.driver->SuspendUnlessAnswered(kGone);
+      driven.loop.RunUntil([&] { return driven.path.destroyed; }, 100ms);
+    }
+    CHECK(driven.path.destroyed);
   }
   SECTION("or has another path by then") {
     driven.path.answers = false;
