@@ -148,7 +148,8 @@ void DataParking::Dialled(Waiting& waiting,
     GiveUpPort(stream.status());
     return;
   }
-  retry_ = times_.first_retry;
+  // What has worked is most likely back soon, as a broker that is started anew.
+  retry_ = std::min<Duration>(times_.first_retry, std::chrono::seconds(1));
   waiting.stream = *std::move(stream);
   waiting.since = loop_.Now();
   waiting.stream->SetDelegate(&waiting);
