@@ -21,9 +21,7 @@ void ProviderChannel::OnPathLost(ChannelDriver& driver, const absl::Status& why)
     GiveUp(ErrorStatus(ErrorCode::kPathLost, std::string(MessageOf(why))));
     return;
   }
-  // The broker, and the consumer by it, may know nothing of it yet: what ends a connection gets
-  // lost where the network is away.
-  if (is_stitched()) owner_.OnStitchedPathLost(*this, parked_id_);
+  TellStitchLost();
   NoteSuspended(why);
 }
 

@@ -81,12 +81,18 @@ class HostilePort {
   std::vector<std::string> early_;
 };
 
-TEST_CASE("A broker that is no end of the channel cannot take its path over", "[stitched]") {
+// Both ends reach the data port by way of the hostile one only.
+struct HostileWorld {
+  HostileWorld() { REQUIRE(provider.WaitForRegistrations(1)); }
+
   HostilePort hostile;
-  EncryptedStitchWorld world(hostile.port());
-  TestProvider provider(world.Agent());
-  REQUIRE(provider.WaitForRegistrations(1));
-  TestConsumer consumer(world.User());
+  EncryptedStitchWorld world{hostile.port()};
+  TestProvider provider{world.Agent()};
+  TestConsumer consumer{world.User()};
+};
+
+TEST_CASE_METHOD(HostileWorld, "A broker that is no end of the channel cannot take its path over",
+                 "[stitched]") {
   HostilePort::Forge forge;
   SECTION("with no proof") {
     forge = [](StitchHello hello) {
@@ -128,12 +134,8 @@ TEST_CASE("A broker that is no end of the channel cannot take its path over", "[
   CHECK(provider.Service(0)->WaitForClose().ok());
 }
 
-TEST_CASE("A broker opens nothing by the end of another channel", "[stitched]") {
-  HostilePort hostile;
-  EncryptedStitchWorld world(hostile.port());
-  TestProvider provider(world.Agent());
-  REQUIRE(provider.WaitForRegistrations(1));
-  TestConsumer consumer(world.User());
+TEST_CASE_METHOD(HostileWorld, "A broker opens nothing by the end of another channel",
+                 "[stitched]") {
   HostilePort::Forge forge;
   SECTION("that has another name") {
     forge = [](StitchHello hello) {
