@@ -11,21 +11,6 @@ namespace culvert {
 
 using tunnel::Channel;
 
-namespace {
-
-// gRPC lets 64 KiB of a connection be under way, and what is still missing of the messages that are
-// read: where a round trip takes long, larger messages are what makes a stream faster
-// (docs/adr/0004).
-constexpr Duration kLongRoundTrip = std::chrono::milliseconds(10);
-constexpr size_t kLongWayPayload = size_t{240} * 1024;
-
-size_t BestPayload(const tunnel::Path& path, std::optional<Duration> round_trip) {
-  const bool is_long = round_trip && *round_trip >= kLongRoundTrip;
-  return is_long ? std::max(path.best_payload(), kLongWayPayload) : path.best_payload();
-}
-
-}  // namespace
-
 template <typename Handler>
 auto ChannelDriver::Guard(Handler handler) {
   return [alive = std::weak_ptr<ChannelDriver*>(alive_),
@@ -90,7 +75,7 @@ void ChannelDriver::HandleEndTaken(const absl::Status& status) {
 // What one message may carry now.
 size_t ChannelDriver::PayloadRoom() const {
   const size_t room = seal_.Room(channel_.SendRoom());
-  return path_ == nullptr ? 0 : std::min(room, BestPayload(*path_, channel_.round_trip()));
+  return path_ == nullptr ? 0 : std::min(room, path_->best_payload());
 }
 
 void ChannelDriver::PumpReading() {

@@ -103,20 +103,6 @@ TEST_CASE("ChannelDriver asks its endpoint for what one message can carry", "[ch
   CHECK(driven.Sent<tunnel::Data>(2)->bytes.size() == 1000);
 }
 
-TEST_CASE("ChannelDriver makes larger messages where a round trip takes long", "[channel_driver]") {
-  Driven driven;
-  driven.path.best_payload = 3000;
-  driven.Start(/*peer_window=*/1'000'000);
-  const MonotonicTime sent = MonotonicNow();
-  driven.endpoint.answer(Chunk::Data(Bytes("x")));
-  REQUIRE(driven.path.sent.size() == 1);
-  const auto is_long = [&] { return MonotonicNow() - sent > std::chrono::milliseconds(11); };
-  REQUIRE(driven.loop.RunUntil(is_long, std::chrono::seconds(5)));
-  driven.From().OnPathMessage(tunnel::Ack{1, 1'000'000});
-  driven.endpoint.answer(Chunk::Data(Bytes("x")));
-  CHECK(driven.endpoint.chunk_size == 240 * 1024);
-}
-
 TEST_CASE("ChannelDriver asks its endpoint for no more than the window has room for",
           "[channel_driver]") {
   Driven driven;
