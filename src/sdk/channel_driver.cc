@@ -13,10 +13,11 @@ namespace culvert {
 using tunnel::Channel;
 
 ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& options,
-                             tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint,
+                             ChannelShares& shares, std::unique_ptr<Endpoint> endpoint,
                              Owner& owner, Duration linger_time)
     : loop_(loop),
-      channel_(options, budget),
+      busy_(shares.busy),
+      channel_(options, shares.budget),
       securing_(nullptr),
       owner_(owner),
       tell_lost_(loop, [this] { TellLost(); }),
@@ -30,9 +31,10 @@ ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& optio
 }
 
 ChannelDriver::ChannelDriver(net::EventLoop& loop, const Channel::Options& options,
-                             tunnel::MemoryBudget& budget, Securing& securing, Owner& owner)
+                             ChannelShares& shares, Securing& securing, Owner& owner)
     : loop_(loop),
-      channel_(options, budget),
+      busy_(shares.busy),
+      channel_(options, shares.budget),
       securing_(&securing),
       owner_(owner),
       tell_lost_(loop, [this] { TellLost(); }),

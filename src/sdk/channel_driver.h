@@ -15,6 +15,7 @@
 #include "net/event_loop.h"
 #include "net/timer.h"
 #include "sdk/channel_seal.h"
+#include "sdk/channel_shares.h"
 #include "tunnel/channel.h"
 #include "tunnel/path.h"
 
@@ -73,11 +74,11 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   static constexpr Duration kLingerTime = std::chrono::seconds(10);
 
   ChannelDriver(net::EventLoop& loop, const tunnel::Channel::Options& options,
-                tunnel::MemoryBudget& budget, std::unique_ptr<Endpoint> endpoint, Owner& owner,
+                ChannelShares& shares, std::unique_ptr<Endpoint> endpoint, Owner& owner,
                 Duration linger_time = kLingerTime);
   // Without an endpoint yet: begins with `securing`, which outlives it, and needs Open.
   ChannelDriver(net::EventLoop& loop, const tunnel::Channel::Options& options,
-                tunnel::MemoryBudget& budget, Securing& securing, Owner& owner);
+                ChannelShares& shares, Securing& securing, Owner& owner);
   ~ChannelDriver();
   ChannelDriver(const ChannelDriver&) = delete;
   ChannelDriver& operator=(const ChannelDriver&) = delete;
@@ -183,6 +184,8 @@ class ChannelDriver final : private tunnel::Path::Delegate, public EndpointListe
   auto Guard(Handler handler);
 
   net::EventLoop& loop_;
+  BusyChannels& busy_;
+  BusyChannels::Mark busy_mark_;
   tunnel::Channel channel_;
   Securing* const securing_;             // null on a plain channel
   std::deque<Bytes> securing_messages_;  // that wait for the window

@@ -75,7 +75,8 @@ void ChannelDriver::HandleEndTaken(const absl::Status& status) {
 // What one message may carry now.
 size_t ChannelDriver::PayloadRoom() const {
   const size_t room = seal_.Room(channel_.SendRoom());
-  return path_ == nullptr ? 0 : std::min(room, path_->best_payload());
+  if (path_ == nullptr || room == 0) return 0;
+  return std::min({room, path_->best_payload(), busy_.MostPayload(MonotonicNow())});
 }
 
 void ChannelDriver::PumpReading() {
@@ -125,6 +126,7 @@ absl::Status ChannelDriver::SendSealed() {
     if (size == 0) return absl::OkStatus();
     CULVERT_ASSIGN_OR_RETURN(Bytes sealed, seal_.Seal(residue_.Slice(0, size)));
     bytes_sent_ += size;
+    busy_.OnSent(busy_mark_, size, MonotonicNow());
     channel_.Send(std::move(sealed));
     residue_ = residue_.Slice(size);
   }

@@ -34,12 +34,12 @@ std::map<std::string, std::string> PinnedKeys(const ClientOptions& options,
 ClientCore::ClientCore(const ClientOptions& options, const std::vector<BrokerName>& brokers,
                        const std::optional<crypto::Identity>& identity)
     : options_(options),
-      budget_(options.memory_limit),
+      shares_{tunnel::MemoryBudget(options.memory_limit)},
       broker_use_(brokers.front().address, MonotonicNow()) {
   const rpc::Credentials credentials =
       identity ? rpc::Credentials::ForIdentity(*identity) : rpc::Credentials::Insecure();
   thread_.Run([&] {
-    suspended_ = std::make_unique<SuspendedChannels>(loop(), budget_);
+    suspended_ = std::make_unique<SuspendedChannels>(loop(), budget());
     MakeBrokers(brokers, credentials);
     release_openings_.emplace(loop());
     attachment_ = Attach();

@@ -16,12 +16,12 @@
 #include "sdk/broker_list.h"
 #include "sdk/broker_names.h"
 #include "sdk/broker_use.h"
+#include "sdk/channel_shares.h"
 #include "sdk/connectivity.h"
 #include "sdk/end_to_end.h"
 #include "sdk/identity_keeper.h"
 #include "sdk/opening_queue.h"
 #include "sdk/suspended_channels.h"
-#include "tunnel/memory_budget.h"
 
 namespace culvert {
 
@@ -74,7 +74,8 @@ class ClientCore {
     ClientCore& core_;
     const std::function<void()> on_new_key_;
   };
-  tunnel::MemoryBudget& budget() { return budget_; }
+  ChannelShares& shares() { return shares_; }
+  tunnel::MemoryBudget& budget() { return shares_.budget; }
   SuspendedChannels& suspended() { return *suspended_; }
   OpeningQueue& openings() { return openings_; }
   // The last channel has gone: what the allocator keeps of a peak goes back to the system, now and
@@ -90,7 +91,7 @@ class ClientCore {
   const ClientOptions options_;
   std::list<KeyObserver*> key_observers_;
   std::string key_;  // the id of the one that counts
-  tunnel::MemoryBudget budget_;
+  ChannelShares shares_;
   OpeningQueue openings_;
   std::optional<MonotonicTime> memory_returned_;
   BrokerUse broker_use_;

@@ -96,7 +96,7 @@ void ConsumerCall::BeginPlain(const tunnel::Channel::Options& options) {
   LeaveOpening();
   Outlet& outlet = *outlet_;
   driver_ =
-      std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), std::move(outlet_),
+      std::make_unique<ChannelDriver>(core_.loop(), options, core_.shares(), std::move(outlet_),
                                       static_cast<ChannelDriver::Owner&>(*this));
   outlet.Opened();
 }
@@ -107,7 +107,7 @@ void ConsumerCall::BeginSecuring(const tunnel::Channel::Options& options) {
                     [this](absl::StatusOr<ConsumerSecuring::Secured> secured) {
                       HandleSecured(std::move(secured));
                     });
-  driver_ = std::make_unique<ChannelDriver>(core_.loop(), options, core_.budget(), *securing_,
+  driver_ = std::make_unique<ChannelDriver>(core_.loop(), options, core_.shares(), *securing_,
                                             static_cast<ChannelDriver::Owner&>(*this));
 }
 

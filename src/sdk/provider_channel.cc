@@ -124,7 +124,7 @@ void ProviderChannel::Secure() {
   state_ = State::kSecuring;
   options_.own_window =
       std::min(tunnel::ReceiveWindow::kInitialWindow, core_.budget().ShareOfNext());
-  driver_ = std::make_unique<ChannelDriver>(core_.loop(), options_, core_.budget(), *securing_,
+  driver_ = std::make_unique<ChannelDriver>(core_.loop(), options_, core_.shares(), *securing_,
                                             static_cast<ChannelDriver::Owner&>(*this));
   SendAccept();
   securing_->Start(*driver_);
@@ -229,7 +229,7 @@ void ProviderChannel::Accept() {
   options_.own_window =
       std::min(tunnel::ReceiveWindow::kInitialWindow, core_.budget().ShareOfNext());
   driver_ =
-      std::make_unique<ChannelDriver>(core_.loop(), options_, core_.budget(), std::move(service_),
+      std::make_unique<ChannelDriver>(core_.loop(), options_, core_.shares(), std::move(service_),
                                       static_cast<ChannelDriver::Owner&>(*this));
   SendAccept();
   if (stopped_) driver_->OnEndpointStop(absl::OkStatus());  // Finish came before the channel

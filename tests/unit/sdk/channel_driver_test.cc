@@ -1,5 +1,6 @@
 #include "sdk/channel_driver.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -101,6 +102,21 @@ TEST_CASE("ChannelDriver asks its endpoint for what one message can carry", "[ch
   CHECK(driven.Sent<tunnel::Data>(0)->bytes.size() == 3000);
   CHECK(driven.Sent<tunnel::Data>(1)->bytes.size() == 3000);
   CHECK(driven.Sent<tunnel::Data>(2)->bytes.size() == 1000);
+}
+
+TEST_CASE("ChannelDriver takes less at a time where other channels are busy", "[channel_driver]") {
+  Driven driven;
+  driven.Start(/*peer_window=*/1'000'000);
+  std::array<BusyChannels::Mark, 9> others;
+  // Once more if a span ends meanwhile.
+  const auto ask = [&] {
+    for (BusyChannels::Mark& other : others) {
+      driven.shares.busy.OnSent(other, BusyChannels::kMuch, MonotonicNow());
+    }
+    driven.endpoint.answer(Chunk::Data(Bytes("x")));
+    return driven.endpoint.chunk_size == BusyChannels::kLeast;
+  };
+  CHECK((ask() || ask()));
 }
 
 TEST_CASE("ChannelDriver asks its endpoint for no more than the window has room for",

@@ -106,7 +106,7 @@ class Driven final : private ChannelDriver::Owner {
     tunnel::Channel::Options options;
     options.peer_capabilities = peer_capabilities;
     options.peer_window = 1024;
-    driver.emplace(loop, options, budget, std::make_unique<FakeEndpoint>(endpoint),
+    driver.emplace(loop, options, shares, std::make_unique<FakeEndpoint>(endpoint),
                    static_cast<ChannelDriver::Owner&>(*this), linger_time);
   }
   void Start(uint64_t peer_window = 1024) {
@@ -119,7 +119,7 @@ class Driven final : private ChannelDriver::Owner {
   }
 
   net::EventLoop loop;
-  tunnel::MemoryBudget budget{1 << 20};
+  ChannelShares shares{tunnel::MemoryBudget(1 << 20)};
   PathLog path;
   EndpointLog endpoint;
   int ended = 0;
