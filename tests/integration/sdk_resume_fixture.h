@@ -5,19 +5,13 @@
 #include <string>
 
 #include "tests/integration/sdk_fixture.h"
+#include "tests/support/loopback.h"
 #include "tests/support/played_provider.h"
 
 namespace culvert::test {
 
 using ResumeRequest = PlayedProvider::Request::ResumeRequest;
 using Stream = PlayedProvider::Stream;
-
-// Every byte tells where it belongs.
-inline std::string Pattern(size_t size) {
-  std::string text(size, '\0');
-  for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + (i / 97 + i) % 26);
-  return text;
-}
 
 // The first path carries no more than this many messages, the others all.
 struct Cut {

@@ -19,10 +19,10 @@ namespace culvert::net {
 
 using test::Fd;
 
-struct Pipe {
+struct PipeEnds {
   Fd read_end;
   Fd write_end;
-  Pipe() {
+  PipeEnds() {
     int ends[2];
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
     read_end = Fd(ends[0]);

@@ -14,9 +14,9 @@ using test::Pattern;
 
 TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while nothing is written",
                  "[stdio_stream]") {
-  Pipe in;
+  PipeEnds in;
   SECTION("of a pipe") {
-    Pipe out;
+    PipeEnds out;
     Open(in.read_end.get(), out.write_end.get());
     CHECK(Settle() < kManyTurns);
     CHECK(seen.breaks == 0);
@@ -24,7 +24,7 @@ TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while noth
     CHECK(Until([&] { return seen.breaks == 1; }));
   }
   SECTION("of a pipe, before the stream was opened") {
-    Pipe out;
+    PipeEnds out;
     out.read_end.Close();
     Open(in.read_end.get(), out.write_end.get());
     CHECK(Until([&] { return seen.breaks == 1; }));
@@ -65,8 +65,8 @@ TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while noth
 TEST_CASE_METHOD(StdioFixture, "Stdio ends in order although its reader is gone already",
                  "[stdio_stream]") {
   end_time = 5s;
-  Pipe in;
-  Pipe out;
+  PipeEnds in;
+  PipeEnds out;
   Open(in.read_end.get(), out.write_end.get());
   out.read_end.Close();
   CHECK(Settle() < kManyTurns);
@@ -85,8 +85,8 @@ TEST_CASE_METHOD(StdioFixture, "Stdio ends in order although its reader is gone 
 TEST_CASE_METHOD(StdioFixture, "Stdio breaks at once when it writes to a reader that is gone",
                  "[stdio_stream]") {
   end_time = 1h;
-  Pipe in;
-  Pipe out;
+  PipeEnds in;
+  PipeEnds out;
   Open(in.read_end.get(), out.write_end.get());
   out.read_end.Close();
   CHECK(Settle() < kManyTurns);
@@ -98,8 +98,8 @@ TEST_CASE_METHOD(StdioFixture, "Stdio breaks at once when it writes to a reader 
 
 TEST_CASE_METHOD(StdioFixture, "Stdio has no reader to miss once it has ended its output",
                  "[stdio_stream]") {
-  Pipe in;
-  Pipe out;
+  PipeEnds in;
+  PipeEnds out;
   Open(in.read_end.get(), out.write_end.get());
   stream->FinishWriting([](absl::Status) {});
   CHECK(Until([&] { return ReadPipe(out.read_end.get()).eof; }));
@@ -110,8 +110,8 @@ TEST_CASE_METHOD(StdioFixture, "Stdio has no reader to miss once it has ended it
 
 TEST_CASE_METHOD(StdioFixture, "Stdio notices a reader that goes away while a write waits for it",
                  "[stdio_stream]") {
-  Pipe in;
-  Pipe out;
+  PipeEnds in;
+  PipeEnds out;
   Open(in.read_end.get(), out.write_end.get());
   absl::Status written;
   stream->Write(Bytes(std::string(1 << 20, 'x')), [&](absl::Status status) { written = status; });

@@ -14,8 +14,8 @@ using test::Pattern;
 
 TEST_CASE_METHOD(StdioFixture, "Stdio carries megabytes through pipes unchanged",
                  "[stdio_stream]") {
-  Pipe in;
-  Pipe out;
+  PipeEnds in;
+  PipeEnds out;
   Open(in.read_end.get(), out.write_end.get());
   test::SetNonBlocking(in.write_end.get());
   const std::string sent = Pattern(2 << 20);
@@ -45,7 +45,7 @@ TEST_CASE_METHOD(StdioFixture, "Stdio carries megabytes through pipes unchanged"
 
 TEST_CASE_METHOD(StdioFixture, "Stdio ends a pipe although the original descriptor is still open",
                  "[stdio_stream]") {
-  Pipe out;
+  PipeEnds out;
   Open(null.get(), out.write_end.get());
   stream->Write(Bytes::Copy("bye"), [](absl::Status) {});
   bool finished = false;
@@ -61,8 +61,8 @@ TEST_CASE_METHOD(StdioFixture, "Stdio ends a pipe although the original descript
 TEST_CASE_METHOD(StdioFixture, "Stdio puts the flags of the descriptors back when destroyed",
                  "[stdio_stream]") {
   SECTION("of pipes") {
-    Pipe in;
-    Pipe out;
+    PipeEnds in;
+    PipeEnds out;
     Open(in.read_end.get(), out.write_end.get());
     CHECK(IsNonBlocking(in.read_end.get()));
     CHECK(IsNonBlocking(out.write_end.get()));
@@ -81,8 +81,8 @@ TEST_CASE_METHOD(StdioFixture, "Stdio puts the flags of the descriptors back whe
     CHECK_FALSE(IsNonBlocking(ours.get()));
   }
   SECTION("which may have been non-blocking before") {
-    Pipe in;
-    Pipe out;
+    PipeEnds in;
+    PipeEnds out;
     test::SetNonBlocking(in.read_end.get());
     Open(in.read_end.get(), out.write_end.get());
     stream.reset();
@@ -131,8 +131,8 @@ TEST_CASE_METHOD(StdioFixture, "Stdio works on a terminal", "[stdio_stream]") {
 
 TEST_CASE_METHOD(StdioFixture, "Stdio may be destroyed in each callback and with all pending",
                  "[stdio_stream]") {
-  Pipe in;
-  Pipe out;
+  PipeEnds in;
+  PipeEnds out;
   const bool files = GENERATE(false, true);
   const Fd in_file = FileWith("some bytes");
   const Fd out_file = FileWith("");
@@ -179,7 +179,7 @@ TEST_CASE_METHOD(StdioFixture, "Stdio may be destroyed in each callback and with
 
 TEST_CASE("Stdio refuses a descriptor that is not open", "[stdio_stream]") {
   EventLoop loop;
-  Pipe pipe;
+  PipeEnds pipe;
   CHECK_FALSE(OpenStdio(loop, -1, pipe.write_end.get()).ok());
   CHECK_FALSE(OpenStdio(loop, pipe.read_end.get(), -1).ok());
   CHECK_FALSE(IsNonBlocking(pipe.read_end.get()));
@@ -187,7 +187,7 @@ TEST_CASE("Stdio refuses a descriptor that is not open", "[stdio_stream]") {
 
 TEST_CASE("Stdio names itself", "[stdio_stream]") {
   EventLoop loop;
-  Pipe pipe;
+  PipeEnds pipe;
   const auto stream = OpenStdio(loop, pipe.read_end.get(), pipe.write_end.get());
   REQUIRE(stream.ok());
   CHECK((*stream)->PeerName() == "stdio");
