@@ -19,6 +19,8 @@ std::optional<WallTime> ParseTime(std::string_view text) {
   return absl::ToChronoTime(time);
 }
 
+int64_t ToUnixSeconds(WallTime time) { return absl::ToUnixSeconds(absl::FromChrono(time)); }
+
 int64_t ToUnixMillis(WallTime time) { return absl::ToUnixMillis(absl::FromChrono(time)); }
 
 WallTime FromUnixMillis(int64_t millis) { return absl::ToChronoTime(absl::FromUnixMillis(millis)); }

@@ -19,6 +19,7 @@ std::string FormatTime(WallTime time);
 std::optional<WallTime> ParseTime(std::string_view text);
 
 // Since 1970, rounded down.
+int64_t ToUnixSeconds(WallTime time);
 int64_t ToUnixMillis(WallTime time);
 WallTime FromUnixMillis(int64_t millis);
 

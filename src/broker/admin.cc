@@ -13,12 +13,12 @@
 namespace culvert::broker {
 namespace {
 
-struct Named {
+struct NamedCommand {
   std::string_view name;
   AdminCommand run;
 };
 
-constexpr std::array<Named, 25> kCommands = {{
+constexpr std::array<NamedCommand, 25> kCommands = {{
     {"token create", CreateToken},
     {"token list", ListTokens},
     {"token revoke", RevokeToken},
@@ -51,8 +51,9 @@ absl::StatusOr<AdminCommand> CommandOf(const Json& request) {
                         request.contains("args") && request["command"].is_string();
   if (!has_form) return absl::InvalidArgumentError("expected a command and its args");
   const auto name = request["command"].get<std::string>();
-  const auto* const found = std::find_if(kCommands.begin(), kCommands.end(),
-                                         [&name](const Named& one) { return one.name == name; });
+  const auto* const found =
+      std::find_if(kCommands.begin(), kCommands.end(),
+                   [&name](const NamedCommand& one) { return one.name == name; });
   if (found != kCommands.end()) return found->run;
   return absl::InvalidArgumentError(
       fmt::format("unknown command \"{}\": the broker may be of another version", Printable(name)));

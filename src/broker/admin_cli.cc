@@ -13,12 +13,11 @@
 #include "broker/admin_print.h"
 #include "broker/audit_reader.h"
 #include "broker/ca_cli.h"
+#include "broker/program_name.h"
 #include "config/main.h"
 
 namespace culvert::broker {
 namespace {
-
-constexpr char kProgram[] = "culvert-broker";
 
 // What is printed at once.
 constexpr size_t kChunkBytes = size_t{64} * 1024;

@@ -17,8 +17,6 @@ namespace {
 using culvert::v1::AttachRequest;
 using culvert::v1::AttachResponse;
 
-constexpr std::string_view kProjectPrefix = "projects/";
-
 absl::StatusOr<AttachRequest> Parse(const Bytes& message) {
   AttachRequest request;
   if (request.ParseFromArray(message.data(), static_cast<int>(message.size()))) return request;

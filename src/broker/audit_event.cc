@@ -11,24 +11,24 @@
 namespace culvert::broker {
 namespace {
 
-using Named = std::pair<AuditKind, std::string_view>;
-constexpr std::array<Named, 17> kNames = {{{AuditKind::kEnrol, "enrol"},
-                                           {AuditKind::kRenew, "renew"},
-                                           {AuditKind::kLogin, "login"},
-                                           {AuditKind::kRegister, "register"},
-                                           {AuditKind::kUnregister, "unregister"},
-                                           {AuditKind::kOpen, "open"},
-                                           {AuditKind::kResume, "resume"},
-                                           {AuditKind::kDeny, "deny"},
-                                           {AuditKind::kFail, "fail"},
-                                           {AuditKind::kClose, "close"},
-                                           {AuditKind::kPolicy, "policy"},
-                                           {AuditKind::kToken, "token"},
-                                           {AuditKind::kRevoke, "revoke"},
-                                           {AuditKind::kKill, "kill"},
-                                           {AuditKind::kRendezvous, "rendezvous"},
-                                           {AuditKind::kGone, "gone"},
-                                           {AuditKind::kAdmin, "admin"}}};
+using NamedKind = std::pair<AuditKind, std::string_view>;
+constexpr std::array<NamedKind, 17> kNames = {{{AuditKind::kEnrol, "enrol"},
+                                               {AuditKind::kRenew, "renew"},
+                                               {AuditKind::kLogin, "login"},
+                                               {AuditKind::kRegister, "register"},
+                                               {AuditKind::kUnregister, "unregister"},
+                                               {AuditKind::kOpen, "open"},
+                                               {AuditKind::kResume, "resume"},
+                                               {AuditKind::kDeny, "deny"},
+                                               {AuditKind::kFail, "fail"},
+                                               {AuditKind::kClose, "close"},
+                                               {AuditKind::kPolicy, "policy"},
+                                               {AuditKind::kToken, "token"},
+                                               {AuditKind::kRevoke, "revoke"},
+                                               {AuditKind::kKill, "kill"},
+                                               {AuditKind::kRendezvous, "rendezvous"},
+                                               {AuditKind::kGone, "gone"},
+                                               {AuditKind::kAdmin, "admin"}}};
 
 }  // namespace
 

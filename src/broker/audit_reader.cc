@@ -15,8 +15,6 @@
 namespace culvert::broker {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr size_t kMaxFiles = 1000;
 constexpr size_t kMaxLineBytes = size_t{64} * 1024;
 
@@ -44,7 +42,7 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& path, WallTi
   return absl::NotFoundError(fmt::format("no audit log {}", path));
 }
 
-std::string Field(const Json& event, const char* name) {
+std::string Field(const nlohmann::json& event, const char* name) {
   const auto found = event.find(name);
   return found != event.end() && found->is_string() ? found->get<std::string>() : "";
 }
@@ -56,7 +54,7 @@ std::string ShortName(const std::string& principal) {
   return principal.substr(principal.rfind('/', last - 1) + 1);
 }
 
-bool Matches(const Json& event, const AuditQuery& query) {
+bool Matches(const nlohmann::json& event, const AuditQuery& query) {
   const std::optional<WallTime> time = ParseTime(Field(event, "time"));
   if (!time || *time < query.since || *time > query.until) return false;
   if (query.kind && Field(event, "event") != AuditKindName(*query.kind)) return false;
@@ -75,7 +73,7 @@ absl::Status ReadFile(const std::string& file, const AuditQuery& query,
   }
   for (std::string line; std::getline(stream, line);) {
     if (line.size() > kMaxLineBytes) continue;
-    const Json event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const nlohmann::json event = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (event.is_object() && Matches(event, query)) CULVERT_RETURN_IF_ERROR(found(line));
   }
   return absl::OkStatus();
@@ -93,7 +91,7 @@ absl::Status ReadAudit(const std::string& path, const AuditQuery& query,
 }
 
 std::string DescribeAuditLine(std::string_view line) {
-  const Json event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json event = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!event.is_object()) return "";
   std::string text = fmt::format("{:<24} {:<10} {:<20}", Field(event, "time"),
                                  Field(event, "event"), ShortName(Field(event, "principal")));

@@ -4,14 +4,13 @@
 
 #include <utility>
 
+#include "base/resource_id.h"
 #include "base/status.h"
 #include "broker/legacy_channels.h"
 #include "culvert/error_code.h"
 
 namespace culvert::broker {
 namespace {
-
-constexpr std::string_view kProjectPrefix = "projects/";
 
 void SetWhy(const absl::Status& why, AuditEvent& event) {
   if (why.ok()) return;

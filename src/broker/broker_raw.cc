@@ -12,11 +12,9 @@
 namespace culvert::broker {
 namespace {
 
-namespace pb = culvert::v1;
-
 // What is asked of the policy, and what the agent is found by.
 OpenChannel Asked(const Principal& who, const std::string& region,
-                  const pb::RequestConnectionRequest& message) {
+                  const v1::RequestConnectionRequest& message) {
   OpenChannel open;
   open.provider = {who.project(), region, message.service_domain(), message.agent()};
   open.consumer = who.id.name;
@@ -28,7 +26,7 @@ OpenChannel Asked(const Principal& who, const std::string& region,
 }  // namespace
 
 absl::StatusOr<RawRequest> Broker::AllowRaw(const Principal& who, PendingStream& pending,
-                                            const pb::RequestConnectionRequest& message) {
+                                            const v1::RequestConnectionRequest& message) {
   if (!message.has_raw()) return absl::InvalidArgumentError("raw is the only kind of connection");
   RawRequest request{.who = who, .address = pending.info().endpoint()};
   pending.asked().service = kRendezvousService;
@@ -60,12 +58,12 @@ absl::StatusOr<RawRequest> Broker::AllowRaw(const Principal& who, PendingStream&
 absl::StatusOr<rpc::Frame> Broker::RequestConnection(const Principal& who, PendingStream& pending,
                                                      const Bytes& message) {
   if (draining_) return ShuttingDown();
-  pb::RequestConnectionRequest parsed;
+  v1::RequestConnectionRequest parsed;
   if (!parsed.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     return absl::InvalidArgumentError("message does not parse");
   }
   CULVERT_ASSIGN_OR_RETURN(RawRequest request, AllowRaw(who, pending, parsed));
-  CULVERT_ASSIGN_OR_RETURN(const pb::RequestConnectionResponse response,
+  CULVERT_ASSIGN_OR_RETURN(const v1::RequestConnectionResponse response,
                            raw_.Ask(std::move(request)));
   return rpc::FrameOf(response);
 }

@@ -13,6 +13,7 @@
 #include "broker/admin_client.h"
 #include "broker/out_file.h"
 #include "broker/pki.h"
+#include "broker/program_name.h"
 #include "broker/signing.h"
 #include "config/main.h"
 #include "config/state_owner.h"
@@ -20,8 +21,6 @@
 
 namespace culvert::broker {
 namespace {
-
-constexpr char kProgram[] = "culvert-broker";
 
 absl::Status Create(const config::BrokerConfig& config) {
   CULVERT_RETURN_IF_ERROR(config::ActAsOwner(config.common.state_dir));

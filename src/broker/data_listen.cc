@@ -9,7 +9,7 @@
 namespace culvert::broker {
 namespace {
 
-using Kind = config::DataPortChoice::Kind;
+using ChoiceKind = config::DataPortChoice::Kind;
 
 // With several addresses one may have taken the port that the kernel chose for another.
 constexpr int kMostChoices = 8;
@@ -59,7 +59,7 @@ absl::Status ListenAtAny(DataPlane& data, const std::vector<net::Address>& addre
 
 absl::StatusOr<std::unique_ptr<DataPlane>> StartData(net::EventLoop& loop,
                                                      const config::BrokerConfig& config) {
-  if (config.data_port.kind == Kind::kNone) return nullptr;
+  if (config.data_port.kind == ChoiceKind::kNone) return nullptr;
   DataPlane::Options options;
   options.advertised_port = config.advertise_data;
   if (config.common.insecure) options.peers = DataPort::Peers::kLoopback;
@@ -69,11 +69,11 @@ absl::StatusOr<std::unique_ptr<DataPlane>> StartData(net::EventLoop& loop,
 absl::Status ListenForData(DataPlane& data, const config::DataPortChoice& choice,
                            const std::vector<net::Address>& control) {
   const std::vector<net::Address> addresses = DataAddresses(control);
-  if (choice.kind == Kind::kPort && choice.port != 0) {
+  if (choice.kind == ChoiceKind::kPort && choice.port != 0) {
     return ListenAt(data, addresses, choice.port);
   }
   const uint16_t own = control.front().port();
-  if (choice.kind == Kind::kNext && own < UINT16_MAX) {
+  if (choice.kind == ChoiceKind::kNext && own < UINT16_MAX) {
     absl::Status listening = ListenAt(data, addresses, static_cast<uint16_t>(own + 1));
     if (listening.ok()) return listening;
     CULVERT_LOG(kInfo, "another data port is chosen: {}", MessageOf(listening));

@@ -14,8 +14,6 @@
 namespace culvert::broker {
 namespace {
 
-namespace pb = culvert::v1;
-
 // Either way: clocks differ.
 constexpr std::chrono::minutes kMostRotationAge(5);
 
@@ -36,10 +34,6 @@ absl::StatusOr<crypto::SpiffeId::Role> ReadRole(std::string_view text) {
   return absl::InvalidArgumentError("role: expected agent or user");
 }
 
-int64_t UnixSeconds(crypto::WallTime time) {
-  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
 }  // namespace
 
 absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Issue(const crypto::SpiffeId& id,
@@ -58,7 +52,7 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Issue(const crypto::SpiffeI
 
 IdentityCalls::Issued IdentityCalls::AnswerWith(
     const std::optional<crypto::Certificate>& certificate) const {
-  pb::CertificateResponse response;
+  v1::CertificateResponse response;
   response.set_authority(pki_.authority().Pem());
   Issued issued;
   if (certificate) {
@@ -71,7 +65,7 @@ IdentityCalls::Issued IdentityCalls::AnswerWith(
 
 absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Enroll(const Bytes& message,
                                                             crypto::WallTime now) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::EnrollRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<v1::EnrollRequest>(message));
   // The request first: a token must not be lost to a key that cannot be used.
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
@@ -84,7 +78,7 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Enroll(const Bytes& message
 absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Login(const Bytes& message,
                                                            crypto::WallTime now) {
   if (jwts_ == nullptr) return absl::UnimplementedError("nobody can log in here");
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::LoginRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<v1::LoginRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const Principal who, jwts_->Identify(request.jwt(), now));
   if (!request.spiffe_id().empty() && request.spiffe_id() != who.id.ToString()) {
     return absl::FailedPreconditionError(
@@ -108,7 +102,7 @@ absl::StatusOr<IdentityCalls::Issued> IdentityCalls::Renew(const Principal& who,
                                                            const Bytes& message,
                                                            crypto::WallTime now) {
   if (who.token) return absl::PermissionDeniedError("a JWT has no certificate to renew");
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::RenewRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<v1::RenewRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const crypto::PublicKey key,
                            crypto::ReadCertificateRequest(request.certificate_request()));
   CULVERT_RETURN_IF_ERROR(records_.MayRenew(who));
@@ -143,8 +137,8 @@ absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::Pub
   if (!(keys.new_key == new_key)) {
     return absl::PermissionDeniedError("the key rotation is for another key than the request");
   }
-  if (rotation.time < UnixSeconds(now - kMostRotationAge) ||
-      rotation.time > UnixSeconds(now + kMostRotationAge)) {
+  if (rotation.time < ToUnixSeconds(now - kMostRotationAge) ||
+      rotation.time > ToUnixSeconds(now + kMostRotationAge)) {
     // Not FAILED_PRECONDITION: that ends the renewals of an identity for good, and clocks are set.
     return absl::OutOfRangeError("the time of the key rotation is not the broker's: set the clock");
   }
@@ -156,7 +150,7 @@ absl::Status IdentityCalls::TakeRotation(const Principal& who, const crypto::Pub
 
 absl::StatusOr<rpc::Frame> IdentityCalls::KeyRotations(const crypto::SpiffeId& agent) const {
   CULVERT_ASSIGN_OR_RETURN(const auto rotations, records_.RotationsOf(agent));
-  pb::KeyRotationsResponse response;
+  v1::KeyRotationsResponse response;
   for (const crypto::KeyRotation& rotation : rotations) {
     *response.add_rotations() = rpc::KeyRotationMessage(rotation);
   }
@@ -165,13 +159,13 @@ absl::StatusOr<rpc::Frame> IdentityCalls::KeyRotations(const crypto::SpiffeId& a
 
 absl::StatusOr<rpc::Frame> IdentityCalls::WhoAmI(const Principal& who,
                                                  const rpc::StreamInfo& info) const {
-  pb::WhoAmIResponse response;
+  v1::WhoAmIResponse response;
   if (who.token) {
-    response.set_not_after(UnixSeconds(who.token->expires));
+    response.set_not_after(ToUnixSeconds(who.token->expires));
   } else {
     CULVERT_ASSIGN_OR_RETURN(const crypto::Certificate certificate,
                              crypto::Certificate::FromPem(info.certificate));
-    response.set_not_after(UnixSeconds(certificate.not_after()));
+    response.set_not_after(ToUnixSeconds(certificate.not_after()));
   }
   response.set_spiffe_id(who.id.ToString());
   response.set_key_thumbprint(who.key);

@@ -23,16 +23,16 @@ using crypto::PrivateKey;
 using crypto::Usage;
 using crypto::WallTime;
 
-constexpr size_t kMostFileBytes = size_t{64} * 1024;
+constexpr size_t kMostAuthorityFileBytes = size_t{64} * 1024;
 constexpr auto kAuthorityLife = std::chrono::hours(24 * 3650);
 // Whose clock is behind takes a new certificate too.
 constexpr auto kLeeway = std::chrono::minutes(5);
 
-std::string CertificateFile(const std::string& directory) { return directory + "/ca.pem"; }
-std::string KeyFile(const std::string& directory) { return directory + "/ca-key.pem"; }
+std::string AuthorityCertificateFile(const std::string& directory) { return directory + "/ca.pem"; }
+std::string AuthorityKeyFile(const std::string& directory) { return directory + "/ca-key.pem"; }
 
 absl::StatusOr<bool> Exists(const std::string& file) {
-  const absl::Status read = crypto::ReadPrivateFile(file, kMostFileBytes).status();
+  const absl::Status read = crypto::ReadPrivateFile(file, kMostAuthorityFileBytes).status();
   if (read.ok()) return true;
   if (absl::IsNotFound(read)) return false;
   return read;
@@ -41,7 +41,7 @@ absl::StatusOr<bool> Exists(const std::string& file) {
 // Not secret: whoever may.
 absl::StatusOr<Certificate> ReadCertificate(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
-  std::string text(kMostFileBytes, '\0');
+  std::string text(kMostAuthorityFileBytes, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(stream.gcount()));
   if (text.empty()) {
@@ -58,7 +58,7 @@ absl::StatusOr<Certificate> ReadCertificate(const std::string& file) {
 
 // The authority of a broker without its key, kept so that administrators find it too.
 absl::StatusOr<Certificate> AdoptAuthority(const Pki::Options& options) {
-  CULVERT_ASSIGN_OR_RETURN(const bool has_key, Exists(KeyFile(options.state_dir)));
+  CULVERT_ASSIGN_OR_RETURN(const bool has_key, Exists(AuthorityKeyFile(options.state_dir)));
   if (has_key) {
     return absl::FailedPreconditionError(
         "ca-key.pem is here, which --ca-cert is there to avoid: move it to the machine that signs");
@@ -67,7 +67,7 @@ absl::StatusOr<Certificate> AdoptAuthority(const Pki::Options& options) {
   const absl::StatusOr<Certificate> kept = ReadAuthority(options.state_dir);
   if (absl::IsNotFound(kept.status())) {
     CULVERT_RETURN_IF_ERROR(
-        crypto::WritePrivateFile(CertificateFile(options.state_dir), given.Pem()));
+        crypto::WritePrivateFile(AuthorityCertificateFile(options.state_dir), given.Pem()));
     return given;
   }
   if (!kept.ok()) return kept.status();
@@ -100,23 +100,25 @@ crypto::CertificateContent BrokerContent(WallTime now, std::chrono::seconds life
 
 absl::StatusOr<CertificateAuthority> CreateAuthority(const std::string& directory, WallTime now) {
   CULVERT_RETURN_IF_ERROR(crypto::MakePrivateDirectory(directory));
-  for (const std::string& file : {CertificateFile(directory), KeyFile(directory)}) {
+  for (const std::string& file :
+       {AuthorityCertificateFile(directory), AuthorityKeyFile(directory)}) {
     CULVERT_ASSIGN_OR_RETURN(const bool exists, Exists(file));
     if (exists) return absl::AlreadyExistsError(fmt::format("{} is there", Printable(file)));
   }
   CertificateAuthority created =
       CertificateAuthority::Create("culvert authority", now - kLeeway, now + kAuthorityLife);
   // The key first: with the certificate alone the next start would not know what to do.
-  CULVERT_RETURN_IF_ERROR(crypto::WritePrivateFile(KeyFile(directory), created.key().Pem()));
   CULVERT_RETURN_IF_ERROR(
-      crypto::WritePrivateFile(CertificateFile(directory), created.certificate().Pem()));
+      crypto::WritePrivateFile(AuthorityKeyFile(directory), created.key().Pem()));
+  CULVERT_RETURN_IF_ERROR(
+      crypto::WritePrivateFile(AuthorityCertificateFile(directory), created.certificate().Pem()));
   return created;
 }
 
 absl::StatusOr<CertificateAuthority> LoadAuthority(const std::string& directory) {
   CULVERT_ASSIGN_OR_RETURN(Certificate certificate, ReadAuthority(directory));
   const absl::StatusOr<std::string> key_pem =
-      crypto::ReadPrivateFile(KeyFile(directory), kMostFileBytes);
+      crypto::ReadPrivateFile(AuthorityKeyFile(directory), kMostAuthorityFileBytes);
   if (absl::IsNotFound(key_pem.status())) {
     return absl::FailedPreconditionError(
         "ca-key.pem is not there; a broker whose authority's key is on another machine needs "
@@ -128,8 +130,9 @@ absl::StatusOr<CertificateAuthority> LoadAuthority(const std::string& directory)
 }
 
 absl::StatusOr<Certificate> ReadAuthority(const std::string& state_dir) {
-  CULVERT_ASSIGN_OR_RETURN(const std::string pem,
-                           crypto::ReadPrivateFile(CertificateFile(state_dir), kMostFileBytes));
+  CULVERT_ASSIGN_OR_RETURN(
+      const std::string pem,
+      crypto::ReadPrivateFile(AuthorityCertificateFile(state_dir), kMostAuthorityFileBytes));
   return Certificate::FromPem(pem);
 }
 
@@ -144,7 +147,7 @@ absl::StatusOr<std::unique_ptr<Pki>> Pki::Open(Options options, WallTime now) {
     if (!authority.ok()) return failed(authority.status());
     return std::unique_ptr<Pki>(new Pki(std::move(options), *std::move(authority), std::nullopt));
   }
-  absl::StatusOr<bool> exists = Exists(CertificateFile(options.state_dir));
+  absl::StatusOr<bool> exists = Exists(AuthorityCertificateFile(options.state_dir));
   if (!exists.ok()) return exists.status();
   absl::StatusOr<CertificateAuthority> authority =
       *exists ? LoadAuthority(options.state_dir) : CreateAuthority(options.state_dir, now);

@@ -20,7 +20,6 @@ namespace pb = ntt::proxies::v1;
 using Version = rpc::StreamInfo::Version;
 
 constexpr size_t kMaxServices = 64;  // of a provider, that are remembered
-constexpr std::string_view kProjectPrefix = "projects/";
 
 // Names of consumers may be addresses like "alice@laptop".
 bool IsPrintableName(std::string_view name) {

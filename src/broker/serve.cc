@@ -20,6 +20,7 @@
 #include "broker/data_listen.h"
 #include "broker/data_plane.h"
 #include "broker/log_throttle.h"
+#include "broker/program_name.h"
 #include "config/changed_keys.h"
 #include "config/credentials_policy.h"
 #include "config/main.h"
@@ -33,8 +34,6 @@
 
 namespace culvert::broker {
 namespace {
-
-constexpr char kProgram[] = "culvert-broker";
 
 using ParseAgain = config::ParseAgain<config::BrokerConfig>;
 

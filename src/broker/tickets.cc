@@ -39,10 +39,6 @@ void CopyKey(const store::TicketKey& from, crypto::AeadKey& to) {
   std::copy_n(from.key.begin(), to.size(), to.data());
 }
 
-int64_t UnixSeconds(WallTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 absl::Status Refused(ErrorCode code, const std::string& message) {
   absl::Status status = ErrorStatus(code, message);
   if (absl::IsPermissionDenied(status)) return status;
@@ -88,8 +84,8 @@ absl::StatusOr<culvert::v1::SessionTicket> Tickets::OpenSession(std::string_view
 
 template <class Ticket>
 std::string Tickets::SealTicket(Kind kind, Ticket& ticket, WallTime now) {
-  ticket.set_issued_at(UnixSeconds(now));
-  ticket.set_expires_at(UnixSeconds(now + kLifetime));
+  ticket.set_issued_at(ToUnixSeconds(now));
+  ticket.set_expires_at(ToUnixSeconds(now + kLifetime));
   const store::TicketKey& key = KeyToSeal(now);
   crypto::AeadKey secret;
   CopyKey(key, secret);
@@ -118,7 +114,7 @@ absl::StatusOr<Ticket> Tickets::OpenTicket(Kind kind, std::string_view sealed, W
                        sealed.substr(kHeadBytes + nonce.size()));
   Ticket ticket;
   if (!opened || !ticket.ParseFromString(*opened)) return NotOurs();
-  if (UnixSeconds(now - kLeeway) > ticket.expires_at()) {
+  if (ToUnixSeconds(now - kLeeway) > ticket.expires_at()) {
     return Refused(ErrorCode::kExpired, "the ticket has expired");
   }
   return ticket;

@@ -26,7 +26,7 @@ constexpr size_t kMostFileBytes = size_t{64} * 1024;
 
 std::string BrokersFile(const std::string& state_dir) { return state_dir + "/brokers"; }
 
-absl::StatusOr<std::string> ParseFileName(std::string_view text) {
+absl::StatusOr<std::string> ParseFileOrStdin(std::string_view text) {
   if (text.empty()) return absl::InvalidArgumentError("expected a path, or - for standard input");
   return std::string(text);
 }
@@ -95,7 +95,7 @@ Settings EnrolSettings(EnrolConfig& config) {
                                "The file that holds the token; - is standard input. Without it\n"
                                "      CULVERT_TOKEN is the token.",
                                "", FileForm::kNone},
-                              config.token_file, ParseFileName);
+                              config.token_file, ParseFileOrStdin);
   Setting force = SwitchSetting(
       {"force", '\0', "", "Replace the identity that the state directory holds."}, config.force);
   force.variable.clear();

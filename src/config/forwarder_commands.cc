@@ -12,26 +12,26 @@
 namespace culvert::config {
 namespace {
 
-using Command = ForwarderConfig::Command;
+using ForwarderCommand = ForwarderConfig::Command;
 
 // The settings of a command that asks the broker something and ends.
 Settings QuerySettings(const Settings& shared) {
   return KeepFlags(shared, {"broker", "config", "state-dir", "log-level", "quiet", "verbose"});
 }
 
-config::Command EnrollCommand(ForwarderConfig& config, const Settings& shared,
-                              const Environment& environment) {
-  config::Command command{"enroll", "--broker HOST:PORT --token-file FILE [options]",
-                          "Trade a token for your identity.",
-                          "Makes a key, has the broker that the token names certify it, and "
-                          "keeps both in\nthe state directory. Prints the name and the key's id.",
-                          QuerySettings(shared)};
+Command EnrollCommand(ForwarderConfig& config, const Settings& shared,
+                      const Environment& environment) {
+  Command command{"enroll", "--broker HOST:PORT --token-file FILE [options]",
+                  "Trade a token for your identity.",
+                  "Makes a key, has the broker that the token names certify it, and "
+                  "keeps both in\nthe state directory. Prints the name and the key's id.",
+                  QuerySettings(shared)};
   command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
   for (Setting& setting : EnrolSettings(config.enrol)) {
     command.settings.push_back(std::move(setting));
   }
   command.finish = [&config, &environment]() -> absl::Status {
-    config.command = Command::kEnroll;
+    config.command = ForwarderCommand::kEnroll;
     if (config.brokers.empty()) {
       return absl::InvalidArgumentError("no broker: give --broker HOST:PORT or CULVERT_BROKER");
     }
@@ -40,19 +40,19 @@ config::Command EnrollCommand(ForwarderConfig& config, const Settings& shared,
   return command;
 }
 
-config::Command LoginCommand(ForwarderConfig& config, const Settings& shared) {
-  config::Command command{"login", "--broker HOST:PORT --jwt-file FILE [options]",
-                          "Get an identity for 12 hours for a JSON Web Token.",
-                          "Has the broker certify a key for whom a JSON Web Token names: a service "
-                          "account,\nor a user of an issuer that the broker believes. Prints the "
-                          "name, until when, and\nthe key's id. Log in again before it ends.",
-                          QuerySettings(shared)};
+Command LoginCommand(ForwarderConfig& config, const Settings& shared) {
+  Command command{"login", "--broker HOST:PORT --jwt-file FILE [options]",
+                  "Get an identity for 12 hours for a JSON Web Token.",
+                  "Has the broker certify a key for whom a JSON Web Token names: a service "
+                  "account,\nor a user of an issuer that the broker believes. Prints the "
+                  "name, until when, and\nthe key's id. Log in again before it ends.",
+                  QuerySettings(shared)};
   command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
   for (Setting& setting : LoginSettings(config.login)) {
     command.settings.push_back(std::move(setting));
   }
   command.finish = [&config]() -> absl::Status {
-    config.command = Command::kLogin;
+    config.command = ForwarderCommand::kLogin;
     CULVERT_RETURN_IF_ERROR(FinishLogin(config.login));
     CULVERT_RETURN_IF_ERROR(FillBrokers(config.common.state_dir, false, config.brokers));
     if (!config.brokers.empty()) return absl::OkStatus();
@@ -61,8 +61,8 @@ config::Command LoginCommand(ForwarderConfig& config, const Settings& shared) {
   return command;
 }
 
-config::Command QueryCommand(ForwarderConfig& config, const Settings& shared, Command which,
-                             config::Command command) {
+Command QueryCommand(ForwarderConfig& config, const Settings& shared, ForwarderCommand which,
+                     Command command) {
   command.settings = QuerySettings(shared);
   command.settings.push_back(
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
@@ -73,8 +73,8 @@ config::Command QueryCommand(ForwarderConfig& config, const Settings& shared, Co
   return command;
 }
 
-config::Command RenewCommand(ForwarderConfig& config, const Settings& shared) {
-  config::Command command{
+Command RenewCommand(ForwarderConfig& config, const Settings& shared) {
+  Command command{
       "renew", "[options]", "Renew your certificate now.",
       "Has the broker issue a new certificate at once, for a new key with --rotate-key.\n"
       "Prints the name and the key's id. A forwarder that runs takes it up on SIGHUP.",
@@ -82,14 +82,14 @@ config::Command RenewCommand(ForwarderConfig& config, const Settings& shared) {
                 {"broker", "config", "state-dir", "log-level", "quiet", "verbose", "rotate-key"})};
   command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
   command.finish = [&config] {
-    config.command = Command::kRenew;
+    config.command = ForwarderCommand::kRenew;
     return FinishBrokers(config);
   };
   return command;
 }
 
-config::Command WhoAmICommand(ForwarderConfig& config, const Settings& shared) {
-  return QueryCommand(config, shared, Command::kWhoAmI,
+Command WhoAmICommand(ForwarderConfig& config, const Settings& shared) {
+  return QueryCommand(config, shared, ForwarderCommand::kWhoAmI,
                       {"whoami",
                        "[options]",
                        "Print your identity, and whether the broker knows it.",
@@ -99,8 +99,8 @@ config::Command WhoAmICommand(ForwarderConfig& config, const Settings& shared) {
                        {}});
 }
 
-config::Command AgentsCommand(ForwarderConfig& config, const Settings& shared) {
-  return QueryCommand(config, shared, Command::kAgents,
+Command AgentsCommand(ForwarderConfig& config, const Settings& shared) {
+  return QueryCommand(config, shared, ForwarderCommand::kAgents,
                       {"agents",
                        "[options]",
                        "List the agents that you may reach and are online.",
@@ -126,9 +126,9 @@ absl::Status SetKnownAgents(const std::vector<std::string>& words, KnownAgentsCo
   return absl::OkStatus();
 }
 
-config::Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& shared) {
-  config::Command command = QueryCommand(
-      config, shared, Command::kKnownAgents,
+Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& shared) {
+  Command command = QueryCommand(
+      config, shared, ForwarderCommand::kKnownAgents,
       {"known-agents",
        "[options] list | add AGENT KEYID | remove AGENT",
        "Which key each agent is known by.",
@@ -143,9 +143,9 @@ config::Command KnownAgentsCommandOf(ForwarderConfig& config, const Settings& sh
   return command;
 }
 
-config::Command RendezvousCommand(ForwarderConfig& config, const Settings& shared) {
-  config::Command command = QueryCommand(
-      config, shared, Command::kRendezvous,
+Command RendezvousCommand(ForwarderConfig& config, const Settings& shared) {
+  Command command = QueryCommand(
+      config, shared, ForwarderCommand::kRendezvous,
       {"rendezvous",
        "[options]",
        "Get two tokens, by which two programs meet at the broker.",
@@ -170,16 +170,15 @@ config::Command RendezvousCommand(ForwarderConfig& config, const Settings& share
   return command;
 }
 
-config::Command StatusCommand(ForwarderConfig& config, const Settings& shared) {
-  config::Command command{
-      "status", "[options]", "Show what your running forwarders do.",
-      "Shows each culvert forward and culvert connect that runs with this state\n"
-      "directory, and their connections. Exits with 1 if none runs.",
-      KeepFlags(shared, {"config", "state-dir", "log-level", "quiet", "verbose"})};
+Command StatusCommand(ForwarderConfig& config, const Settings& shared) {
+  Command command{"status", "[options]", "Show what your running forwarders do.",
+                  "Shows each culvert forward and culvert connect that runs with this state\n"
+                  "directory, and their connections. Exits with 1 if none runs.",
+                  KeepFlags(shared, {"config", "state-dir", "log-level", "quiet", "verbose"})};
   command.settings.push_back(
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
   command.finish = [&config] {
-    config.command = Command::kStatus;
+    config.command = ForwarderCommand::kStatus;
     return absl::OkStatus();
   };
   return command;
@@ -187,8 +186,8 @@ config::Command StatusCommand(ForwarderConfig& config, const Settings& shared) {
 
 }  // namespace
 
-std::vector<config::Command> QueryCommands(ForwarderConfig& config, const Settings& shared,
-                                           const Environment& environment) {
+std::vector<Command> QueryCommands(ForwarderConfig& config, const Settings& shared,
+                                   const Environment& environment) {
   return {EnrollCommand(config, shared, environment),
           RenewCommand(config, shared),
           LoginCommand(config, shared),

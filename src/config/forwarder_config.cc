@@ -20,7 +20,7 @@
 namespace culvert::config {
 namespace {
 
-using Command = ForwarderConfig::Command;
+using ForwarderCommand = ForwarderConfig::Command;
 
 // One [[forward]] of the config file: local, agent and target, all required.
 absl::StatusOr<ForwardSpec> ForwardFromTable(const FileValue& table) {
@@ -180,15 +180,14 @@ absl::Status CheckEndToEnd(const ForwarderConfig& config) {
       "leave one of them out");
 }
 
-config::Command ForwardCommand(ForwarderConfig& config) {
-  config::Command command{
-      "forward",
-      "[options] -L SPEC ...",
-      "Listen on local ports that lead to ports at agents.",
-      "Listens on local ports that lead to ports at agents, and prints one line for\n"
-      "each when it is ready. SIGTERM drains it, SIGHUP reads the configuration\n"
-      "again.",
-      {ForwardSetting(config)}};
+Command ForwardCommand(ForwarderConfig& config) {
+  Command command{"forward",
+                  "[options] -L SPEC ...",
+                  "Listen on local ports that lead to ports at agents.",
+                  "Listens on local ports that lead to ports at agents, and prints one line for\n"
+                  "each when it is ready. SIGTERM drains it, SIGHUP reads the configuration\n"
+                  "again.",
+                  {ForwardSetting(config)}};
   for (Setting& setting : SharedSettings(config)) command.settings.push_back(std::move(setting));
   command.settings.push_back(
       SwitchSetting({"json", '\0', "", "Print results as JSON."}, config.json));
@@ -216,13 +215,13 @@ absl::Status SetConnect(const std::vector<std::string>& positional, ForwarderCon
   return absl::OkStatus();
 }
 
-config::Command ConnectCommand(ForwarderConfig& config) {
-  config::Command command{"connect", "[options] agent:[host:]port",
-                          "Join standard input and output to a port at an agent.",
-                          "Joins standard input and output to a port at an agent, as in\n"
-                          "ssh -o ProxyCommand='culvert connect %h:%p' edge-1. Exits with 0 "
-                          "after a clean\nend and with 255 when the tunnel failed.",
-                          SharedSettings(config)};
+Command ConnectCommand(ForwarderConfig& config) {
+  Command command{"connect", "[options] agent:[host:]port",
+                  "Join standard input and output to a port at an agent.",
+                  "Joins standard input and output to a port at an agent, as in\n"
+                  "ssh -o ProxyCommand='culvert connect %h:%p' edge-1. Exits with 0 "
+                  "after a clean\nend and with 255 when the tunnel failed.",
+                  SharedSettings(config)};
   // The commands share a config file.
   command.settings.push_back(OnlyInFile(ForwardSetting(config)));
   command.settings.push_back(OnlyInFile(SwitchSetting({"json"}, config.json)));
@@ -230,7 +229,7 @@ config::Command ConnectCommand(ForwarderConfig& config) {
     return SetConnect(positional, config);
   };
   command.finish = [&config]() -> absl::Status {
-    config.command = Command::kConnect;
+    config.command = ForwarderCommand::kConnect;
     config.forwards.clear();
     CULVERT_RETURN_IF_ERROR(CheckEndToEnd(config));
     return FinishBrokers(config);
@@ -269,7 +268,7 @@ absl::StatusOr<Parsed<ForwarderConfig>> ParseForwarderCommand(const std::vector<
   // The commands share a config file.
   Settings shared = SharedSettings(config);
   shared.push_back(OnlyInFile(ForwardSetting(config)));
-  for (config::Command& command : QueryCommands(config, shared, environment)) {
+  for (Command& command : QueryCommands(config, shared, environment)) {
     program.commands.push_back(std::move(command));
   }
   CULVERT_ASSIGN_OR_RETURN(Parsed<ForwarderConfig> parsed,

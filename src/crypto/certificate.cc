@@ -1,7 +1,6 @@
 #include "crypto/certificate.h"
 
 #include <fmt/format.h>
-#include <mbedtls/asn1.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pem.h>
 #include <mbedtls/x509_crt.h>
@@ -21,14 +20,9 @@ namespace culvert::crypto {
 namespace {
 
 constexpr auto kLeeway = std::chrono::minutes(5);
-constexpr size_t kMostBytes = size_t{16} * 1024;
-constexpr unsigned char kUriTag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6;  // RFC 5280 §4.2.1.6
+constexpr size_t kMostCertificateBytes = size_t{16} * 1024;
 constexpr char kPemBegin[] = "-----BEGIN CERTIFICATE-----\n";
 constexpr char kPemEnd[] = "-----END CERTIFICATE-----\n";
-
-std::string_view View(const mbedtls_x509_buf& buffer) {
-  return {reinterpret_cast<const char*>(buffer.MBEDTLS_PRIVATE(p)), buffer.MBEDTLS_PRIVATE(len)};
-}
 
 bool HasExtension(const mbedtls_x509_crt& crt, int extension) {
   return (crt.MBEDTLS_PRIVATE(ext_types) & extension) != 0;
@@ -100,7 +94,8 @@ std::vector<Usage> ReadUsages(const mbedtls_x509_crt& crt) {
 }  // namespace
 
 absl::StatusOr<Certificate> Certificate::FromDer(std::string_view der) {
-  if (der.size() > kMostBytes) return absl::InvalidArgumentError("certificate: too large");
+  if (der.size() > kMostCertificateBytes)
+    return absl::InvalidArgumentError("certificate: too large");
   CrtContext crt;
   if (const int error = mbedtls_x509_crt_parse_der(crt.get(), Octets(der), der.size()); error != 0)
     return MbedError(error, "certificate");
@@ -119,7 +114,8 @@ absl::StatusOr<Certificate> Certificate::FromDer(std::string_view der) {
 }
 
 absl::StatusOr<Certificate> Certificate::FromPem(std::string_view pem) {
-  if (pem.size() > 2 * kMostBytes) return absl::InvalidArgumentError("certificate: too large");
+  if (pem.size() > 2 * kMostCertificateBytes)
+    return absl::InvalidArgumentError("certificate: too large");
   const std::string text(pem);
   CrtContext crt;
   // The terminating zero is counted, or the text is taken for DER.

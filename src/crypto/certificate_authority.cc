@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "crypto/certificate_parts.h"
 #include "crypto/key_parts.h"
 #include "crypto/random.h"
 
@@ -24,9 +25,7 @@ using CrtWriter =
     Owned<mbedtls_x509write_cert, mbedtls_x509write_crt_init, mbedtls_x509write_crt_free>;
 
 constexpr size_t kSerialBytes = 16;
-constexpr size_t kMostCommonName = 64;                                // RFC 5280, ub-common-name
-constexpr unsigned char kDnsTag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;  // RFC 5280 §4.2.1.6
-constexpr unsigned char kUriTag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6;
+constexpr size_t kMostCommonName = 64;  // RFC 5280, ub-common-name
 constexpr unsigned char kSequenceTag = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
 
 // One DER element (X.690 §8.1). mbedTLS has no call for the extensions that are needed here.

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "crypto/certificate_parts.h"
 #include "crypto/key_parts.h"
 
 namespace culvert::crypto {
@@ -15,11 +16,7 @@ using CsrContext = Owned<mbedtls_x509_csr, mbedtls_x509_csr_init, mbedtls_x509_c
 using CsrWriter =
     Owned<mbedtls_x509write_csr, mbedtls_x509write_csr_init, mbedtls_x509write_csr_free>;
 
-constexpr size_t kMostBytes = size_t{8} * 1024;
-
-std::string_view View(const mbedtls_x509_buf& buffer) {
-  return {reinterpret_cast<const char*>(buffer.MBEDTLS_PRIVATE(p)), buffer.MBEDTLS_PRIVATE(len)};
-}
+constexpr size_t kMostRequestBytes = size_t{8} * 1024;
 
 }  // namespace
 
@@ -37,7 +34,8 @@ std::string MakeCertificateRequest(const PrivateKey& key) {
 }
 
 absl::StatusOr<PublicKey> ReadCertificateRequest(std::string_view pem) {
-  if (pem.size() > kMostBytes) return absl::InvalidArgumentError("certificate request: too large");
+  if (pem.size() > kMostRequestBytes)
+    return absl::InvalidArgumentError("certificate request: too large");
   const std::string text(pem);
   CsrContext csr;
   // The terminating zero is counted, or the text is taken for DER.

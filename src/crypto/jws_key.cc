@@ -21,7 +21,7 @@
 namespace culvert::crypto {
 namespace {
 
-constexpr size_t kCoordinateBytes = 32;
+constexpr size_t kP256Bytes = 32;
 constexpr size_t kLeastRsaBits = 2'048;
 constexpr size_t kMostRsaBits = 8'192;
 constexpr size_t kMostExponentBytes = 4;  // a longer one makes a check cost what signing costs
@@ -36,20 +36,20 @@ struct Free {
   }
 };
 template <typename T, auto kFree>
-using Owned = std::unique_ptr<T, Free<kFree>>;
+using LibcryptoPtr = std::unique_ptr<T, Free<kFree>>;
 
-using Pkey = Owned<EVP_PKEY, &EVP_PKEY_free>;
-using PkeyContext = Owned<EVP_PKEY_CTX, &EVP_PKEY_CTX_free>;
-using Number = Owned<BIGNUM, &BN_free>;
-using ParamBuilder = Owned<OSSL_PARAM_BLD, &OSSL_PARAM_BLD_free>;
-using Params = Owned<OSSL_PARAM, &OSSL_PARAM_free>;
+using Pkey = LibcryptoPtr<EVP_PKEY, &EVP_PKEY_free>;
+using PkeyContext = LibcryptoPtr<EVP_PKEY_CTX, &EVP_PKEY_CTX_free>;
+using Number = LibcryptoPtr<BIGNUM, &BN_free>;
+using ParamBuilder = LibcryptoPtr<OSSL_PARAM_BLD, &OSSL_PARAM_BLD_free>;
+using Params = LibcryptoPtr<OSSL_PARAM, &OSSL_PARAM_free>;
 
-const unsigned char* Bytes(std::string_view text) {
+const unsigned char* OctetsOf(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 Number NumberFrom(std::string_view bytes) {
-  Number number(BN_bin2bn(Bytes(bytes), static_cast<int>(bytes.size()), nullptr));
+  Number number(BN_bin2bn(OctetsOf(bytes), static_cast<int>(bytes.size()), nullptr));
   CULVERT_CHECK(number != nullptr);
   return number;
 }
@@ -92,12 +92,12 @@ Number NumberIn(const EVP_PKEY* key, const char* name) {
 
 // The two numbers as DER, which is what libcrypto reads; nothing if they are not that long.
 std::optional<std::string> DerSignature(std::string_view signature) {
-  if (signature.size() != 2 * kCoordinateBytes) return std::nullopt;
-  const Owned<ECDSA_SIG, &ECDSA_SIG_free> pair(ECDSA_SIG_new());
-  Number r = NumberFrom(signature.substr(0, kCoordinateBytes));
-  Number s = NumberFrom(signature.substr(kCoordinateBytes));
+  if (signature.size() != 2 * kP256Bytes) return std::nullopt;
+  const LibcryptoPtr<ECDSA_SIG, &ECDSA_SIG_free> pair(ECDSA_SIG_new());
+  Number r = NumberFrom(signature.substr(0, kP256Bytes));
+  Number s = NumberFrom(signature.substr(kP256Bytes));
   CULVERT_CHECK(pair != nullptr && ECDSA_SIG_set0(pair.get(), r.release(), s.release()) == 1);
-  std::array<unsigned char, 2 * kCoordinateBytes + 16> der{};
+  std::array<unsigned char, 2 * kP256Bytes + 16> der{};
   unsigned char* end = der.data();
   const int size = i2d_ECDSA_SIG(pair.get(), nullptr);
   CULVERT_CHECK(size > 0 && static_cast<size_t>(size) <= der.size());
@@ -140,7 +140,7 @@ absl::StatusOr<JwsKey> Rebuild(const EVP_PKEY* key) {
   const Number x = NumberIn(key, OSSL_PKEY_PARAM_EC_PUB_X);
   const Number y = NumberIn(key, OSSL_PKEY_PARAM_EC_PUB_Y);
   if (x == nullptr || y == nullptr) return absl::InvalidArgumentError("public key: incomplete");
-  return JwsKey::FromPoint(BytesOf(*x, kCoordinateBytes), BytesOf(*y, kCoordinateBytes));
+  return JwsKey::FromPoint(BytesOf(*x, kP256Bytes), BytesOf(*y, kP256Bytes));
 }
 
 }  // namespace
@@ -161,7 +161,7 @@ const std::string& JwsKey::jwk() const { return parts_->jwk; }
 const std::string& JwsKey::thumbprint() const { return parts_->thumbprint; }
 
 absl::StatusOr<JwsKey> JwsKey::FromPoint(std::string_view x, std::string_view y) {
-  if (x.size() != kCoordinateBytes || y.size() != kCoordinateBytes) {
+  if (x.size() != kP256Bytes || y.size() != kP256Bytes) {
     return absl::InvalidArgumentError("key of P-256: a coordinate has 32 bytes");
   }
   const std::string point = fmt::format("\x04{}{}", x, y);  // uncompressed (SEC 1 §2.3.3)
@@ -201,7 +201,8 @@ absl::StatusOr<JwsKey> JwsKey::FromRsa(std::string_view modulus, std::string_vie
 
 absl::StatusOr<JwsKey> JwsKey::FromPem(std::string_view pem) {
   if (pem.size() > kMostPemBytes) return absl::InvalidArgumentError("public key: too large");
-  const Owned<BIO, &BIO_free> memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const LibcryptoPtr<BIO, &BIO_free> memory(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   CULVERT_CHECK(memory != nullptr);
   const Pkey key(PEM_read_bio_PUBKEY(memory.get(), nullptr, nullptr, nullptr));
   ERR_clear_error();
@@ -216,13 +217,13 @@ bool JwsKey::Verifies(std::string_view message, std::string_view signature) cons
     if (!der) return false;
     form = *std::move(der);
   }
-  const Owned<EVP_MD_CTX, &EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+  const LibcryptoPtr<EVP_MD_CTX, &EVP_MD_CTX_free> context(EVP_MD_CTX_new());
   CULVERT_CHECK(context != nullptr);
   // For RSA this is PKCS #1 v1.5 (RFC 8017 §8.2.2), which is what RS256 means.
   const bool verified =
       EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, parts_->key.get()) == 1 &&
-      EVP_DigestVerify(context.get(), Bytes(form), form.size(), Bytes(message), message.size()) ==
-          1;
+      EVP_DigestVerify(context.get(), OctetsOf(form), form.size(), OctetsOf(message),
+                       message.size()) == 1;
   ERR_clear_error();
   return verified;
 }

@@ -78,8 +78,6 @@ bool IsTaken(std::string_view algorithm) {
          algorithm == JwsAlgorithmName(JwsAlgorithm::kRs256);
 }
 
-absl::Status Refused(const std::string& why) { return absl::UnauthenticatedError(why); }
-
 }  // namespace
 
 absl::StatusOr<Jwt> Jwt::Parse(std::string_view text) {
@@ -112,33 +110,39 @@ absl::StatusOr<Jwt> Jwt::Parse(std::string_view text) {
 
 absl::StatusOr<JwtClaims> Jwt::Verify(const JwkSet& keys) const {
   const Jwk* const found = keys.Find(key_id_, algorithm_);
-  if (found == nullptr) return Refused("JWT: signed with a key that is not known");
-  if (!found->key.Verifies(signed_, signature_)) return Refused("JWT: its signature is wrong");
+  if (found == nullptr)
+    return absl::UnauthenticatedError("JWT: signed with a key that is not known");
+  if (!found->key.Verifies(signed_, signature_))
+    return absl::UnauthenticatedError("JWT: its signature is wrong");
   return claims_;
 }
 
 absl::Status CheckClaims(const JwtClaims& claims, const JwtExpectation& expected, WallTime now) {
-  if (claims.issuer != expected.issuer) return Refused("JWT: of another issuer");
+  if (claims.issuer != expected.issuer) return absl::UnauthenticatedError("JWT: of another issuer");
   const auto is_ours = [&expected](const std::string& audience) {
     return std::find(expected.audiences.begin(), expected.audiences.end(), audience) !=
            expected.audiences.end();
   };
   if (std::none_of(claims.audiences.begin(), claims.audiences.end(), is_ours)) {
-    return Refused("JWT: for another audience");
+    return absl::UnauthenticatedError("JWT: for another audience");
   }
   if (now >= claims.expires + kJwtLeeway) {
-    return Refused(fmt::format("JWT: expired at {}", FormatTime(claims.expires)));
+    return absl::UnauthenticatedError(
+        fmt::format("JWT: expired at {}", FormatTime(claims.expires)));
   }
   if (claims.not_before && now < *claims.not_before - kJwtLeeway) {
-    return Refused(fmt::format("JWT: not valid before {}", FormatTime(*claims.not_before)));
+    return absl::UnauthenticatedError(
+        fmt::format("JWT: not valid before {}", FormatTime(*claims.not_before)));
   }
   if (claims.issued && now < *claims.issued - kJwtLeeway) {
-    return Refused("JWT: issued in the future; compare the clocks");
+    return absl::UnauthenticatedError("JWT: issued in the future; compare the clocks");
   }
   if (!expected.longest_life) return absl::OkStatus();
-  if (!claims.issued) return Refused("JWT: does not say when it was issued (iat)");
+  if (!claims.issued)
+    return absl::UnauthenticatedError("JWT: does not say when it was issued (iat)");
   if (claims.expires - *claims.issued <= *expected.longest_life) return absl::OkStatus();
-  return Refused(fmt::format("JWT: lives for more than {} s", expected.longest_life->count()));
+  return absl::UnauthenticatedError(
+      fmt::format("JWT: lives for more than {} s", expected.longest_life->count()));
 }
 
 }  // namespace culvert::crypto

@@ -8,7 +8,7 @@
 namespace culvert::crypto {
 namespace {
 
-struct FreeContext {
+struct FreeCipherContext {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
 };
 
@@ -65,7 +65,7 @@ class LibcryptoCipher final : public RecordCipher {
                                             static_cast<int>(from.size())) == 1;
   }
 
-  std::unique_ptr<EVP_CIPHER_CTX, FreeContext> context_;
+  std::unique_ptr<EVP_CIPHER_CTX, FreeCipherContext> context_;
 };
 
 }  // namespace

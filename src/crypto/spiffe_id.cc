@@ -13,7 +13,7 @@ namespace culvert::crypto {
 namespace {
 
 constexpr std::string_view kScheme = "spiffe://";
-constexpr size_t kMostBytes = 512;
+constexpr size_t kMostUriBytes = 512;
 
 bool IsTrustDomain(std::string_view text) {
   return !text.empty() && text.size() <= 255 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -60,7 +60,7 @@ absl::StatusOr<SpiffeId> SpiffeId::Parse(std::string_view uri) {
                     "spiffe://DOMAIN/project/PROJECT/agent|user|service-account/NAME",
                     Printable(uri)));
   };
-  if (uri.size() > kMostBytes || uri.substr(0, kScheme.size()) != kScheme) return bad();
+  if (uri.size() > kMostUriBytes || uri.substr(0, kScheme.size()) != kScheme) return bad();
   const std::vector<std::string_view> parts = Split(uri.substr(kScheme.size()), '/');
   if (parts.size() != 5 || parts[1] != "project") return bad();
   const std::optional<Role> role = RoleOf(parts[3]);

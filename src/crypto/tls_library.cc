@@ -11,7 +11,7 @@
 namespace culvert::crypto {
 namespace {
 
-constexpr size_t kSequenceBytes = 8;
+constexpr size_t kRecordNumberBytes = 8;
 
 int WriteTicket(void* tickets, const mbedtls_ssl_session* session, unsigned char* start,
                 const unsigned char* end, size_t* size, uint32_t* lifetime) {
@@ -109,7 +109,7 @@ TlsSuite SuiteOf(const mbedtls_ssl_context& ssl) {
 }
 
 bool OnlyFinishedWasSealed(const mbedtls_ssl_context& ssl) {
-  constexpr unsigned char kOne[kSequenceBytes] = {0, 0, 0, 0, 0, 0, 0, 1};
+  constexpr unsigned char kOne[kRecordNumberBytes] = {0, 0, 0, 0, 0, 0, 0, 1};
   return std::equal(kOne, std::end(kOne), ssl.MBEDTLS_PRIVATE(in_ctr)) &&
          std::equal(kOne, std::end(kOne), ssl.MBEDTLS_PRIVATE(cur_out_ctr));
 }

@@ -13,8 +13,6 @@
 namespace culvert {
 namespace {
 
-namespace pb = culvert::v1;
-
 std::string_view StateName(Attachment::State state) {
   switch (state) {
     case Attachment::State::kOff:
@@ -44,7 +42,7 @@ Attachment::Attachment(net::EventLoop& loop, BrokerList& brokers, Connectivity& 
       answer_time_(answer_time),
       incarnation_(crypto::RandomUint64()),
       loop_(loop),
-      stitched_(loop, [this](const pb::AttachRequest& request) { Send(request); }),
+      stitched_(loop, [this](const v1::AttachRequest& request) { Send(request); }),
       timer_(loop),
       keep_(loop),
       subscription_(connectivity,
@@ -115,8 +113,8 @@ void Attachment::Connect() {
   connection_ = connection.generation();
   stream_ = connection.Start(rpc::Method::kAttach);
   stream_->SetDelegate(this);
-  pb::AttachRequest request;
-  pb::AttachRequest::Hello& hello = *request.mutable_hello();
+  v1::AttachRequest request;
+  v1::AttachRequest::Hello& hello = *request.mutable_hello();
   hello.set_project(options_.project);
   hello.set_name(options_.name);
   hello.set_region_id(options_.region);
@@ -129,7 +127,7 @@ void Attachment::Connect() {
 }
 
 void Attachment::OnMessage(Bytes message) {
-  pb::AttachResponse response;
+  v1::AttachResponse response;
   if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     Lose(absl::InvalidArgumentError("message from the broker does not parse"));
     return;
@@ -151,13 +149,13 @@ void Attachment::HandleAttached(uint32_t data_port) {
   ping_.emplace(connectivity_, broker_, [this] { SendPing(); });
 }
 
-void Attachment::Send(const pb::AttachRequest& request) {
+void Attachment::Send(const v1::AttachRequest& request) {
   if (stream_ != nullptr) stream_->Write(rpc::FrameOf(request));
 }
 
 void Attachment::SendPing() {
   if (stream_->pending_writes() > 0) return;  // one is on its way, or was to be
-  pb::AttachRequest request;
+  v1::AttachRequest request;
   request.mutable_ping();
   Send(request);
 }
@@ -213,14 +211,14 @@ void Attachment::TellUsers(const std::function<void(const User::Callbacks&)>& te
   }
 }
 
-void Attachment::HandleFreshTicket(const pb::AttachResponse::FreshTicket& fresh) {
+void Attachment::HandleFreshTicket(const v1::AttachResponse::FreshTicket& fresh) {
   if (fresh.ticket().empty() || fresh.ticket().size() > kMostTicketBytes) return;
   TellUsers([&](const User::Callbacks& user) {
     if (user.on_fresh_ticket) user.on_fresh_ticket(broker_, fresh.channel_id(), fresh.ticket());
   });
 }
 
-void Attachment::HandleNotice(const pb::Notice& notice) {
+void Attachment::HandleNotice(const v1::Notice& notice) {
   if (notice.has_drain()) {
     TellUsers([&](const User::Callbacks& user) {
       if (user.on_drain) user.on_drain(broker_, connection_, notice.drain());

@@ -4,16 +4,12 @@
 #include <optional>
 #include <utility>
 
+#include "base/resource_id.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
 #include "sdk/peer_words.h"
 
 namespace culvert {
-namespace {
-
-constexpr std::string_view kProjectPrefix = "projects/";
-
-}  // namespace
 
 std::string ProjectId(std::string_view project) {
   return std::string(project.substr(std::min(project.size(), kProjectPrefix.size())));

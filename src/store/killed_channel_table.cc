@@ -8,7 +8,7 @@ namespace {
 // A little longer than a ticket: its expiry has a leeway.
 constexpr std::chrono::hours kSlack{1};
 
-void PurgeIn(Database& database, WallTime now) {
+void PurgeKilled(Database& database, WallTime now) {
   database.Execute("DELETE FROM killed_channels WHERE killed < ?",
                    ToUnixMillis(now - KilledChannelTable::kKept - kSlack));
 }
@@ -20,7 +20,7 @@ int64_t ColumnOf(uint64_t channel_id) { return static_cast<int64_t>(channel_id);
 
 absl::Status KilledChannelTable::Load(WallTime now) {
   return database_.Write<absl::Status>("load killed channels", [&]() -> absl::Status {
-    PurgeIn(database_, now);
+    PurgeKilled(database_, now);
     SQLite::Statement row = database_.Prepare("SELECT channel_id FROM killed_channels");
     std::unordered_set<uint64_t> channels;
     while (row.executeStep()) {
@@ -35,7 +35,7 @@ absl::Status KilledChannelTable::Add(uint64_t channel_id, WallTime now) {
   channels_.insert(channel_id);
   // Without reading them again: what could not be written earlier is to count until the end.
   return database_.Write<absl::Status>("kill channel", [&]() -> absl::Status {
-    PurgeIn(database_, now);
+    PurgeKilled(database_, now);
     database_.Execute("INSERT OR REPLACE INTO killed_channels (channel_id, killed) VALUES (?, ?)",
                       ColumnOf(channel_id), ToUnixMillis(now));
     return absl::OkStatus();

@@ -5,7 +5,7 @@
 namespace culvert::store {
 namespace {
 
-constexpr char kColumns[] =
+constexpr char kSelectRequests[] =
     "SELECT project, role, name, key_id, request, certificate, asked FROM signing_requests ";
 
 absl::StatusOr<SigningRequest> RequestAt(const SQLite::Statement& row) {
@@ -16,7 +16,7 @@ absl::StatusOr<SigningRequest> RequestAt(const SQLite::Statement& row) {
                         TimeAt(row, 6)};
 }
 
-void PurgeIn(Database& database, WallTime now) {
+void PurgeRequests(Database& database, WallTime now) {
   database.Execute("DELETE FROM signing_requests WHERE asked < ?",
                    ToUnixMillis(now - SigningTable::kKept));
 }
@@ -37,7 +37,7 @@ absl::StatusOr<std::optional<SigningRequest>> SigningTable::Find(const std::stri
   using Result = absl::StatusOr<std::optional<SigningRequest>>;
   return database_.Read<Result>("find request", [&]() -> Result {
     SQLite::Statement row =
-        database_.Prepare(fmt::format("{} WHERE key_id = ?", kColumns).c_str(), key_id);
+        database_.Prepare(fmt::format("{} WHERE key_id = ?", kSelectRequests).c_str(), key_id);
     if (!row.executeStep()) return std::nullopt;
     CULVERT_ASSIGN_OR_RETURN(SigningRequest request, RequestAt(row));
     return std::optional<SigningRequest>(std::move(request));
@@ -48,7 +48,7 @@ absl::Status SigningTable::Add(const Principal& principal, const std::string& re
                                WallTime now) {
   CULVERT_RETURN_IF_ERROR(CheckPrincipal(principal));
   return database_.Write<absl::Status>("keep request", [&]() -> absl::Status {
-    PurgeIn(database_, now);
+    PurgeRequests(database_, now);
     database_.Execute("DELETE FROM signing_requests WHERE key_id = ?", principal.key_id);
     SQLite::Statement waiting =
         database_.Prepare("SELECT count(*) FROM signing_requests WHERE certificate = ''");
@@ -81,7 +81,7 @@ absl::StatusOr<std::vector<SigningRequest>> SigningTable::Waiting() {
     SQLite::Statement row =
         database_.Prepare(fmt::format("{} WHERE certificate = '' AND key_id NOT IN "
                                       "(SELECT key_id FROM revocations) ORDER BY id",
-                                      kColumns)
+                                      kSelectRequests)
                               .c_str());
     std::vector<SigningRequest> requests;
     while (row.executeStep()) {
@@ -108,7 +108,7 @@ absl::StatusOr<std::vector<std::string>> SigningTable::KeysOf(const std::string&
 
 absl::Status SigningTable::Purge(WallTime now) {
   return database_.Write<absl::Status>("purge requests", [&]() -> absl::Status {
-    PurgeIn(database_, now);
+    PurgeRequests(database_, now);
     return absl::OkStatus();
   });
 }

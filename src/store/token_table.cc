@@ -9,7 +9,7 @@
 namespace culvert::store {
 namespace {
 
-constexpr char kColumns[] =
+constexpr char kSelectTokens[] =
     "SELECT id, role, name, created, expires, used_at, used_by, project FROM tokens ";
 
 std::string HashOf(std::string_view secret) { return crypto::Base32(crypto::Sha256(secret)); }
@@ -27,7 +27,7 @@ absl::StatusOr<Token> TokenAt(const SQLite::Statement& row) {
   return token;
 }
 
-void PurgeIn(Database& database, WallTime now) {
+void PurgeTokens(Database& database, WallTime now) {
   const int64_t before = ToUnixMillis(now - TokenTable::kKept);
   database.Execute("DELETE FROM tokens WHERE coalesce(used_at, expires) < ?", before);
 }
@@ -62,7 +62,7 @@ absl::StatusOr<NewToken> TokenTable::Create(const Enrolment& enrolment, WallTime
   NewToken token{0, crypto::RandomBytes(crypto::EnrolmentToken::kSecretBytes)};
   using Result = absl::StatusOr<NewToken>;
   return database_.Write<Result>("create token", [&]() -> Result {
-    PurgeIn(database_, now);
+    PurgeTokens(database_, now);
     MakeProject(database_, enrolment.project, now);
     database_.Execute(
         "INSERT INTO tokens (secret_hash, project, role, name, created, expires) "
@@ -80,7 +80,7 @@ absl::StatusOr<Enrolment> TokenTable::Use(std::string_view secret, const std::st
   using Result = absl::StatusOr<Enrolment>;
   return database_.Write<Result>("use token", [&]() -> Result {
     SQLite::Statement row = database_.Prepare(
-        fmt::format("{} WHERE secret_hash = ?", kColumns).c_str(), HashOf(secret));
+        fmt::format("{} WHERE secret_hash = ?", kSelectTokens).c_str(), HashOf(secret));
     if (!row.executeStep()) return absl::UnauthenticatedError("enrolment token unknown");
     CULVERT_ASSIGN_OR_RETURN(const Token token, TokenAt(row));
     CULVERT_RETURN_IF_ERROR(CheckUsable(database_, token, key_id, role, now));
@@ -99,7 +99,7 @@ absl::StatusOr<std::vector<Token>> TokenTable::List(const std::string& project) 
   return database_.Read<Result>("list tokens", [&]() -> Result {
     CULVERT_RETURN_IF_ERROR(CheckProject(database_, project));
     SQLite::Statement row = database_.Prepare(
-        fmt::format("{} WHERE project = ? ORDER BY id", kColumns).c_str(), project);
+        fmt::format("{} WHERE project = ? ORDER BY id", kSelectTokens).c_str(), project);
     std::vector<Token> tokens;
     while (row.executeStep()) {
       CULVERT_ASSIGN_OR_RETURN(Token token, TokenAt(row));
@@ -124,7 +124,7 @@ absl::Status TokenTable::Revoke(int64_t id) {
 
 absl::Status TokenTable::Purge(WallTime now) {
   return database_.Write<absl::Status>("purge tokens", [&]() -> absl::Status {
-    PurgeIn(database_, now);
+    PurgeTokens(database_, now);
     return absl::OkStatus();
   });
 }

@@ -19,6 +19,11 @@ inline WallTime WholeNow() {
   return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
+// Of what must have worked.
+inline std::string Text(const absl::StatusOr<Bytes>& bytes) {
+  return std::string(bytes.value().view());
+}
+
 // A certificate and its key.
 struct TlsIdentity {
   PrivateKey key;

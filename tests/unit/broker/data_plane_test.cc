@@ -5,15 +5,13 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/loopback.h"
+#include "tests/unit/broker/data_owners.h"
 
 namespace culvert::broker {
 namespace {
 
 using namespace std::chrono_literals;
 using test::Fd;
-
-const DataOwner kAgent{"spiffe://culvert/default/agent/edge-1", DataOwner::Role::kProvider, 7};
-const DataOwner kUser{"spiffe://culvert/default/user/ann", DataOwner::Role::kConsumer, 9};
 
 struct PlaneFixture {
   net::EventLoop loop;

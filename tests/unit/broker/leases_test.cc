@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/support/catch.h"
+#include "tests/unit/broker/data_owners.h"
 
 namespace culvert::broker {
 namespace {
@@ -12,8 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 const MonotonicTime kStart = MonotonicTime(1h);
-const DataOwner kAgent{"spiffe://culvert/default/agent/edge-1", DataOwner::Role::kProvider, 7};
-const DataOwner kUser{"spiffe://culvert/default/user/ann", DataOwner::Role::kConsumer, 7};
 
 TEST_CASE("A lease is good once, for who it was granted to", "[leases]") {
   Leases leases;

@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 
 #include "tests/support/loopback.h"
+#include "tests/unit/broker/data_owners.h"
 
 namespace culvert::broker {
 namespace {
@@ -10,9 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using test::Fd;
 using Result = ParkedSockets::Result;
-
-const DataOwner kAgent{"spiffe://culvert/default/agent/edge-1", DataOwner::Role::kProvider, 7};
-const DataOwner kUser{"spiffe://culvert/default/user/ann", DataOwner::Role::kConsumer, 7};
 
 struct ParkedFixture {
   net::EventLoop loop;

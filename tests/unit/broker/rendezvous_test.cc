@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::Fd;
 
-RawRequest From(const std::string& user) {
+RawRequest RequestOf(const std::string& user) {
   return {.who = {{"culvert", "default", crypto::SpiffeId::Role::kUser, user}, "key of " + user}};
 }
 
@@ -74,7 +74,7 @@ struct RendezvousFixture {
 TEST_CASE("Two sides of a rendezvous meet, whoever comes first", "[rendezvous]") {
   const size_t first = GENERATE(size_t{0}, size_t{1});
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
   REQUIRE(tokens);
   const Fd one = test.Dial((*tokens)[first] + "early");
   const Fd other = test.Dial((*tokens)[1 - first]);
@@ -92,7 +92,7 @@ TEST_CASE("Two sides of a rendezvous meet, whoever comes first", "[rendezvous]")
 
 TEST_CASE("A side that has said all before the other comes is heard", "[rendezvous]") {
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
   const Fd one = test.Dial((*tokens)[0] + "all of it");
   REQUIRE(shutdown(one.get(), SHUT_WR) == 0);
   test.Settle();
@@ -106,7 +106,7 @@ TEST_CASE("A side that has said all before the other comes is heard", "[rendezvo
 
 TEST_CASE("Long silences after the token are no reason to end", "[rendezvous]") {
   RendezvousFixture test({.lifetime = 2s});
-  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
   const Fd one = test.Dial((*tokens)[0]);
   test.Settle();
   // Longer than a token may take, while one waits for the other.
@@ -121,7 +121,7 @@ TEST_CASE("Long silences after the token are no reason to end", "[rendezvous]") 
 
 TEST_CASE("A rendezvous token is good once", "[rendezvous]") {
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
   const Fd one = test.Dial((*tokens)[0]);
   test.Settle();
   const Fd thief = test.Dial((*tokens)[0]);
@@ -133,7 +133,7 @@ TEST_CASE("A rendezvous token is good once", "[rendezvous]") {
 
 TEST_CASE("A rendezvous to which only one side comes ends with its time", "[rendezvous]") {
   RendezvousFixture test({.lifetime = 200ms});
-  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
   const Fd one = test.Dial((*tokens)[0]);
   CHECK(test.ReadAll(one.get()).eof);
   CHECK(test.rendezvous.size() == 0);
@@ -143,7 +143,7 @@ TEST_CASE("A rendezvous to which only one side comes ends with its time", "[rend
 
 TEST_CASE("A rendezvous ends when the side that waits is reset", "[rendezvous]") {
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
   Fd one = test.Dial((*tokens)[0] + "early");
   test.Settle();
   one.Reset();
@@ -152,17 +152,17 @@ TEST_CASE("A rendezvous ends when the side that waits is reset", "[rendezvous]")
 
 TEST_CASE("Rendezvous are bounded by owner and in all", "[rendezvous]") {
   RendezvousFixture test({.per_owner = 2, .most = 3});
-  CHECK(test.rendezvous.Make(From("ann")));
-  CHECK(test.rendezvous.Make(From("ann")));
-  CHECK_FALSE(test.rendezvous.Make(From("ann")));
-  CHECK(test.rendezvous.Make(From("bob")));
-  CHECK_FALSE(test.rendezvous.Make(From("eve")));
+  CHECK(test.rendezvous.Make(RequestOf("ann")));
+  CHECK(test.rendezvous.Make(RequestOf("ann")));
+  CHECK_FALSE(test.rendezvous.Make(RequestOf("ann")));
+  CHECK(test.rendezvous.Make(RequestOf("bob")));
+  CHECK_FALSE(test.rendezvous.Make(RequestOf("eve")));
 }
 
 TEST_CASE("A rendezvous whose request may not go on ends, others do not", "[rendezvous]") {
   RendezvousFixture test;
-  const auto tokens = test.rendezvous.Make(From("ann"));
-  const auto others = test.rendezvous.Make(From("bob"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
+  const auto others = test.rendezvous.Make(RequestOf("bob"));
   const Fd one = test.Dial((*tokens)[0]);
   test.Settle();
   const Fd bobs = test.Dial((*others)[0]);
@@ -171,7 +171,7 @@ TEST_CASE("A rendezvous whose request may not go on ends, others do not", "[rend
     return request.who.id.name == "ann" ? absl::PermissionDeniedError("no") : absl::OkStatus();
   });
   CHECK(test.ReadAll(one.get()).eof);
-  CHECK(test.rendezvous.CountOf(From("ann").owner()) == 0);
+  CHECK(test.rendezvous.CountOf(RequestOf("ann").owner()) == 0);
   const Fd late = test.Dial((*tokens)[1]);
   CHECK(test.ReadAll(late.get()).eof);
   const Fd to_bob = test.Dial((*others)[1] + "hello");
@@ -185,7 +185,7 @@ TEST_CASE("The host of a side is watched while nobody writes", "[rendezvous]") {
     socklen_t size = sizeof(keepalive);
     REQUIRE(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, &size) == 0);
   };
-  const auto tokens = test.rendezvous.Make(From("ann"));
+  const auto tokens = test.rendezvous.Make(RequestOf("ann"));
   const Fd one = test.Dial((*tokens)[0]);
   const Fd other = test.Dial((*tokens)[1]);
   REQUIRE(test.Until([&] { return test.splicer->size() == 1; }));
@@ -194,7 +194,7 @@ TEST_CASE("The host of a side is watched while nobody writes", "[rendezvous]") {
 
 TEST_CASE("A rendezvous goes away with a side that waits", "[rendezvous]") {
   auto test = std::make_unique<RendezvousFixture>();
-  const auto tokens = test->rendezvous.Make(From("ann"));
+  const auto tokens = test->rendezvous.Make(RequestOf("ann"));
   const Fd one = test->Dial((*tokens)[0]);
   test->Settle();
   test.reset();

@@ -11,11 +11,11 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 
-constexpr Duration kDay = hours(24);
+constexpr Duration kValidity = hours(24);
 
 struct RenewalsFixture {
   MonotonicTime now = MonotonicTime(hours(1));
-  TicketRenewals renewals{kDay};
+  TicketRenewals renewals{kValidity};
 };
 
 TEST_CASE_METHOD(RenewalsFixture, "Ticket of a channel that lives for weeks never expires",
@@ -50,7 +50,7 @@ TEST_CASE_METHOD(RenewalsFixture, "Tickets that were given at once are renewed a
                  "[ticket_renewals]") {
   constexpr size_t kChannels = 10'000;
   for (uint64_t id = 1; id <= kChannels; ++id) renewals.Add(id, now);
-  now += kDay / 2 - minutes(1);
+  now += kValidity / 2 - minutes(1);
   CHECK(renewals.TakeDue(now).empty());
   size_t renewed = 0;
   size_t most = 0;
@@ -67,7 +67,7 @@ TEST_CASE_METHOD(RenewalsFixture, "Tickets that were given at once are renewed a
 TEST_CASE_METHOD(RenewalsFixture, "Ticket renewals are few at once, also when they are late",
                  "[ticket_renewals]") {
   for (uint64_t id = 1; id <= TicketRenewals::kAtOnce + 1; ++id) renewals.Add(id, now);
-  now += 10 * kDay;
+  now += 10 * kValidity;
   CHECK(renewals.TakeDue(now).size() == TicketRenewals::kAtOnce);
   REQUIRE(renewals.next());
   CHECK(*renewals.next() <= now);
@@ -81,7 +81,7 @@ TEST_CASE_METHOD(RenewalsFixture, "Ticket of a channel that has ended is not ren
   renewals.Add(2, now);
   renewals.Remove(1);
   renewals.Remove(3);
-  CHECK(renewals.TakeDue(now + kDay) == std::vector<uint64_t>{2});
+  CHECK(renewals.TakeDue(now + kValidity) == std::vector<uint64_t>{2});
   renewals.Remove(2);
   CHECK_FALSE(renewals.next());
 }

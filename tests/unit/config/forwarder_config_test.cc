@@ -9,7 +9,6 @@ namespace culvert::config {
 namespace {
 
 using Args = std::vector<std::string>;
-using Command = ForwarderConfig::Command;
 
 TEST_CASE_METHOD(ConfigFixture, "culvert forward takes many -L", "[forwarder_config]") {
   const Args args = {"forward",
@@ -20,7 +19,7 @@ TEST_CASE_METHOD(ConfigFixture, "culvert forward takes many -L", "[forwarder_con
                      "-L5432:edge-1:db:5432",
                      "--local-forward=[::1]:80:edge-2:80"};
   const ForwarderConfig config = *ParseForwarderCommand(args, environment)->config;
-  CHECK(config.command == Command::kForward);
+  CHECK(config.command == ForwarderConfig::Command::kForward);
   REQUIRE(config.brokers.size() == 1);
   CHECK(config.brokers[0].ToString() == "broker.example");
   REQUIRE(config.forwards.size() == 3);
@@ -182,7 +181,7 @@ TEST_CASE_METHOD(ConfigFixture, "The switches -q and -v are log levels", "[forwa
 TEST_CASE_METHOD(ConfigFixture, "culvert connect takes one target", "[forwarder_config]") {
   const Args args = {"connect", "--insecure", "edge-1:22"};
   const ForwarderConfig config = *ParseForwarderCommand(args, environment)->config;
-  CHECK(config.command == Command::kConnect);
+  CHECK(config.command == ForwarderConfig::Command::kConnect);
   CHECK(config.connect.ToString() == "edge-1:127.0.0.1:22");
   CHECK(config.common.insecure);
   const Args after = {"connect", "edge-1:[::1]:22", "--broker", "b"};

@@ -3,17 +3,12 @@
 #include <algorithm>
 
 #include "tests/support/catch.h"
+#include "tests/support/hex.h"
 
 namespace culvert::crypto {
 namespace {
 
-std::string FromHex(std::string_view text) {
-  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2)
-    bytes += static_cast<char>(digit(text[i]) << 4 | digit(text[i + 1]));
-  return bytes;
-}
+using test::FromHex;
 
 struct AeadFixture {
   AeadFixture() {

@@ -8,33 +8,34 @@ namespace {
 
 const std::string kSecret(EnrolmentToken::kSecretBytes, '\x01');
 
-std::string Text() { return EnrolmentToken{kSecret, Base32(Sha256("ca"))}.ToString(); }
+std::string TokenText() { return EnrolmentToken{kSecret, Base32(Sha256("ca"))}.ToString(); }
 
 TEST_CASE("Enrolment token comes back from its text", "[enrolment_token]") {
-  CHECK(Text().size() == 110);
-  CHECK(*EnrolmentToken::Parse(Text()) == EnrolmentToken{kSecret, Base32(Sha256("ca"))});
+  CHECK(TokenText().size() == 110);
+  CHECK(*EnrolmentToken::Parse(TokenText()) == EnrolmentToken{kSecret, Base32(Sha256("ca"))});
 }
 
 TEST_CASE("Enrolment token has one spelling", "[enrolment_token]") {
-  std::string last_bit = Text();
+  std::string last_bit = TokenText();
   REQUIRE((last_bit.back() == 'a' || last_bit.back() == 'q'));
   last_bit.back() = 'b';
-  std::string upper = Text();
+  std::string upper = TokenText();
   upper[0] = 'C';
-  std::string zero = Text();
+  std::string zero = TokenText();
   zero[10] = '0';
-  std::string no_dash = Text();
+  std::string no_dash = TokenText();
   no_dash[57] = 'a';
-  for (const std::string& text : {std::string(), std::string("cvt1-"), Text() + "\n", " " + Text(),
-                                  Text() + "a", Text().substr(0, 109), "cvt2" + Text().substr(4),
-                                  last_bit, upper, zero, no_dash, std::string(100000, 'a')}) {
+  for (const std::string& text :
+       {std::string(), std::string("cvt1-"), TokenText() + "\n", " " + TokenText(),
+        TokenText() + "a", TokenText().substr(0, 109), "cvt2" + TokenText().substr(4), last_bit,
+        upper, zero, no_dash, std::string(100000, 'a')}) {
     CAPTURE(text);
     CHECK(absl::IsInvalidArgument(EnrolmentToken::Parse(text).status()));
   }
 }
 
 TEST_CASE("Enrolment token that cannot be read is not in the message", "[enrolment_token]") {
-  const std::string text = Text() + "x";
+  const std::string text = TokenText() + "x";
   CHECK(EnrolmentToken::Parse(text).status().ToString().find(text.substr(5, 20)) ==
         std::string::npos);
 }

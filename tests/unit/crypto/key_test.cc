@@ -1,16 +1,12 @@
 #include "crypto/key.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/hex.h"
 
 namespace culvert::crypto {
 namespace {
 
-std::string FromHex(std::string_view hex) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-  return bytes;
-}
+using test::FromHex;
 
 // The key of RFC 7517, appendix A.1, as SubjectPublicKeyInfo.
 const std::string kKnownKey = FromHex(

@@ -11,8 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using Role = SpiffeId::Role;
 
-std::string Text(const absl::StatusOr<Bytes>& bytes) { return std::string(bytes.value().view()); }
-
 // Sends `text` and takes it out again.
 std::string Through(TlsRecords& from, TlsRecords& to, std::string_view text) {
   return std::string(to.Open(Text(from.Seal(text))).value().data.view());

@@ -6,14 +6,13 @@
 
 #include "crypto/random.h"
 #include "tests/support/catch.h"
+#include "tests/support/tls_pair.h"
 
 namespace culvert::crypto {
 namespace {
 
 constexpr auto kBothSuites = {TlsSuite::kAes128Gcm, TlsSuite::kChaCha20Poly1305};
 constexpr auto kBothLayers = {RecordLayer::kLibcrypto, RecordLayer::kMbedtls};
-
-std::string Text(const absl::StatusOr<Bytes>& bytes) { return std::string(bytes.value().view()); }
 
 // The two ends of a connection whose keys are made up.
 struct Ends {

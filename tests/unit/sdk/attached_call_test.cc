@@ -28,7 +28,7 @@ struct Line final : AttachedCall::Line {
   int forgotten = 0;
 };
 
-struct Told final : rpc::Stream::Delegate {
+struct AnswerLog final : rpc::Stream::Delegate {
   void OnMessage(Bytes message) override {
     ConnectResponse response;
     CHECK(response.ParseFromArray(message.data(), static_cast<int>(message.size())));
@@ -62,7 +62,7 @@ AttachResponse Refused(culvert::v1::ErrorCode code) {
 struct CallFixture {
   net::EventLoop loop;
   Line line;
-  Told told;
+  AnswerLog told;
   std::unique_ptr<AttachedCall> call =
       std::make_unique<AttachedCall>(loop, static_cast<AttachedCall::Line&>(line), kParked);
 

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using culvert::v1::AttachRequest;
 using culvert::v1::AttachResponse;
 
-struct Told final : rpc::Stream::Delegate {
+struct StreamLog final : rpc::Stream::Delegate {
   void OnMessage(Bytes) override { ++messages; }
   void OnWritten() override {}
   void OnPeerFinished() override {}
@@ -49,7 +49,7 @@ struct OpeningsFixture {
     REQUIRE(Until([this] { return openings->MayBegin("edge-1"); }));
     sent.clear();
   }
-  StitchedOpenings::Try Begin(Told& told) {
+  StitchedOpenings::Try Begin(StreamLog& told) {
     auto begun = openings->Begin("edge-1");
     REQUIRE(begun);
     CHECK(begun->connection != nullptr);
@@ -108,8 +108,8 @@ TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings leaves the provider alone th
 
 TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings gives each answer to who asked", "[attached]") {
   Park();
-  Told first_told;
-  Told second_told;
+  StreamLog first_told;
+  StreamLog second_told;
   const auto first = Begin(first_told);
   const uint64_t first_id = LastOpened();
   const auto second = Begin(second_told);
@@ -128,7 +128,7 @@ TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings gives each answer to who ask
 TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings drops the answer to a call that is gone",
                  "[attached]") {
   Park();
-  Told told;
+  StreamLog told;
   { const auto gone = Begin(told); }
   Answer(LastOpened());
   CHECK(told.messages == 0);
@@ -138,7 +138,7 @@ TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings drops the answer to a call t
 TEST_CASE_METHOD(OpeningsFixture, "StitchedOpenings ends all calls with the control stream",
                  "[attached]") {
   Park();
-  Told told;
+  StreamLog told;
   const auto call = Begin(told);
   SECTION("that is lost") { openings->Stop(absl::UnavailableError("lost")); }
   SECTION("that goes with it") { openings.reset(); }

@@ -1,6 +1,7 @@
 // How the window of a Channel follows the path, the local reader and the memory of the process.
 #include "tests/support/catch.h"
 #include "tests/unit/tunnel/timed_transfer.h"
+#include "tests/unit/tunnel/windows.h"
 
 namespace culvert::tunnel::testing {
 namespace {
@@ -9,8 +10,6 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr uint64_t kKiB = 1024;
-constexpr uint64_t kMiB = 1024 * kKiB;
 constexpr Duration kLongPath = milliseconds(25);    // 50 ms there and back
 constexpr Duration kShortPath = microseconds(100);  // 0.2 ms there and back
 

@@ -1,6 +1,7 @@
 // When a ReceiveWindow acknowledges, and what an Ack says.
 #include "tests/support/catch.h"
 #include "tests/unit/tunnel/one_end.h"
+#include "tests/unit/tunnel/windows.h"
 #include "tunnel/receive_window.h"
 
 namespace culvert::tunnel::testing {
@@ -9,13 +10,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr uint64_t kNoShare = uint64_t{1} << 40;
-constexpr uint64_t kGrant = 10'000;
-
-class Receiver {
+class AckingReceiver {
  public:
-  explicit Receiver(ReceiveWindow::Peer peer = ReceiveWindow::Peer::kCapable,
-                    uint64_t grant = kGrant)
+  explicit AckingReceiver(ReceiveWindow::Peer peer = ReceiveWindow::Peer::kCapable,
+                          uint64_t grant = kGrant)
       : window(peer, grant) {}
 
   void Hold(Data data) {
@@ -47,7 +45,7 @@ Data AckRequired(size_t size) {
 }
 
 TEST_CASE("ReceiveWindow acknowledges a small message after 25 ms", "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(SizedData(0, 10));
   CHECK(receiver.window.ack_deadline() == receiver.now + milliseconds(25));
   receiver.now += milliseconds(25) - nanoseconds(1);
@@ -60,7 +58,7 @@ TEST_CASE("ReceiveWindow acknowledges a small message after 25 ms", "[receive_wi
 
 TEST_CASE("ReceiveWindow acknowledges many small messages at once, 25 ms after the first",
           "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(SizedData(0, 10));
   receiver.now += milliseconds(20);
   receiver.HoldAndTake(SizedData(0, 10));
@@ -69,7 +67,7 @@ TEST_CASE("ReceiveWindow acknowledges many small messages at once, 25 ms after t
 }
 
 TEST_CASE("ReceiveWindow acknowledges nothing before it is taken", "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.Hold(AckRequired(10));
   (void)receiver.window.BeginTaking(receiver.now);
   receiver.now += std::chrono::seconds(10);
@@ -77,20 +75,20 @@ TEST_CASE("ReceiveWindow acknowledges nothing before it is taken", "[receive_win
 }
 
 TEST_CASE("ReceiveWindow acknowledges at once when the sender asks for it", "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(AckRequired(10));
   CHECK(receiver.Ack() == "Ack 1 (window 10000)");
 }
 
 TEST_CASE("ReceiveWindow acknowledges an end of stream at once", "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(EndOf(0));
   CHECK(receiver.Ack() == "Ack 1 (window 10000)");
 }
 
 TEST_CASE("ReceiveWindow acknowledges at once when a quarter of the window was taken",
           "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   SECTION("a byte less") {
     receiver.HoldAndTake(SizedData(0, kGrant / 4 - kMessageOverhead - 1));
     CHECK(receiver.Ack() == "none");
@@ -103,7 +101,7 @@ TEST_CASE("ReceiveWindow acknowledges at once when a quarter of the window was t
 
 TEST_CASE("ReceiveWindow acknowledges at once when the sender has less than half a window left",
           "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.Hold(SizedData(0, 10));
   SECTION("half a window is left") {
     receiver.Hold(SizedData(0, kGrant / 2 - 10 - 2 * kMessageOverhead));
@@ -119,14 +117,14 @@ TEST_CASE("ReceiveWindow acknowledges at once when the sender has less than half
 
 TEST_CASE("ReceiveWindow acknowledges what was taken however much more was received",
           "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(AckRequired(10));
   receiver.Hold(SizedData(0, 10));
   CHECK(receiver.Ack() == "Ack 1 (window 10000)");
 }
 
 TEST_CASE("ReceiveWindow repeats its last Ack when asked to", "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(AckRequired(10));
   REQUIRE(receiver.Ack() == "Ack 1 (window 10000)");
   receiver.window.AckNow();
@@ -135,7 +133,7 @@ TEST_CASE("ReceiveWindow repeats its last Ack when asked to", "[receive_window]"
 
 TEST_CASE("ReceiveWindow has nothing to acknowledge before anything was taken",
           "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   SECTION("on a new path") { receiver.window.OnNewPath(); }
   SECTION("for a duplicate") {
     receiver.Hold(SizedData(0, 10));
@@ -145,14 +143,14 @@ TEST_CASE("ReceiveWindow has nothing to acknowledge before anything was taken",
 }
 
 TEST_CASE("ReceiveWindow acknowledges at once on a new path", "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(SizedData(0, 10));
   receiver.window.OnNewPath();
   CHECK(receiver.Ack() == "Ack 1 (window 10000)");
 }
 
 TEST_CASE("ReceiveWindow counts a Close as taken without a delivery", "[receive_window]") {
-  Receiver receiver;
+  AckingReceiver receiver;
   receiver.HoldAndTake(EndOf(0));
   REQUIRE(receiver.Ack() == "Ack 1 (window 10000)");
   REQUIRE(receiver.window.Admit(2) == ReceiveWindow::Verdict::kNew);
@@ -163,7 +161,7 @@ TEST_CASE("ReceiveWindow counts a Close as taken without a delivery", "[receive_
 
 TEST_CASE("ReceiveWindow acknowledges a legacy peer after 200 ms and grants it nothing",
           "[receive_window]") {
-  Receiver receiver(ReceiveWindow::Peer::kLegacy);
+  AckingReceiver receiver(ReceiveWindow::Peer::kLegacy);
   receiver.HoldAndTake(SizedData(0, kMaxLegacyDataBytes));
   CHECK(receiver.window.ack_deadline() == receiver.now + milliseconds(200));
   receiver.now += milliseconds(200) - nanoseconds(1);
@@ -174,7 +172,7 @@ TEST_CASE("ReceiveWindow acknowledges a legacy peer after 200 ms and grants it n
 
 TEST_CASE("ReceiveWindow acknowledges a legacy peer at once when it asks for it",
           "[receive_window]") {
-  Receiver receiver(ReceiveWindow::Peer::kLegacy);
+  AckingReceiver receiver(ReceiveWindow::Peer::kLegacy);
   receiver.HoldAndTake(SizedData(0, 10));
   receiver.HoldAndTake(AckRequired(10));
   CHECK(receiver.Ack() == "Ack 2");

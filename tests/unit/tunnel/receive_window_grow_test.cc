@@ -2,6 +2,7 @@
 // transfers.
 #include "tests/support/catch.h"
 #include "tests/unit/tunnel/one_end.h"
+#include "tests/unit/tunnel/windows.h"
 #include "tunnel/receive_window.h"
 
 namespace culvert::tunnel::testing {
@@ -11,15 +12,14 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-constexpr uint64_t kNoShare = uint64_t{1} << 40;
-constexpr uint64_t kMiB = 1024 * 1024;
 // One message and its cost: eight of them are a window.
 constexpr uint64_t kCost = 8192;
-constexpr uint64_t kGrant = 8 * kCost;
+constexpr uint64_t kEightMessages = 8 * kCost;
 
-class Receiver {
+class GrowingReceiver {
  public:
-  explicit Receiver(uint64_t grant = kGrant) : window(ReceiveWindow::Peer::kCapable, grant) {}
+  explicit GrowingReceiver(uint64_t grant = kEightMessages)
+      : window(ReceiveWindow::Peer::kCapable, grant) {}
 
   void Hold(uint64_t cost = kCost) {
     const uint64_t id = window.last_id() + 1;
@@ -45,40 +45,40 @@ class Receiver {
 };
 
 TEST_CASE("ReceiveWindow does not grow before it knows the round trip", "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   receiver.Trip(milliseconds(50));
-  CHECK(receiver.window.window() == kGrant);
+  CHECK(receiver.window.window() == kEightMessages);
 }
 
 TEST_CASE("ReceiveWindow doubles for a window's worth that arrived in one round trip",
           "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   receiver.Trip(milliseconds(50));
   receiver.Trip(milliseconds(50));
-  CHECK(receiver.window.window() == 2 * kGrant);
+  CHECK(receiver.window.window() == 2 * kEightMessages);
 }
 
 TEST_CASE("ReceiveWindow does not grow when the process has no room", "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   for (int i = 0; i < 5; ++i) receiver.Trip(milliseconds(50), kNoShare, /*may_grow=*/false);
-  CHECK(receiver.window.window() == kGrant);
+  CHECK(receiver.window.window() == kEightMessages);
 }
 
 TEST_CASE("ReceiveWindow grows to its share and not beyond", "[receive_window]") {
-  Receiver receiver;
-  for (int i = 0; i < 5; ++i) receiver.Trip(milliseconds(50), /*share=*/kGrant + kCost);
-  CHECK(receiver.window.window() == kGrant + kCost);
+  GrowingReceiver receiver;
+  for (int i = 0; i < 5; ++i) receiver.Trip(milliseconds(50), /*share=*/kEightMessages + kCost);
+  CHECK(receiver.window.window() == kEightMessages + kCost);
 }
 
 TEST_CASE("ReceiveWindow keeps its size when the share falls below it", "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   for (int i = 0; i < 5; ++i) receiver.Trip(milliseconds(50), /*share=*/kCost);
-  CHECK(receiver.window.window() == kGrant);
+  CHECK(receiver.window.window() == kEightMessages);
 }
 
 TEST_CASE("ReceiveWindow does not grow while more than half of it waits for the local side",
           "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   receiver.Trip(milliseconds(50));
   // The second window's worth is taken, but by then most of a third has come.
   receiver.now += milliseconds(50);
@@ -87,18 +87,18 @@ TEST_CASE("ReceiveWindow does not grow while more than half of it waits for the 
   SECTION("half of it") {
     for (int i = 0; i < 4; ++i) receiver.Hold();
     receiver.Take(milliseconds(3));
-    CHECK(receiver.window.window() > kGrant);
+    CHECK(receiver.window.window() > kEightMessages);
   }
   SECTION("more than that") {
     for (int i = 0; i < 5; ++i) receiver.Hold();
     receiver.Take(milliseconds(3));
-    CHECK(receiver.window.window() == kGrant);
+    CHECK(receiver.window.window() == kEightMessages);
   }
 }
 
 TEST_CASE("ReceiveWindow falls to 1 MiB when taking one message lasted a second",
           "[receive_window]") {
-  Receiver receiver(4 * kMiB);
+  GrowingReceiver receiver(4 * kMiB);
   SECTION("one second") {
     receiver.Hold();
     receiver.Take(seconds(1));
@@ -112,16 +112,16 @@ TEST_CASE("ReceiveWindow falls to 1 MiB when taking one message lasted a second"
 }
 
 TEST_CASE("ReceiveWindow does not rise to 1 MiB by standing still", "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   receiver.Hold();
   receiver.Take(seconds(1));
-  CHECK(receiver.window.window() == kGrant);
+  CHECK(receiver.window.window() == kEightMessages);
 }
 
 TEST_CASE("ReceiveWindow does not count what was taken before it stood still towards growth",
           "[receive_window]") {
   constexpr uint64_t kLarge = 16 * kMiB;
-  Receiver receiver(kLarge);
+  GrowingReceiver receiver(kLarge);
   receiver.Trip(seconds(2));  // the round trip is two seconds from here on
   receiver.now += seconds(2);
   // Half of a window is taken quickly; then the local side stands still for a second.
@@ -132,7 +132,7 @@ TEST_CASE("ReceiveWindow does not count what was taken before it stood still tow
 }
 
 TEST_CASE("ReceiveWindow may be on a new path while a message is being taken", "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   receiver.Trip(milliseconds(50));
   receiver.now += milliseconds(50);
   for (int i = 0; i < 8; ++i) receiver.Hold();
@@ -140,11 +140,11 @@ TEST_CASE("ReceiveWindow may be on a new path while a message is being taken", "
   (void)receiver.window.BeginTaking(receiver.now);
   receiver.window.OnNewPath();
   receiver.window.Taken(receiver.now, kNoShare, true);
-  CHECK(receiver.window.window() == kGrant);  // nothing is known of this path yet
+  CHECK(receiver.window.window() == kEightMessages);  // nothing is known of this path yet
 }
 
 TEST_CASE("ReceiveWindow forgets the round trip of the path before", "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   receiver.Trip(milliseconds(1));
   receiver.Trip(milliseconds(1));
   const uint64_t before = receiver.window.window();
@@ -155,7 +155,7 @@ TEST_CASE("ReceiveWindow forgets the round trip of the path before", "[receive_w
 
 TEST_CASE("ReceiveWindow does not take what a resume granted for a fast round trip",
           "[receive_window]") {
-  Receiver receiver;
+  GrowingReceiver receiver;
   receiver.Hold();
   (void)receiver.window.BeginTaking(receiver.now);
   receiver.window.Taken(receiver.now, kNoShare, true);  // suspended: no Ack goes out
@@ -164,7 +164,7 @@ TEST_CASE("ReceiveWindow does not take what a resume granted for a fast round tr
   (void)receiver.window.TakeAck(receiver.now);
   receiver.Trip(milliseconds(50));
   receiver.Trip(milliseconds(50));
-  CHECK(receiver.window.window() == 2 * kGrant);
+  CHECK(receiver.window.window() == 2 * kEightMessages);
 }
 
 }  // namespace

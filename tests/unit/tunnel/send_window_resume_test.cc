@@ -3,18 +3,11 @@
 
 #include "tests/support/catch.h"
 #include "tests/unit/tunnel/one_end.h"
+#include "tests/unit/tunnel/windows.h"
 #include "tunnel/send_window.h"
 
 namespace culvert::tunnel::testing {
 namespace {
-
-constexpr uint64_t kNoShare = uint64_t{1} << 40;
-
-Lines TakeAll(SendWindow& window) {
-  Lines lines;
-  while (window.HasNext()) lines.push_back(DebugString(window.TakeNext()));
-  return lines;
-}
 
 // Three messages of 1, 2 and 3 bytes; `handed` of them are on the path.
 SendWindow WithThree(int handed, SendWindow::Peer peer = SendWindow::Peer::kCapable) {
