@@ -7,6 +7,19 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # The loop thread is a capability: members guarded by it are checked at compile time.
   list(APPEND CULVERT_WARNINGS -Wthread-safety)
 endif()
+if(CULVERT_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC advises against the two where it adds checks of its own: it warns of std::regex itself (GCC bug
+  # 105562).
+  list(APPEND CULVERT_WARNINGS -Wno-maybe-uninitialized -Wno-null-dereference)
+endif()
+if(CMAKE_UNITY_BUILD)
+  # A local variable may have the name of a constant of another source, and each source but the first
+  # is taken for a header.
+  list(APPEND CULVERT_WARNINGS -Wno-shadow)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND CULVERT_WARNINGS -Wno-subobject-linkage)
+  endif()
+endif()
 
 if(CULVERT_SANITIZE)
   add_compile_options(-fsanitize=${CULVERT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

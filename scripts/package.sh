@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-options=()
-# A tree that was never configured needs nothing of the tests. One that was is left as it is.
-[[ -e build/release/CMakeCache.txt ]] || options=(-DCULVERT_BUILD_TESTS=OFF)
+source scripts/fresh_tree.sh
+# A tree that was never configured needs nothing of the tests.
+mapfile -t options < <(fresh_options release -DCULVERT_BUILD_TESTS=OFF)
 cmake --preset release "${options[@]}"
 cmake --build --preset release --target culvert culvert-agent culvert-broker man
 rm -rf build/packages

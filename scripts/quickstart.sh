@@ -15,6 +15,7 @@ esac
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
+source scripts/fresh_tree.sh
 # What the caller has set for Culvert is not meant for these.
 unset "${!CULVERT_@}"
 
@@ -62,9 +63,9 @@ do_step() {
 }
 
 build() {
-  local options=()
-  # A tree that was never configured needs nothing of the tests. One that was is left as it is.
-  [[ -e build/release/CMakeCache.txt ]] || options=(-DCULVERT_BUILD_TESTS=OFF)
+  local options
+  # A tree that was never configured needs nothing of the tests.
+  mapfile -t options < <(fresh_options release -DCULVERT_BUILD_TESTS=OFF)
   cmake --preset release "${options[@]}" &&
     cmake --build --preset release --target culvert culvert-agent culvert-broker man
 }

@@ -3,7 +3,7 @@
 # Stops at the first step that fails. The last line is "N passed, N failed": all tests of all steps.
 set -euo pipefail
 
-# Together about half an hour on two cores.
+# Together up to 45 minutes on two cores, of a tree that was never built.
 known=(install release includes package tidy asan tsan fuzz)
 usage="usage: $0 [STEP...]
 
@@ -33,6 +33,7 @@ steps=("$@")
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
+source scripts/fresh_tree.sh
 fuzz_seconds=${CULVERT_FUZZ_SECONDS:-20}
 asan_system=${CULVERT_ASAN_SYSTEM:-tcp_exact}
 # What the caller has set for Culvert is not meant for the programs under test.
@@ -85,9 +86,10 @@ run() {
 }
 
 build() {
-  local preset=$1
+  local preset=$1 fresh
   shift
-  cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -- -k 0
+  mapfile -t fresh < <(fresh_options "$preset")
+  cmake --preset "$preset" "${fresh[@]}" "$@" && cmake --build --preset "$preset" -- -k 0
 }
 
 test_preset() {
@@ -130,8 +132,10 @@ step_tsan() {
 
 # Only the fuzz targets, whose tests have their names.
 build_fuzzers() {
-  local targets
-  cmake --preset fuzz -DCULVERT_FUZZ_SECONDS="$fuzz_seconds" -DCULVERT_BUILD_BENCH=OFF || return
+  local targets fresh
+  mapfile -t fresh < <(fresh_options fuzz)
+  cmake --preset fuzz "${fresh[@]}" -DCULVERT_FUZZ_SECONDS="$fuzz_seconds" -DCULVERT_BUILD_BENCH=OFF ||
+    return
   mapfile -t targets < <(ctest --preset fuzz -N -L '^fuzz$' | sed -n 's/^ *Test *#[0-9]*: //p')
   ((${#targets[@]})) || { echo 'no fuzz targets' && return 1; }
   cmake --build --preset fuzz --target "${targets[@]}"
