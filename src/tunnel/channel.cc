@@ -194,6 +194,8 @@ bool Channel::WantsMessages() const {
 
 std::optional<Message> Channel::NextMessage(MonotonicTime now) {
   if (!attached_ || state_ == State::kEnded) return std::nullopt;
+  // The peer closes once it has both, so they go together.
+  if (send_.NextIsEnd()) receive_.HastenAck();
   if (std::optional<Ack> ack = AcksAllowed() ? receive_.TakeAck(now) : std::nullopt) {
     // The Ack of a Close or Error is the last thing that is sent.
     if (peer_stop_ == PeerStop::kError) {

@@ -59,7 +59,11 @@ void Channel::TakeSilently(MonotonicTime now) { Delivered(now); }
 void Channel::Delivered(MonotonicTime now) {
   if (state_ != State::kOpen || !receive_.taking()) return;
   receive_.Taken(now, budget_.Share(), budget_.MayGrow());
-  if (peer_end_ == PeerEnd::kReceived && !receive_.HasNext()) peer_end_ = PeerEnd::kDelivered;
+  if (peer_end_ == PeerEnd::kReceived && !receive_.HasNext()) {
+    peer_end_ = PeerEnd::kDelivered;
+    // The Ack of its end goes with our own end, which often follows; the peer closes on both.
+    if (end_id_ != 0) receive_.HastenAck();
+  }
   AfterTaken();
   UpdateBudget();
 }
@@ -82,6 +86,7 @@ bool Channel::BothDirectionsKnown() const { return peer_stop_ == PeerStop::kClos
 void Channel::MaybeClose() {
   if (state_ != State::kOpen || legacy_) return;
   if (!OwnDirectionDone() || peer_end_ != PeerEnd::kDelivered) return;
+  receive_.ForgetAck();  // Close says as much
   send_.AppendClose();
   SetState(State::kClosing);
 }

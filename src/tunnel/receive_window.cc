@@ -80,7 +80,7 @@ void ReceiveWindow::ScheduleAck(const Data& taken, MonotonicTime now) {
   const uint64_t left = reported_ > received_ ? reported_ - received_ : 0;
   const bool soon_blocked = peer_ == Peer::kCapable && left < window_ / 2 && granted_ > reported_;
   const bool quarter = peer_ == Peer::kCapable && taken_ - taken_reported_ >= window_ / 4;
-  if (taken.end_of_stream || taken.ack_required || soon_blocked || quarter) {
+  if (taken.ack_required || soon_blocked || quarter) {
     ack_due_ = AckDue::kNow;
   } else if (ack_due_ == AckDue::kNo) {
     ack_due_ = AckDue::kDelayed;

@@ -53,6 +53,12 @@ class ReceiveWindow {
 
   // Makes an Ack due at once: a duplicate came, a Close or Error was taken, a path is new.
   void AckNow() { ack_due_ = AckDue::kNow; }
+  // The same if one is held back.
+  void HastenAck() {
+    if (ack_due_ == AckDue::kDelayed) ack_due_ = AckDue::kNow;
+  }
+  // Something else tells the peer that all was taken.
+  void ForgetAck() { ack_due_ = AckDue::kNo; }
   // The Ack to send, if one is due at `now`; also when the deadline has passed.
   std::optional<Ack> TakeAck(MonotonicTime now);
   bool AckIsDue(MonotonicTime now) const;

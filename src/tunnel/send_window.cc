@@ -87,6 +87,11 @@ void SendWindow::TruncateAfter(size_t kept) {
   sent_id_ = std::min(sent_id_, last_id());
 }
 
+bool SendWindow::NextIsEnd() const {
+  const auto* data = HasNext() ? std::get_if<Data>(&entries_[handed_].message) : nullptr;
+  return data != nullptr && data->end_of_stream;
+}
+
 Message SendWindow::TakeNext() {
   CULVERT_CHECK(HasNext());
   Message message = entries_[handed_++].message;

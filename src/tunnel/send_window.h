@@ -44,6 +44,8 @@ class SendWindow {
 
   // Messages not yet handed to the current path, in order.
   bool HasNext() const { return handed_ < entries_.size(); }
+  // Whether the next one is an end of stream.
+  bool NextIsEnd() const;
   Message TakeNext();
 
   // Everything up to `id` was taken. INVALID_ARGUMENT (a protocol error): an id that was never
