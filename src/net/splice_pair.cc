@@ -111,8 +111,10 @@ SplicePair::Step SplicePair::Fill(int from, size_t most) {
 SplicePair::Step SplicePair::Drain(int from, size_t& left) {
   End& sink = ends_[Index(1 - from)];
   Way& way = ways_[Index(from)];
+  // Once its peer has said FIN the end is near: it goes along with the last bytes.
+  const unsigned more = ends_[Index(from)].peer_finished ? SPLICE_F_MORE : 0;
   const ssize_t put = splice(way.pipe->reader(), nullptr, sink.socket.get(), nullptr,
-                             std::min<size_t>(way.held, left), kSpliceFlags);
+                             std::min<size_t>(way.held, left), kSpliceFlags | more);
   if (put < 0) return Failed(sink.writable);
   if (put == 0) {  // there are bytes: this cannot be, and must not be tried for ever
     error_ = EIO;

@@ -114,7 +114,7 @@ class Core final : public StreamCore {
       return absl::OkStatus();
     }
     const int error = queue.Flush(
-        [this](const iovec* parts, int count) -> ssize_t {
+        [this](const iovec* parts, int count, WriteQueue::Next) -> ssize_t {
           const ssize_t written = writev(out_->fd(), parts, count);
           return written < 0 ? -errno : written;
         },
@@ -131,7 +131,8 @@ class Core final : public StreamCore {
     while (queue.Front() != nullptr && queue.Front()->empty()) queue.Advance(0);
     if (queue.Front() == nullptr) {
       // The end of a file is where it ends.
-      queue.Flush([](const iovec*, int) -> ssize_t { return -EAGAIN; }, [] { return 0; });
+      queue.Flush([](const iovec*, int, WriteQueue::Next) -> ssize_t { return -EAGAIN; },
+                  [] { return 0; });
       return;
     }
     out_->file()->Write(queue.Front()->Slice(0, WriteQueue::kMaxFlush),

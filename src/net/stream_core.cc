@@ -50,6 +50,14 @@ void StreamCore::FinishWriting(ByteStream::Completion done) {
   Push([&] { queue_.PushFinish(std::move(done)); });
 }
 
+void StreamCore::FinishWith(std::vector<Bytes> last, ByteStream::Completion done) {
+  loop_.AssertOnThread();
+  Push([&] {
+    for (Bytes& part : last) queue_.Push(std::move(part), ByteStream::Completion());
+    queue_.PushFinish(std::move(done));
+  });
+}
+
 // Hands over at once if nothing waits before it, yet completes in a later turn.
 void StreamCore::Push(absl::FunctionRef<void()> push) {
   CULVERT_CHECK(delegate_ != nullptr);

@@ -26,6 +26,7 @@ class StreamCore {
   void Write(Bytes bytes, ByteStream::Completion done);
   void WriteAll(std::vector<Bytes> parts, ByteStream::Completion done);
   void FinishWriting(ByteStream::Completion done);
+  void FinishWith(std::vector<Bytes> last, ByteStream::Completion done);
 
   // The stream is destroyed: nothing of its user runs any more. This is freed, now or soon.
   void Close();

@@ -126,11 +126,13 @@ class TcpStream::Core final : public StreamCore {
 
   absl::Status FlushTo(WriteQueue& queue) override {
     const int error = queue.Flush(
-        [this](const iovec* parts, int count) -> ssize_t {
+        [this](const iovec* parts, int count, WriteQueue::Next next) -> ssize_t {
+          // The FIN goes along: one segment, and the peer is woken once.
+          const int more = next == WriteQueue::Next::kEnd ? MSG_MORE : 0;
           msghdr message{};
           message.msg_iov = const_cast<iovec*>(parts);
           message.msg_iovlen = static_cast<size_t>(count);
-          const ssize_t sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+          const ssize_t sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL | more);
           return sent < 0 ? -errno : sent;
         },
         [this] { return shutdown(fd_.get(), SHUT_WR) == 0 ? 0 : errno; });
@@ -225,6 +227,11 @@ void TcpStream::WriteAll(std::vector<Bytes> parts, Completion done) {
 void TcpStream::FinishWriting(Completion done) {
   loop_.AssertOnThread();
   core_->FinishWriting(std::move(done));
+}
+
+void TcpStream::FinishWith(std::vector<Bytes> last, Completion done) {
+  loop_.AssertOnThread();
+  core_->FinishWith(std::move(last), std::move(done));
 }
 
 void TcpStream::SetResetOnClose(bool on) {

@@ -36,6 +36,8 @@ class TcpStream final : public ByteStream {
   // As Write of one after the other, in one call of the kernel if it takes them all; `done` is of
   // the last.
   void WriteAll(std::vector<Bytes> parts, Completion done);
+  // As WriteAll and FinishWriting, in one segment if it takes them all; `done` is of the end.
+  void FinishWith(std::vector<Bytes> last, Completion done);
   void FinishWriting(Completion done) override;
   void SetResetOnClose(bool on) override;
   std::string PeerName() const override;

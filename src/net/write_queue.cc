@@ -33,7 +33,9 @@ int WriteQueue::Flush(Gather gather, Finish finish) {
     }
     std::array<iovec, kMaxParts> parts;
     const int count = Collect(parts.data(), kMaxParts);
-    const ssize_t written = gather(parts.data(), count);
+    const auto behind = static_cast<size_t>(count);
+    const bool ends = behind < queued_.size() && queued_[behind].kind == Kind::kFinish;
+    const ssize_t written = gather(parts.data(), count, ends ? Next::kEnd : Next::kNothingOrBytes);
     if (written == -EINTR) continue;
     if (written == -EAGAIN) return 0;
     if (written < 0) return static_cast<int>(-written);

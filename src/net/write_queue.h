@@ -20,8 +20,10 @@ class WriteQueue {
   // Most bytes that one Flush hands over: other connections want their turn too.
   static constexpr size_t kMaxFlush = size_t{256} * 1024;
 
+  // What is queued behind the bytes that are handed over.
+  enum class Next { kNothingOrBytes, kEnd };
   // As writev, but returns -errno for a failure.
-  using Gather = absl::FunctionRef<ssize_t(const iovec* parts, int count)>;
+  using Gather = absl::FunctionRef<ssize_t(const iovec* parts, int count, Next next)>;
   // Ends the direction; 0 or an errno.
   using Finish = absl::FunctionRef<int()>;
 

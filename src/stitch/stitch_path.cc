@@ -120,9 +120,10 @@ void StitchPath::HandleTurnEnd() {
 
 void StitchPath::Finish() {
   if (state_ != State::kUp) return;
-  Flush();
   Become(State::kFinishing);
-  stream_->FinishWriting([this](const absl::Status& status) { HandleFinished(status); });
+  gathered_bytes_ = 0;  // nobody asks for room any more
+  stream_->FinishWith(std::exchange(gathered_, {}),
+                      [this](const absl::Status& status) { HandleFinished(status); });
 }
 
 void StitchPath::HandleFinished(const absl::Status& status) {

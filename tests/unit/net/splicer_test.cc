@@ -1,10 +1,9 @@
 #include "net/splicer.h"
 
-#include <netinet/tcp.h>
-
 #include <csignal>
 #include <thread>
 
+#include "tests/support/segments.h"
 #include "tests/unit/net/splice_fixture.h"
 
 namespace culvert::net {
@@ -33,6 +32,20 @@ TEST_CASE("Splicer passes on what came before it joined the sockets", "[splicer]
   const PeerRead read = test.ReadAll(right.get());
   CHECK(read.bytes == "early");
   CHECK(read.eof);
+}
+
+TEST_CASE("Splicer passes on an end in one segment with the bytes before it", "[splicer]") {
+  SplicerFixture test;
+  auto [left, left_near] = ConnectedPair();
+  auto [right, right_near] = ConnectedPair();
+  test::SetNonBlocking(left_near.get());
+  test::SetNonBlocking(right_near.get());
+  const uint32_t before = test::SegmentsTo(right.get());
+  test::SendAll(left.get(), "last words");
+  REQUIRE(shutdown(left.get(), SHUT_WR) == 0);
+  test.splicer->Join(UniqueFd(left_near.Release()), UniqueFd(right_near.Release()));
+  CHECK(test.ReadAll(right.get()).bytes == "last words");
+  CHECK(test::SegmentsTo(right.get()) == before + 1);
 }
 
 TEST_CASE("Splicer passes on an end behind all bytes, and the other direction goes on",

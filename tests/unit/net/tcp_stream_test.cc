@@ -1,9 +1,8 @@
 #include "net/tcp_stream.h"
 
-#include <netinet/tcp.h>
-
 #include <algorithm>
 
+#include "tests/support/segments.h"
 #include "tests/unit/net/stream_fixture.h"
 
 namespace culvert::net {
@@ -83,6 +82,22 @@ TEST_CASE_METHOD(StreamFixture, "TcpStream reports FIN once, after the bytes bef
   CHECK(Settle() < kManyTurns);
   CHECK(seen.ends == 1);
   CHECK(seen.breaks == 0);
+}
+
+TEST_CASE_METHOD(StreamFixture, "TcpStream sends its end in one segment with the last bytes",
+                 "[tcp_stream]") {
+  const uint32_t before = test::SegmentsTo(peer.get());
+  bool finished = false;
+  std::vector<Bytes> last;
+  last.push_back(Bytes::Copy("last "));
+  last.push_back(Bytes::Copy("words"));
+  stream->FinishWith(std::move(last),
+                     [&finished](const absl::Status& status) { finished = status.ok(); });
+  CHECK(Until([&] { return finished; }));
+  const test::PeerRead read = ReadNow(peer.get());
+  CHECK(read.bytes == "last words");
+  CHECK(read.eof);
+  CHECK(test::SegmentsTo(peer.get()) == before + 1);
 }
 
 TEST_CASE("TcpStream does not provoke a peer that has closed", "[tcp_stream]") {

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <string>
+#include <vector>
 
 #include "tests/support/catch.h"
 
@@ -14,10 +15,12 @@ struct FakeSink {
   size_t room = 0;
   int finishes = 0;
   int error = 0;
+  std::vector<WriteQueue::Next> said;  // of each call
 
   int Flush(WriteQueue& queue) {
     return queue.Flush(
-        [this](const iovec* parts, int count) -> ssize_t {
+        [this](const iovec* parts, int count, WriteQueue::Next next) -> ssize_t {
+          said.push_back(next);
           if (error != 0) return -error;
           size_t size = 0;
           for (int i = 0; i < count && room > 0; ++i) {
@@ -84,6 +87,19 @@ TEST_CASE_METHOD(Fixture, "WriteQueue finishes after the last byte and only then
   CHECK(sink.finishes == 1);
   CHECK(DoneNow() == 2);
   CHECK(queue.is_empty());
+}
+
+TEST_CASE_METHOD(Fixture, "WriteQueue says of the last bytes that the end follows",
+                 "[write_queue]") {
+  using Next = WriteQueue::Next;
+  sink.room = 100;
+  Push("ab");
+  CHECK(sink.Flush(queue) == 0);
+  CHECK(sink.said == std::vector{Next::kNothingOrBytes});
+  Push("cd");
+  queue.PushFinish([](absl::Status) {});
+  CHECK(sink.Flush(queue) == 0);
+  CHECK(sink.said == std::vector{Next::kNothingOrBytes, Next::kEnd});
 }
 
 TEST_CASE_METHOD(Fixture, "WriteQueue hands over at most kMaxFlush and one gather more",
