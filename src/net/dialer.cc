@@ -1,5 +1,6 @@
 #include "net/dialer.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -39,10 +40,15 @@ std::vector<Address> Interleave(const std::vector<Address>& addresses) {
 
 // A port of the ephemeral range on this machine where nobody listens can be given to the dialling
 // socket itself, which then is connected to itself.
-bool IsConnectedToItself(int fd) {
+bool IsConnectedToItself(int fd, const Address& peer) {
   const auto local = Address::OfSocket(fd);
-  const auto peer = Address::OfPeer(fd);
-  return local.ok() && peer.ok() && *local == *peer;
+  return local.ok() && *local == peer;
+}
+
+// Whether a connect under way has come to its end, which on this machine it has at once.
+bool HasOutcome(int fd) {
+  pollfd state{fd, POLLOUT, 0};
+  return poll(&state, 1, 0) == 1;
 }
 
 }  // namespace
@@ -71,20 +77,24 @@ class Dial::State {
   void HandleNext() {
     while (next_index_ < addresses_.size()) {
       const size_t index = next_index_++;
-      const absl::Status started = Start(index);
+      absl::StatusOr<std::unique_ptr<TcpStream>> started = Start(index);
       if (started.ok()) {
+        if (*started != nullptr) {
+          Finish(std::move(started));
+          return;
+        }
         if (next_index_ < addresses_.size()) {
           next_.Start(kAttemptDelay, [this] { HandleNext(); });
         }
         return;
       }
-      Note(index, started);
+      Note(index, started.status());
     }
     if (attempts_.empty()) Finish(AllFailed());
   }
 
-  // Begins to connect; the outcome comes through the poll.
-  absl::Status Start(size_t index) {
+  // Begins to connect. Null: the outcome comes through the poll.
+  absl::StatusOr<std::unique_ptr<TcpStream>> Start(size_t index) {
     const Address& address = addresses_[index];
     if (address.is_undialable()) {
       return absl::InvalidArgumentError("not an address that can be dialled");
@@ -94,12 +104,13 @@ class Dial::State {
     if (connect(fd.get(), address.get(), address.size()) != 0 && errno != EINPROGRESS) {
       return ErrnoStatus(errno);
     }
+    if (HasOutcome(fd.get())) return Adopt(index, std::move(fd));
     std::unique_ptr<Attempt> attempt(new Attempt{
         index, std::move(fd), FdPoll(loop_, [this, index](unsigned) { HandleOutcome(index); })});
     CULVERT_RETURN_IF_ERROR(attempt->poll.Open(attempt->fd.get()));
     attempt->poll.Watch(FdPoll::kWritable);
     attempts_.push_back(std::move(attempt));
-    return absl::OkStatus();
+    return nullptr;
   }
 
   void HandleOutcome(size_t index) {
@@ -107,7 +118,7 @@ class Dial::State {
                                  [index](const auto& attempt) { return attempt->index == index; });
     UniqueFd fd = std::move((*it)->fd);
     attempts_.erase(it);  // with its poll: a descriptor is watched by one only
-    absl::StatusOr<std::unique_ptr<TcpStream>> stream = Adopt(std::move(fd));
+    absl::StatusOr<std::unique_ptr<TcpStream>> stream = Adopt(index, std::move(fd));
     if (stream.ok()) {
       Finish(std::move(stream));
       return;
@@ -117,10 +128,11 @@ class Dial::State {
     HandleNext();
   }
 
-  absl::StatusOr<std::unique_ptr<TcpStream>> Adopt(UniqueFd fd) {
+  absl::StatusOr<std::unique_ptr<TcpStream>> Adopt(size_t index, UniqueFd fd) {
+    const Address& peer = addresses_[index];
     if (const int error = TakeSocketError(fd.get())) return ErrnoStatus(error);
-    if (IsConnectedToItself(fd.get())) return ErrnoStatus(ECONNREFUSED);
-    return TcpStream::FromFd(loop_, fd.release());
+    if (IsConnectedToItself(fd.get(), peer)) return ErrnoStatus(ECONNREFUSED);
+    return TcpStream::FromDialledFd(loop_, fd.release(), peer);
   }
 
   void HandleDeadline() {

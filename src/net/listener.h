@@ -71,6 +71,8 @@ class Listener {
   int fd() const { return fds_->fd(); }
 
  private:
+  static absl::StatusOr<std::unique_ptr<Listener>> Adopt(
+      absl::StatusOr<std::unique_ptr<FdListener>> fds);
   explicit Listener(std::unique_ptr<FdListener> fds) : fds_(std::move(fds)) {}
   std::unique_ptr<FdListener> fds_;
 };

@@ -10,7 +10,6 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "net/address.h"
 #include "net/connected_sockets.h"
 #include "net/fd_poll.h"
 #include "net/read_buffers.h"
@@ -120,6 +119,10 @@ class TcpStream::Core final : public StreamCore {
       Break(BrokenStatus(error));
       return;
     }
+    BeQuiet();
+  }
+
+  void BeQuiet() {
     if (!quiet_) quiet_.emplace(loop());
     quiet_->Start(kQuietTime, [this] { Rewatch(); });
   }
@@ -154,6 +157,8 @@ class TcpStream::Core final : public StreamCore {
   // Each change costs two epoll_ctl calls, so reading that was switched off stays watched until it
   // fires: mostly it is switched on again before.
   void Rewatch() override {
+    // Both directions have ended, which is a hang-up.
+    if (has_ended() && !quiet_) BeQuiet();
     const unsigned wanted = Wanted();
     const bool only_reading_is_left = poll_->watched() == FdPoll::kReadable &&
                                       (wanted & ~FdPoll::kPeerFinished) == FdPoll::kBroken;
@@ -178,6 +183,20 @@ absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::FromFd(EventLoop& loop, in
   loop.AssertOnThread();
   UniqueFd owned(fd);
   CULVERT_ASSIGN_OR_RETURN(const Address peer, Address::OfPeer(fd));
+  return FromDialledFd(loop, owned.release(), peer);
+}
+
+absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::FromAcceptedFd(EventLoop& loop, int fd) {
+  loop.AssertOnThread();
+  UniqueFd owned(fd);
+  CULVERT_ASSIGN_OR_RETURN(const Address peer, Address::OfPeer(fd));
+  return Open(loop, new Core(loop, std::move(owned), peer.ToString()));
+}
+
+absl::StatusOr<std::unique_ptr<TcpStream>> TcpStream::FromDialledFd(EventLoop& loop, int fd,
+                                                                    const Address& peer) {
+  loop.AssertOnThread();
+  UniqueFd owned(fd);
   CULVERT_RETURN_IF_ERROR(SetStreamOptions(fd));
   return Open(loop, new Core(loop, std::move(owned), peer.ToString()));
 }

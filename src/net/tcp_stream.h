@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "net/address.h"
 #include "net/byte_stream.h"
 #include "net/event_loop.h"
 #include "net/tcp_progress.h"
@@ -24,6 +25,11 @@ class TcpStream final : public ByteStream {
   // Adopts a connected socket and makes it non-blocking. Closes it on failure, for example when the
   // peer has reset it already.
   static absl::StatusOr<std::unique_ptr<TcpStream>> FromFd(EventLoop& loop, int fd);
+  // The same of one that has its options from the socket that it was accepted at.
+  static absl::StatusOr<std::unique_ptr<TcpStream>> FromAcceptedFd(EventLoop& loop, int fd);
+  // The same as FromFd of one that was connected to `peer`.
+  static absl::StatusOr<std::unique_ptr<TcpStream>> FromDialledFd(EventLoop& loop, int fd,
+                                                                  const Address& peer);
   // The same of a unix socket, which has none of those options; `peer_name` is for logs.
   static absl::StatusOr<std::unique_ptr<TcpStream>> FromUnixFd(EventLoop& loop, int fd,
                                                                const std::string& peer_name);

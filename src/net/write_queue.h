@@ -48,6 +48,8 @@ class WriteQueue {
   void Abandon(const absl::Status& status);
 
   bool is_empty() const { return queued_.empty(); }
+  // Whether the end was handed over.
+  bool has_finished() const { return finishing_ && queued_.empty(); }
   bool has_done() const { return !done_.empty(); }
   // In the order of the pushes.
   std::vector<Done> TakeDone() { return std::exchange(done_, {}); }

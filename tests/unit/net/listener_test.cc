@@ -1,6 +1,9 @@
 #include "net/listener.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <vector>
@@ -16,6 +19,13 @@ namespace {
 using test::ConnectToLoopback;
 using test::Fd;
 using test::ReadNow;
+
+int OptionOf(int fd, int level, int name) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  REQUIRE(getsockopt(fd, level, name, &value, &size) == 0);
+  return value;
+}
 
 Address Loopback(uint16_t port = 0) { return *Address::FromLiteral("127.0.0.1", port); }
 
@@ -73,6 +83,22 @@ TEST_CASE("Listener hands out a stream for each connection", "[listener]") {
   const Fd client = ConnectToLoopback((*listener)->address().port());
   CHECK(loop.RunUntil([&] { return streams.size() == 1; }, 5s));
   CHECK(streams[0]->PeerName() == "127.0.0.1:" + std::to_string(test::PortOf(client.get())));
+}
+
+TEST_CASE("Listener's connections have the options of a TcpStream from the listening socket",
+          "[listener]") {
+  EventLoop loop;
+  const auto listener = Listener::Bind(loop, Loopback(), [](const std::unique_ptr<TcpStream>&) {});
+  REQUIRE(listener.ok());
+  const Fd client = ConnectToLoopback((*listener)->address().port());
+  const Fd accepted(accept((*listener)->fd(), nullptr, nullptr));
+  REQUIRE(accepted.get() >= 0);
+  CHECK(OptionOf(accepted.get(), IPPROTO_TCP, TCP_NODELAY) == 1);
+  CHECK(OptionOf(accepted.get(), SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(OptionOf(accepted.get(), IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+  CHECK(OptionOf(accepted.get(), IPPROTO_TCP, TCP_KEEPINTVL) == 10);
+  CHECK(OptionOf(accepted.get(), IPPROTO_TCP, TCP_KEEPCNT) == 6);
+  CHECK(OptionOf(accepted.get(), SOL_SOCKET, SO_OOBINLINE) == 1);
 }
 
 TEST_CASE("Listener listens on IPv6 alone when asked for IPv6", "[listener]") {

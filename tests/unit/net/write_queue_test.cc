@@ -96,10 +96,13 @@ TEST_CASE_METHOD(Fixture, "WriteQueue says of the last bytes that the end follow
   Push("ab");
   CHECK(sink.Flush(queue) == 0);
   CHECK(sink.said == std::vector{Next::kNothingOrBytes});
+  CHECK_FALSE(queue.has_finished());
   Push("cd");
   queue.PushFinish([](absl::Status) {});
+  CHECK_FALSE(queue.has_finished());
   CHECK(sink.Flush(queue) == 0);
   CHECK(sink.said == std::vector{Next::kNothingOrBytes, Next::kEnd});
+  CHECK(queue.has_finished());
 }
 
 TEST_CASE_METHOD(Fixture, "WriteQueue hands over at most kMaxFlush and one gather more",
