@@ -38,6 +38,7 @@ absl::StatusOr<std::optional<std::string>> AgentKeys::Check(
   }
   CULVERT_ASSIGN_OR_RETURN(std::optional<std::string> known, known_.Find(entry));
   if (known && *known != key) return known;
+  if (known) return std::nullopt;
   CULVERT_ASSIGN_OR_RETURN(const KnownAgents::Verdict verdict, known_.Check(entry, key));
   if (verdict == KnownAgents::Verdict::kRecorded) {
     CULVERT_LOG(kWarning, "agent {} is seen for the first time; its key {} is recorded", name, key);
