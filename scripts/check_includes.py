@@ -14,6 +14,7 @@ ALLOWED = {
     "base": {"values"},
     "net": {"base"},
     "crypto": {"base"},
+    "resource": CORE | {"crypto", "protos"},
     "store": CORE | {"crypto"},
     "config": {"base", "net", "crypto", "sdk api"},
     "tunnel": CORE | {"net", "crypto"},
@@ -22,7 +23,7 @@ ALLOWED = {
     "sdk": ENDS | {"sdk api"},
     "agent": ENDS | {"sdk", "sdk api", "config"},
     "forwarder": ENDS | {"sdk", "sdk api", "config"},
-    "broker": CORE | {"net", "crypto", "tunnel", "rpc", "store", "config", "protos"},
+    "broker": CORE | {"net", "crypto", "tunnel", "rpc", "store", "config", "protos", "resource"},
 }
 
 # Public headers that define plain values, which all sides speak of.
