@@ -84,6 +84,8 @@ TEST_CASE("Filter says in one line what it does not understand, and where", "[fi
       {"metadata.create_time > \"2026-02-30T08:00:00Z\"", "a time such as"},
       {"metadata.create_time > \"2026-01-31T08:00:00.Z\"", "a time such as"},
       {"metadata.create_time > \" 2026-01-31T08:00:00Z\"", "a time such as"},
+      {"metadata.create_time > \"2026-01-31T08:00:00+0200\"", "a time such as"},
+      {"metadata.create_time > \"2026-01-31T08:00:00Z \"", "a time such as"},
       {"metadata.create_time > \"infinite-future\"", "a time such as"},
       {"metadata.create_time > 1769846400", "a time such as"},
       {"name = \"lab-1\"", "column 8: unable to parse 'lab-1' as Project name"},
@@ -177,6 +179,8 @@ TEST_CASE("Filter has limits", "[filter]") {
     says(Repeated("(", 8000), "nested more than 32 deep");
     // What is closed does not count.
     CHECK(parse(Repeated("(" + condition + ")", 100)).ok());
+    CHECK(parse(Repeated("NOT " + condition + " ", 100)).ok());
+    CHECK(parse(Repeated("metadata.labels = {} ", 100)).ok());
   }
   SECTION("of nodes") {
     CHECK(parse(Repeated("name>\"\" ", 500)).ok());

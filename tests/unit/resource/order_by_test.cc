@@ -1,6 +1,10 @@
 #include "resource/order_by.h"
 
+#include <google/protobuf/wrappers.pb.h>
+
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -109,6 +113,24 @@ TEST_CASE("Keys of OrderBy compare as the values do", "[order_by]") {
     CAPTURE(text, a.ShortDebugString(), b.ShortDebugString());
     REQUIRE(Sign(order->Key(a), order->Key(b)) == Sign(*order, a, b));
   }
+}
+
+TEST_CASE("Keys of OrderBy have doubles in their order", "[order_by]") {
+  using google::protobuf::DoubleValue;
+  const auto key = [](double value) {
+    DoubleValue number;
+    number.set_value(value);
+    return OrderBy::Parse("value", *DoubleValue::descriptor())->Key(number);
+  };
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double ascending[] = {-kInfinity, -1e300, -2, -1, -5e-324, 0, 5e-324, 1, 1.5, kInfinity};
+  for (size_t i = 1; i < std::size(ascending); ++i) {
+    CAPTURE(ascending[i]);
+    CHECK(key(ascending[i - 1]) < key(ascending[i]));
+  }
+  CHECK(key(-0.0) == key(0));
+  CHECK(key(kInfinity) < key(std::nan("")));
+  CHECK(key(std::nan("")) == key(-std::nan("")));
 }
 
 TEST_CASE("OrderBy has what is not set first, or last if descending", "[order_by]") {
