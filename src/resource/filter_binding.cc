@@ -4,6 +4,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <cmath>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -95,31 +96,53 @@ struct Place {
   }
 };
 
+// Nothing if a field of that kind does not hold such a value.
+std::optional<Value> ScalarOf(PathKind kind, const FieldDescriptor& field, const Literal& literal) {
+  const bool is_string = literal.kind == Kind::kString;
+  const bool is_integer = literal.kind == Kind::kInteger;
+  switch (kind) {
+    case PathKind::kBool:
+      if (literal.kind == Kind::kBool) return Value(literal.truth);
+      break;
+    case PathKind::kInteger:
+    case PathKind::kDouble:
+      if (is_integer) return Value(literal.integer);
+      if (literal.kind == Kind::kDouble) return Value(literal.real);
+      break;
+    case PathKind::kString:
+      if (is_string) return Value(literal.text);
+      break;
+    case PathKind::kEnum: {
+      if (is_integer) return Value(literal.integer);
+      const auto* found = is_string ? field.enum_type()->FindValueByName(literal.text) : nullptr;
+      if (found != nullptr) return Value(int64_t{found->number()});
+      break;
+    }
+    case PathKind::kTimestamp: {
+      const auto time = is_string ? ParseTimestamp(literal.text) : std::nullopt;
+      if (time) return Value(*time);
+      break;
+    }
+    case PathKind::kMessage:
+    case PathKind::kList:
+    case PathKind::kMap:
+      break;
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<Value> BindScalar(const Place& place, PathKind kind, const FieldDescriptor& field,
                                  const Literal& literal) {
-  const bool is_string = literal.kind == Kind::kString;
-  if (kind == PathKind::kBool && literal.kind == Kind::kBool) return Value(literal.truth);
-  if (kind == PathKind::kInteger || kind == PathKind::kDouble) {
-    if (literal.kind == Kind::kInteger) return Value(literal.integer);
-    if (literal.kind == Kind::kDouble) return Value(literal.real);
+  std::optional<Value> value = ScalarOf(kind, field, literal);
+  if (!value) {
+    return place.Refuse(literal.column, fmt::format("is compared with {}", Wanted(kind)));
   }
-  if (kind == PathKind::kString && is_string) {
-    if (place.is_name && !IsNamePattern(literal.text)) {
-      return FilterError(literal.column,
-                         fmt::format("unable to parse '{}' as {} name", Printable(literal.text),
-                                     field.containing_type()->name()));
-    }
-    return Value(literal.text);
+  if (place.is_name && !IsNamePattern(literal.text)) {
+    return FilterError(literal.column,
+                       fmt::format("unable to parse '{}' as {} name", Printable(literal.text),
+                                   field.containing_type()->name()));
   }
-  if (kind == PathKind::kEnum && literal.kind == Kind::kInteger) return Value(literal.integer);
-  if (kind == PathKind::kEnum && is_string) {
-    const auto* found = field.enum_type()->FindValueByName(literal.text);
-    if (found != nullptr) return Value(int64_t{found->number()});
-  }
-  if (kind == PathKind::kTimestamp && is_string) {
-    if (const auto time = ParseTimestamp(literal.text)) return Value(*time);
-  }
-  return place.Refuse(literal.column, fmt::format("is compared with {}", Wanted(kind)));
+  return *std::move(value);
 }
 
 absl::StatusOr<Operand> BindValue(const Place& place, PathKind kind, const FieldDescriptor& field,

@@ -18,12 +18,20 @@ bool IsInName(char c) { return StartsName(c) || IsDigit(c) || c == '-' || c == '
 bool IsInNumber(char c) { return IsDigit(c) || c == '.'; }
 bool IsInOperator(char c) { return c == '<' || c == '>' || c == '=' || c == '!'; }
 
+// Bytes of a UTF-8 character that begins with `first`; 0 if none does.
+size_t Utf8BytesOf(unsigned first) {
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
+}
+
 // Bytes of the UTF-8 character that `text` begins with; 0 if it begins with none.
 size_t Utf8Bytes(std::string_view text) {
   const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned first = byte(0);
-  const size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  if (size == 0 || first > 0xf4 || size > text.size()) return 0;
+  const size_t size = Utf8BytesOf(first);
+  if (size > text.size()) return 0;
   for (size_t i = 1; i < size; ++i) {
     if ((byte(i) & 0xc0U) != 0x80U) return 0;
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <optional>
 
 #include "resource/filter.h"
@@ -98,13 +99,13 @@ bool HasOrder(const Comparison& comparison, const Value& value) {
   if (order == std::partial_ordering::unordered) return false;
   switch (comparison.comparator) {
     case Comparator::kLess:
-      return order < 0;
+      return std::is_lt(order);
     case Comparator::kLessOrEqual:
-      return order <= 0;
+      return std::is_lteq(order);
     case Comparator::kGreater:
-      return order > 0;
+      return std::is_gt(order);
     default:
-      return order >= 0;
+      return std::is_gteq(order);
   }
 }
 

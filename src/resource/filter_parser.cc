@@ -23,10 +23,20 @@ class Parser {
   absl::StatusOr<FilterNode> All();
 
  private:
+  // What stands behind a path.
+  struct Question {
+    Comparator comparator = Comparator::kEqual;
+    std::vector<Literal> literals;
+  };
+
   absl::StatusOr<FilterNode> Or();
   absl::StatusOr<FilterNode> And();
   absl::StatusOr<FilterNode> Condition();
   absl::StatusOr<FilterNode> Rest(FieldPath path, size_t column);
+  absl::StatusOr<Question> OneQuestion();
+  absl::StatusOr<Question> AboutNothing();  // IS …
+  absl::StatusOr<Question> AboutValue(Comparator comparator);
+  absl::StatusOr<Question> AboutList(Comparator comparator);
   absl::StatusOr<std::vector<Literal>> List();
   absl::StatusOr<Literal> OneValue();
   absl::StatusOr<Literal> Object();
@@ -163,50 +173,57 @@ std::optional<Comparator> ComparatorOf(std::string_view text) {
 }
 
 absl::StatusOr<FilterNode> Parser::Rest(FieldPath path, size_t column) {
-  Comparator comparator = Comparator::kEqual;
-  std::vector<Literal> literals;
-  const auto one_value = [this, &literals]() -> absl::Status {
-    CULVERT_ASSIGN_OR_RETURN(Literal value, OneValue());
-    literals.push_back(std::move(value));
-    return absl::OkStatus();
-  };
-  if (Front().kind == TokenKind::kOperator) {
-    const auto found = ComparatorOf(Front().text);
-    if (!found) return Expected("one of = == != < <= > >=");
-    ++at_;
-    comparator = *found;
-    CULVERT_RETURN_IF_ERROR(one_value());
-  } else if (TakeWord("IS")) {
-    const bool negated = TakeWord("NOT");
-    const bool is_null = TakeWord("NULL");
-    if (!is_null && !TakeWord("NAN")) return Expected("NULL or NAN");
-    if (is_null) comparator = negated ? Comparator::kIsNotNull : Comparator::kIsNull;
-    if (!is_null) comparator = negated ? Comparator::kIsNotNan : Comparator::kIsNan;
-  } else if (Front().IsWord("IN") || (Front().IsWord("NOT") && Behind().IsWord("IN"))) {
-    comparator = TakeWord("NOT") ? Comparator::kNotIn : Comparator::kIn;
-    ++at_;
-    CULVERT_ASSIGN_OR_RETURN(literals, List());
-  } else if (TakeWord("CONTAINS") || TakeWord("CONTAIN") || TakeWord("HAS") || TakeWord("HAVE")) {
-    const bool is_any = TakeWord("ANY");
-    if (is_any || TakeWord("ALL")) {
-      comparator = is_any ? Comparator::kContainsAny : Comparator::kContainsAll;
-      CULVERT_ASSIGN_OR_RETURN(literals, List());
-    } else {
-      comparator = Comparator::kContains;
-      TakeWord("VALUE");
-      CULVERT_RETURN_IF_ERROR(one_value());
-    }
-  } else if (TakeWord("LIKE")) {
-    if (Front().kind != TokenKind::kString) return Expected("a pattern in double quotes");
-    comparator = Comparator::kLike;
-    CULVERT_RETURN_IF_ERROR(one_value());
-  } else {
-    return Expected("=, !=, <, <=, >, >=, IS, [NOT] IN, CONTAINS or LIKE");
-  }
-  CULVERT_ASSIGN_OR_RETURN(Comparison bound, Bind(std::move(path), column, comparator, literals));
+  CULVERT_ASSIGN_OR_RETURN(const Question question, OneQuestion());
+  CULVERT_ASSIGN_OR_RETURN(Comparison bound,
+                           Bind(std::move(path), column, question.comparator, question.literals));
   FilterNode node{Kind::kComparison, {}, {}};
   node.comparison = std::move(bound);
   return node;
+}
+
+absl::StatusOr<Parser::Question> Parser::OneQuestion() {
+  if (Front().kind == TokenKind::kOperator) {
+    const auto comparator = ComparatorOf(Front().text);
+    if (!comparator) return Expected("one of = == != < <= > >=");
+    ++at_;
+    return AboutValue(*comparator);
+  }
+  if (TakeWord("IS")) return AboutNothing();
+  if (TakeWord("IN")) return AboutList(Comparator::kIn);
+  if (Front().IsWord("NOT") && Behind().IsWord("IN")) {
+    at_ += 2;
+    return AboutList(Comparator::kNotIn);
+  }
+  if (TakeWord("CONTAINS") || TakeWord("CONTAIN") || TakeWord("HAS") || TakeWord("HAVE")) {
+    if (TakeWord("ANY")) return AboutList(Comparator::kContainsAny);
+    if (TakeWord("ALL")) return AboutList(Comparator::kContainsAll);
+    TakeWord("VALUE");
+    return AboutValue(Comparator::kContains);
+  }
+  if (!TakeWord("LIKE")) return Expected("=, !=, <, <=, >, >=, IS, [NOT] IN, CONTAINS or LIKE");
+  if (Front().kind != TokenKind::kString) return Expected("a pattern in double quotes");
+  return AboutValue(Comparator::kLike);
+}
+
+absl::StatusOr<Parser::Question> Parser::AboutNothing() {
+  const bool is_negated = TakeWord("NOT");
+  if (TakeWord("NULL")) {
+    return Question{is_negated ? Comparator::kIsNotNull : Comparator::kIsNull, {}};
+  }
+  if (!TakeWord("NAN")) return Expected("NULL or NAN");
+  return Question{is_negated ? Comparator::kIsNotNan : Comparator::kIsNan, {}};
+}
+
+absl::StatusOr<Parser::Question> Parser::AboutValue(Comparator comparator) {
+  CULVERT_ASSIGN_OR_RETURN(Literal value, OneValue());
+  Question question{comparator, {}};
+  question.literals.push_back(std::move(value));
+  return question;
+}
+
+absl::StatusOr<Parser::Question> Parser::AboutList(Comparator comparator) {
+  CULVERT_ASSIGN_OR_RETURN(std::vector<Literal> values, List());
+  return Question{comparator, std::move(values)};
 }
 
 absl::StatusOr<std::vector<Literal>> Parser::List() {

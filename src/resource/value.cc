@@ -68,7 +68,10 @@ std::partial_ordering CompareMixed(int64_t a, double b) {
   return 0.0 <=> b - whole;
 }
 
-std::partial_ordering Reversed(std::partial_ordering order) { return 0 <=> order; }
+std::partial_ordering Reversed(std::partial_ordering order) {
+  if (std::is_lt(order)) return std::partial_ordering::greater;
+  return std::is_gt(order) ? std::partial_ordering::less : order;
+}
 
 }  // namespace
 

@@ -18,6 +18,7 @@ namespace culvert::resource {
 struct Timestamp {
   int64_t seconds = 0;
   int32_t nanos = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 means the 0 in the generated code.
   friend auto operator<=>(const Timestamp&, const Timestamp&) = default;
 };
 
