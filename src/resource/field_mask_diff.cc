@@ -1,4 +1,5 @@
 // What differs between two states of a resource.
+#include <fmt/format.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
@@ -64,7 +65,7 @@ void DiffMap(const Message& before, const Message& after, const FieldDescriptor&
     paths->add_paths(path);
     return;
   }
-  for (const auto& [key, entry] : changed) paths->add_paths(path + "." + key);
+  for (const auto& [key, entry] : changed) paths->add_paths(fmt::format("{}.{}", path, key));
 }
 
 // Whether all of the field at `path` is masked. Only a map's key could be mistaken for a field, and
@@ -73,7 +74,8 @@ bool IsWhole(const Mask& mask, const std::string& path) {
   if (mask.is_everything()) return true;
   return std::any_of(mask.paths().begin(), mask.paths().end(), [&path](const FieldPath& masked) {
     const std::string& outer = masked.ToString();
-    return path == outer || path.compare(0, outer.size() + 1, outer + ".") == 0;
+    if (path.compare(0, outer.size(), outer) != 0) return false;
+    return path.size() == outer.size() || path[outer.size()] == '.';
   });
 }
 
