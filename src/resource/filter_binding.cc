@@ -21,7 +21,7 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using Kind = Literal::Kind;
+using LiteralKind = Literal::Kind;
 
 std::string JsonString(std::string_view text) {
   std::string json = "\"";
@@ -42,18 +42,18 @@ enum class Notation { kFilter, kJson };
 std::string TextOf(const Literal& literal, Notation notation) {
   const bool is_json = notation == Notation::kJson;
   switch (literal.kind) {
-    case Kind::kNull:
+    case LiteralKind::kNull:
       return is_json ? "null" : "NULL";
-    case Kind::kBool:
+    case LiteralKind::kBool:
       if (is_json) return literal.truth ? "true" : "false";
       return literal.truth ? "TRUE" : "FALSE";
-    case Kind::kInteger:
+    case LiteralKind::kInteger:
       return fmt::format("{}", literal.integer);
-    case Kind::kDouble:
+    case LiteralKind::kDouble:
       return fmt::format("{}", literal.real);
-    case Kind::kString:
+    case LiteralKind::kString:
       return is_json ? JsonString(literal.text) : Quoted(literal.text);
-    case Kind::kObject:
+    case LiteralKind::kObject:
       break;
   }
   std::string text = "{";
@@ -98,16 +98,16 @@ struct Place {
 
 // Nothing if a field of that kind does not hold such a value.
 std::optional<Value> ScalarOf(PathKind kind, const FieldDescriptor& field, const Literal& literal) {
-  const bool is_string = literal.kind == Kind::kString;
-  const bool is_integer = literal.kind == Kind::kInteger;
+  const bool is_string = literal.kind == LiteralKind::kString;
+  const bool is_integer = literal.kind == LiteralKind::kInteger;
   switch (kind) {
     case PathKind::kBool:
-      if (literal.kind == Kind::kBool) return Value(literal.truth);
+      if (literal.kind == LiteralKind::kBool) return Value(literal.truth);
       break;
     case PathKind::kInteger:
     case PathKind::kDouble:
       if (is_integer) return Value(literal.integer);
-      if (literal.kind == Kind::kDouble) return Value(literal.real);
+      if (literal.kind == LiteralKind::kDouble) return Value(literal.real);
       break;
     case PathKind::kString:
       if (is_string) return Value(literal.text);
@@ -150,7 +150,7 @@ absl::StatusOr<Operand> BindValue(const Place& place, PathKind kind, const Field
 
 absl::Status CheckKeys(const Literal& object) {
   for (const Literal& key : object.keys) {
-    if (key.kind == Kind::kString) continue;
+    if (key.kind == LiteralKind::kString) continue;
     return FilterError(key.column, "a key of an object is a string, in double quotes");
   }
   for (const Literal& value : object.values) CULVERT_RETURN_IF_ERROR(CheckKeys(value));
@@ -191,7 +191,7 @@ absl::StatusOr<Operand> BindMessage(const Place& place, const FieldDescriptor& f
 
 absl::StatusOr<Operand> BindValue(const Place& place, PathKind kind, const FieldDescriptor& field,
                                   const Literal& literal) {
-  if (literal.kind == Kind::kNull) {
+  if (literal.kind == LiteralKind::kNull) {
     return FilterError(literal.column, "NULL stands only behind = and !=; or write IS NULL");
   }
   const bool wants_object = kind == PathKind::kMessage || kind == PathKind::kMap;
@@ -199,7 +199,7 @@ absl::StatusOr<Operand> BindValue(const Place& place, PathKind kind, const Field
     CULVERT_ASSIGN_OR_RETURN(Value value, BindScalar(place, kind, field, literal));
     return Operand{std::move(value), nullptr};
   }
-  if (literal.kind != Kind::kObject) {
+  if (literal.kind != LiteralKind::kObject) {
     return place.Refuse(literal.column, fmt::format("is compared with {}", Wanted(kind)));
   }
   CULVERT_RETURN_IF_ERROR(CheckKeys(literal));
@@ -211,7 +211,7 @@ absl::StatusOr<Operand> BindValue(const Place& place, PathKind kind, const Field
 absl::StatusOr<Operand> BindContained(const Place& place, const Literal& literal) {
   const FieldDescriptor& field = place.path.leaf();
   if (place.path.kind() == PathKind::kMap) {
-    if (literal.kind == Kind::kString) return Operand{literal.text, nullptr};
+    if (literal.kind == LiteralKind::kString) return Operand{literal.text, nullptr};
     return BindValue(place, PathKind::kMap, field, literal);
   }
   return BindValue(place, ElementKindOf(field), field, literal);
@@ -247,7 +247,7 @@ absl::StatusOr<Literal> NumberLiteral(const std::string& text, size_t column) {
   literal.column = column;
   const bool is_whole = text.find_first_of(".eE") == std::string::npos;
   if (is_whole && absl::SimpleAtoi(text, &literal.integer)) {
-    literal.kind = Kind::kInteger;
+    literal.kind = LiteralKind::kInteger;
     return literal;
   }
   const char* begin = text.data() + (text.front() == '+' ? 1 : 0);
@@ -258,10 +258,10 @@ absl::StatusOr<Literal> NumberLiteral(const std::string& text, size_t column) {
     return FilterError(
         column, is_out_of_range ? "a number beyond all that fields can hold" : "not a number");
   }
-  literal.kind = Kind::kDouble;
+  literal.kind = LiteralKind::kDouble;
   constexpr double kExact = 0x1p53;
   if (std::trunc(literal.real) == literal.real && std::abs(literal.real) < kExact) {
-    literal.kind = Kind::kInteger;
+    literal.kind = LiteralKind::kInteger;
     literal.integer = static_cast<int64_t>(literal.real);
   }
   return literal;
@@ -271,7 +271,7 @@ absl::StatusOr<Comparison> Bind(FieldPath path, size_t column, Comparator compar
                                 const std::vector<Literal>& literals) {
   Comparison bound{std::move(path), comparator, {}};
   const bool is_equality = comparator == Comparator::kEqual || comparator == Comparator::kNotEqual;
-  if (is_equality && literals.front().kind == Kind::kNull) {
+  if (is_equality && literals.front().kind == LiteralKind::kNull) {
     bound.comparator =
         comparator == Comparator::kEqual ? Comparator::kIsNull : Comparator::kIsNotNull;
     return bound;

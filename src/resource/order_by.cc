@@ -34,27 +34,27 @@ std::vector<std::string_view> Words(std::string_view text) {
   }
 }
 
-absl::Status Refused(std::string_view item, std::string_view why) {
+absl::Status RefusedItem(std::string_view item, std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("order_by, '{}': {}", Printable(item), why));
 }
 
-bool EqualsIgnoreCase(std::string_view a, absl::string_view b) {
-  return absl::EqualsIgnoreCase({a.data(), a.size()}, b);
+bool IsWord(std::string_view text, absl::string_view word) {
+  return absl::EqualsIgnoreCase({text.data(), text.size()}, word);
 }
 
 absl::StatusOr<SortField> ParseField(std::string_view item, const Descriptor& type) {
   const std::vector<std::string_view> words = Words(item);
-  if (words.empty()) return Refused(item, "a field path is missing");
-  const bool descends = words.size() > 1 && EqualsIgnoreCase(words[1], "desc");
-  const bool is_direction = words.size() < 2 || descends || EqualsIgnoreCase(words[1], "asc");
+  if (words.empty()) return RefusedItem(item, "a field path is missing");
+  const bool descends = words.size() > 1 && IsWord(words[1], "desc");
+  const bool is_direction = words.size() < 2 || descends || IsWord(words[1], "asc");
   if (words.size() > 2 || !is_direction) {
-    return Refused(item, "write a field path, then asc or desc or nothing");
+    return RefusedItem(item, "write a field path, then asc or desc or nothing");
   }
   auto path = FieldPath::Parse(words[0], type);
   if (!path.ok()) return Annotate(path.status(), "order_by");
   const PathKind kind = path->kind();
   if (kind == PathKind::kMessage || kind == PathKind::kList || kind == PathKind::kMap) {
-    return Refused(item, "has no order; name one value in it");
+    return RefusedItem(item, "has no order; name one value in it");
   }
   return SortField{*std::move(path),
                    descends ? SortDirection::kDescending : SortDirection::kAscending};

@@ -10,15 +10,15 @@ namespace {
 
 constexpr size_t kKiB = 1024;
 constexpr size_t kMessage = 240 * kKiB;
-constexpr MonotonicTime kStart{std::chrono::seconds(100)};
+constexpr MonotonicTime kSpanStart{std::chrono::seconds(100)};
 
 TEST_CASE("BusyChannels divides a turn among those that move much", "[channel_shares]") {
   BusyChannels busy;
-  CHECK(busy.MostPayload(kStart) == BusyChannels::kTurn);
+  CHECK(busy.MostPayload(kSpanStart) == BusyChannels::kTurn);
   std::array<BusyChannels::Mark, 20> marks;
   const auto most_with = [&](size_t channels) {
-    for (size_t i = 0; i < channels; ++i) busy.OnSent(marks.at(i), kMessage, kStart);
-    return busy.MostPayload(kStart);
+    for (size_t i = 0; i < channels; ++i) busy.OnSent(marks.at(i), kMessage, kSpanStart);
+    return busy.MostPayload(kSpanStart);
   };
   CHECK(most_with(1) == 640 * kKiB);
   CHECK(most_with(1) == 640 * kKiB);  // it counts once
@@ -32,16 +32,16 @@ TEST_CASE("BusyChannels counts nobody for small messages", "[channel_shares]") {
   BusyChannels busy;
   std::array<BusyChannels::Mark, 8> marks;
   for (BusyChannels::Mark& mark : marks) {
-    busy.OnSent(mark, BusyChannels::kMuch - 1, kStart);
+    busy.OnSent(mark, BusyChannels::kMuch - 1, kSpanStart);
   }
-  CHECK(busy.MostPayload(kStart) == BusyChannels::kTurn);
+  CHECK(busy.MostPayload(kSpanStart) == BusyChannels::kTurn);
 }
 
 TEST_CASE("BusyChannels remembers a channel for the next span and no longer", "[channel_shares]") {
   BusyChannels busy;
   std::array<BusyChannels::Mark, 8> marks;
-  for (BusyChannels::Mark& mark : marks) busy.OnSent(mark, kMessage, kStart);
-  const MonotonicTime next = kStart + BusyChannels::kSpan;
+  for (BusyChannels::Mark& mark : marks) busy.OnSent(mark, kMessage, kSpanStart);
+  const MonotonicTime next = kSpanStart + BusyChannels::kSpan;
   CHECK(busy.MostPayload(next) == 80 * kKiB);
   busy.OnSent(marks[0], kMessage, next);
   CHECK(busy.MostPayload(next) == 80 * kKiB);
