@@ -15,7 +15,7 @@ ALLOWED = {
     "net": {"base"},
     "crypto": {"base"},
     "resource": CORE | {"crypto", "protos"},
-    "store": CORE | {"crypto"},
+    "store": CORE | {"crypto", "protos"},
     "config": {"base", "net", "crypto", "sdk api"},
     "tunnel": CORE | {"net", "crypto"},
     "rpc": CORE | {"net", "crypto", "tunnel", "protos"},

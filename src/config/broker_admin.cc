@@ -52,7 +52,9 @@ Settings RuleFlags(AdminCommand& admin) {
                  "      such as 8000-8100, or *.",
                  "every target"},
                 admin.target, AnyText),
-           Flag({"role", '\0', "ROLE", "What it gives: connect, agent, admin, or one of yours.",
+           Flag({"role", '\0', "ROLE",
+                 "What it gives: connect, agent, admin, projects-viewer or\n"
+                 "      projects-admin (all projects), or one of yours.",
                  admin.role},
                 admin.role, AnyText),
            ProjectFlag(admin)}) {

@@ -1,7 +1,9 @@
 #include "crypto/random.h"
 
+#include <fmt/format.h>
 #include <sys/random.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/check.h"
@@ -35,6 +37,19 @@ uint64_t RandomId() {
   uint64_t id = 0;
   while (id == 0) id = RandomUint64() >> 1;
   return id;
+}
+
+std::string RandomUuid() {
+  std::array<uint8_t, 16> bytes{};
+  FillRandom(bytes.data(), bytes.size());
+  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += fmt::format("{:02x}", bytes.at(i));
+  }
+  return text;
 }
 
 }  // namespace culvert::crypto

@@ -86,6 +86,21 @@ constexpr std::array kMigrations = {
     CREATE TABLE killed_channels (
       channel_id INTEGER PRIMARY KEY, killed INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     )sql",
+    // A body is a serialized ntt.proxies.v1.Project; that of a row from before is made at the
+    // start.
+    R"sql(
+    ALTER TABLE projects ADD COLUMN body BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE projects ADD COLUMN created_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE projects ADD COLUMN updated_us INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX projects_by_create_time ON projects (created_us, name);
+    CREATE INDEX projects_by_update_time ON projects (updated_us, name);
+    CREATE TABLE project_changes (
+      version INTEGER PRIMARY KEY, changed_us INTEGER NOT NULL, before BLOB, after BLOB) STRICT;
+    CREATE TABLE project_version (
+      id INTEGER PRIMARY KEY CHECK (id = 0), version INTEGER NOT NULL, trimmed INTEGER NOT NULL,
+      token_key BLOB NOT NULL) STRICT;
+    INSERT INTO project_version VALUES (0, 0, 0, randomblob(32));
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

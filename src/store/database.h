@@ -47,6 +47,15 @@ class Database {
     return Guard<Result>(what, body);
   }
 
+  // The same where all that `body` reads is to be of one moment.
+  template <class Result>
+  Result ReadAtOnce(std::string_view what, absl::FunctionRef<Result()> body) {
+    return Guard<Result>(what, [&]() -> Result {
+      const SQLite::Transaction transaction(sqlite_);
+      return body();
+    });
+  }
+
   // For `body`: may throw what Write and Read catch.
   template <class... Values>
   SQLite::Statement Prepare(const char* sql, const Values&... values) {

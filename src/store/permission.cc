@@ -56,6 +56,8 @@ const std::vector<RoleDefinition>& BuiltInRoles() {
       {"connect", SetOf({kConnect, kGet, kBatchGet, kList, kWatch})},
       {"agent", SetOf({kListen, kAccept})},
       {"admin", PermissionSet().set()},
+      {"projects-viewer", SetOf({kGet, kBatchGet, kList, kWatch}), true},
+      {"projects-admin", SetOf({kGet, kBatchGet, kList, kWatch, kCreate, kUpdate, kDelete}), true},
   };
   return *roles;
 }

@@ -42,11 +42,14 @@ std::vector<Permission> PermissionsIn(const PermissionSet& set);
 struct RoleDefinition {
   std::string name;
   PermissionSet permissions;
+  // Whether they hold in all projects, for subjects of the rule's; built-in ones only.
+  bool all_projects = false;
   friend bool operator==(const RoleDefinition&, const RoleDefinition&) = default;
 };
 
 // The roles that are always there and cannot be changed: connect (connect, get, batchGet, list,
-// watch), agent (listen, accept), admin (everything).
+// watch), agent (listen, accept), admin (everything); and in all projects projects-viewer (get,
+// batchGet, list, watch) and projects-admin (these, create, update, delete).
 const std::vector<RoleDefinition>& BuiltInRoles();
 bool IsBuiltInRole(std::string_view name);
 

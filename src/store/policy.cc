@@ -40,6 +40,7 @@ bool IsOwnAgent(const Principal& principal, const Request& request) {
 
 Decision Denied(const Principal& principal, const Request& request) {
   std::string what(PermissionVerb(request.permission));
+  if (request.of_all_projects) what += " projects that are not its own";
   for (const std::string_view part : {request.agent, request.service, request.arg}) {
     if (!part.empty()) what += fmt::format(" {}", Printable(part));
   }
@@ -116,9 +117,9 @@ absl::Status CheckRule(const Rule& rule) {
 }
 
 Policy::Policy(const Content& content) {
-  std::unordered_map<std::string, PermissionSet> roles;
-  for (const RoleDefinition& role : content.roles) roles.emplace(role.name, role.permissions);
-  for (const RoleDefinition& role : BuiltInRoles()) roles[role.name] = role.permissions;
+  std::unordered_map<std::string, RoleDefinition> roles;
+  for (const RoleDefinition& role : content.roles) roles.emplace(role.name, role);
+  for (const RoleDefinition& role : BuiltInRoles()) roles[role.name] = role;
   for (const Rule& rule : content.rules) Add(rule, roles[rule.role]);
   for (const Group& group : content.groups) {
     for (const Subject& member : group.members) {
@@ -128,8 +129,8 @@ Policy::Policy(const Content& content) {
   }
 }
 
-void Policy::Add(const Rule& rule, const PermissionSet& permissions) {
-  Compiled compiled{rule, permissions, std::nullopt};
+void Policy::Add(const Rule& rule, const RoleDefinition& role) {
+  Compiled compiled{rule, role.permissions, role.all_projects};
   if (rule.service == kTcp && !rule.target.empty()) {
     absl::StatusOr<TargetPattern> target = TargetPattern::Parse(rule.target);
     // Was checked when it was stored; what cannot be read allows nothing.
@@ -153,7 +154,8 @@ bool Policy::Compiled::AllowsArg(const Request& request) const {
 }
 
 bool Policy::Compiled::Allows(const Request& request) const {
-  return Has(permissions, request.permission) && GlobMatches(rule.agent, request.agent) &&
+  return Has(permissions, request.permission) && (all_projects || !request.of_all_projects) &&
+         GlobMatches(rule.agent, request.agent) &&
          (request.permission != Permission::kConnect || AllowsArg(request));
 }
 
@@ -186,7 +188,8 @@ Decision Policy::Evaluate(const Principal& principal, const Request& request) co
 
 bool Policy::MaySee(const Principal& principal, std::string_view agent) const {
   return Find(principal, [agent](const Compiled& compiled) {
-           return (Has(compiled.permissions, Permission::kConnect) ||
+           return !compiled.all_projects &&
+                  (Has(compiled.permissions, Permission::kConnect) ||
                    Has(compiled.permissions, Permission::kList)) &&
                   GlobMatches(compiled.rule.agent, agent);
          }) != nullptr;

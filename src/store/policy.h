@@ -62,6 +62,7 @@ struct Request {
   std::string_view agent;
   std::string_view service;
   std::string_view arg;
+  bool of_all_projects = false;  // or of one that is not the principal's own
 };
 
 struct Decision {
@@ -92,12 +93,13 @@ class Policy {
   struct Compiled {
     Rule rule;
     PermissionSet permissions;
-    std::optional<TargetPattern> target;  // of tcp
+    bool all_projects = false;
+    std::optional<TargetPattern> target = std::nullopt;  // of tcp
 
     bool Allows(const Request& request) const;
     bool AllowsArg(const Request& request) const;
   };
-  void Add(const Rule& rule, const PermissionSet& permissions);
+  void Add(const Rule& rule, const RoleDefinition& role);
   // The first rule of the principal or its groups that `matches`; null if none does.
   const Rule* Find(const Principal& principal,
                    absl::FunctionRef<bool(const Compiled&)> matches) const;

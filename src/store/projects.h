@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "store/database.h"
+#include "store/project_table.h"
 
 namespace culvert::store {
 
@@ -17,7 +18,12 @@ inline absl::Status CheckProject(Database& database, const std::string& project)
 
 // For the body of a Write.
 inline void MakeProject(Database& database, const std::string& project, WallTime now) {
-  database.Execute("INSERT OR IGNORE INTO projects VALUES (?, ?)", project, ToUnixMillis(now));
+  ProjectTable projects(database);
+  if (projects.Has(project)) return;
+  Project made;
+  made.set_name(ProjectName(project));
+  made.mutable_multi_region_policy();
+  projects.Insert(made, now);
 }
 
 }  // namespace culvert::store

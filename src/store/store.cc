@@ -2,19 +2,42 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
 #include "store/database.h"
+#include "store/project_table.h"
 #include "store/projects.h"
 #include "store/state_dir.h"
 
 namespace culvert::store {
 namespace {
 
-std::string FileIn(const std::string& state_dir) { return state_dir + "/culvert.db"; }
+// What is of a project, in an order that foreign keys allow.
+constexpr std::array kOfProject = {
+    "DELETE FROM bindings WHERE project = ?",
+    "DELETE FROM groups WHERE project = ?",
+    "DELETE FROM tokens WHERE project = ?",
+    "DELETE FROM signing_requests WHERE project = ?",
+    "DELETE FROM service_account_keys WHERE project = ?",
+    "DELETE FROM issuers WHERE project = ?",
+    "DELETE FROM principals WHERE project = ?",
+};
+
+absl::Status CheckRemovable(const Project& project) {
+  if (ProjectId(project) == kDefaultProject) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} is every broker's, and stays", project.name()));
+  }
+  if (!project.metadata().lifecycle().block_deletion()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("{} has metadata.lifecycle.block_deletion: clear that first", project.name()));
+}
 
 }  // namespace
+
+std::string Store::FileIn(const std::string& state_dir) { return state_dir + "/culvert.db"; }
 
 Store::Store(StateLock lock, std::unique_ptr<Database> database)
     : lock_(std::make_unique<StateLock>(std::move(lock))),
@@ -48,6 +71,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& state_dir,
 
 absl::Status Store::Load(WallTime now) {
   CULVERT_RETURN_IF_ERROR(database_->Write<absl::Status>("make project", [&] {
+    ProjectTable(*database_).AdoptOld(now);
     MakeProject(*database_, kDefaultProject, now);
     return absl::OkStatus();
   }));
@@ -69,6 +93,40 @@ absl::StatusOr<std::vector<std::string>> Store::RemoveServiceAccount(const std::
         return principals_.OwnKeysOf(project, Role::kServiceAccount, name);
       },
       "its service account was removed", now);
+}
+
+absl::Status Store::RemoveProject(const std::string& project, WallTime now) {
+  using Result = absl::StatusOr<std::vector<std::string>>;
+  const auto remove = [&]() -> Result {
+    ProjectTable projects(*database_);
+    const std::optional<Project> found = projects.Find(project);
+    if (!found) return absl::NotFoundError(fmt::format("projects/{} does not exist", project));
+    CULVERT_RETURN_IF_ERROR(CheckRemovable(*found));
+    std::vector<std::string> keys;
+    SQLite::Statement row = database_->Prepare(
+        "SELECT DISTINCT key_id FROM principals WHERE project = ? AND key_id NOT IN "
+        "(SELECT key_id FROM principals WHERE project <> ?)",
+        project, project);
+    while (row.executeStep()) keys.push_back(TextAt(row, 0));
+    row.reset();
+    for (const char* sql : kOfProject) database_->Execute(sql, project);
+    projects.Remove(*found, now);
+    return keys;
+  };
+  CULVERT_RETURN_IF_ERROR(revocations_.RevokeWith(remove, "its project was deleted", now).status());
+  known_projects_.erase(project);
+  return policy_.Load();
+}
+
+bool Store::HasProject(const std::string& project) {
+  if (known_projects_.contains(project)) return true;
+  using Result = absl::StatusOr<bool>;
+  const Result has = database_->Read<Result>(
+      "find project", [&]() -> Result { return ProjectTable(*database_).Has(project); });
+  if (!has.ok() || !*has) return false;
+  if (known_projects_.size() >= kMostKnownProjects) known_projects_.clear();
+  known_projects_.insert(project);
+  return true;
 }
 
 }  // namespace culvert::store

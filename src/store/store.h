@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -37,6 +38,8 @@ class Store {
   // while another process has the store, FAILED_PRECONDITION if a newer program has made it or
   // others may write it or its directory.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& state_dir, WallTime now);
+  // The file in a state directory.
+  static std::string FileIn(const std::string& state_dir);
   // Whether Open would find the file, as far as may be seen.
   static bool IsIn(const std::string& state_dir);
   ~Store();
@@ -49,6 +52,14 @@ class Store {
   absl::StatusOr<std::vector<std::string>> RemoveServiceAccount(const std::string& project,
                                                                 const std::string& name,
                                                                 WallTime now);
+
+  // With everything that is of it, and revokes the keys of its principals that are of no other
+  // project: one that is made again under this name knows nobody. The caches of other threads'
+  // connections are theirs. NOT_FOUND; FAILED_PRECONDITION for "default", and where the project
+  // says that it must not be deleted.
+  absl::Status RemoveProject(const std::string& project, WallTime now);
+  // Whether it exists; an error of the disk is "no". Mostly from memory.
+  bool HasProject(const std::string& project);
 
   TokenTable& tokens() { return tokens_; }
   PrincipalTable& principals() { return principals_; }
@@ -65,6 +76,8 @@ class Store {
   Store(StateLock lock, std::unique_ptr<Database> database);
   absl::Status Load(WallTime now);
 
+  static constexpr size_t kMostKnownProjects = 10'000;
+
   const std::unique_ptr<StateLock> lock_;  // outlives the database
   const std::unique_ptr<Database> database_;
   TokenTable tokens_;
@@ -77,6 +90,7 @@ class Store {
   ServiceAccountTable service_accounts_;
   TicketKeyTable ticket_keys_;
   KilledChannelTable killed_channels_;
+  std::unordered_set<std::string> known_projects_;  // some of those that exist
 };
 
 }  // namespace culvert::store

@@ -1,0 +1,266 @@
+#include "store/project_table.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "crypto/random.h"
+#include "store/database.h"
+
+namespace culvert::store {
+namespace {
+
+constexpr std::string_view kNamePrefix = "projects/";
+
+int64_t MicrosOf(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
+WallTime FromMicros(int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
+
+google::protobuf::Timestamp TimestampOf(WallTime time) {
+  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(MicrosOf(time));
+}
+
+int64_t MicrosOf(const google::protobuf::Timestamp& time) {
+  return google::protobuf::util::TimeUtil::TimestampToMicroseconds(time);
+}
+
+Project Parse(const SQLite::Column& column) {
+  Project project;
+  if (!project.ParseFromArray(column.getBlob(), column.getBytes())) {
+    throw SQLite::Exception("a project's row is damaged", SQLITE_CORRUPT);
+  }
+  return project;
+}
+
+std::optional<Project> ParseIfAny(const SQLite::Statement& row, int column) {
+  if (row.isColumnNull(column)) return std::nullopt;
+  return Parse(row.getColumn(column));
+}
+
+void BindBlob(SQLite::Statement& statement, int index, const Project* project) {
+  if (project == nullptr) {
+    statement.bind(index);
+    return;
+  }
+  const std::string bytes = project->SerializeAsString();
+  statement.bind(index, bytes.data(), static_cast<int>(bytes.size()));
+}
+
+// The column of an index beside the name; null for the name's own.
+const char* TimeColumn(ProjectIndex index) {
+  switch (index) {
+    case ProjectIndex::kName:
+      return nullptr;
+    case ProjectIndex::kCreateTime:
+      return "created_us";
+    case ProjectIndex::kUpdateTime:
+      return "updated_us";
+  }
+  CULVERT_CHECK(false);
+}
+
+// "WHERE (updated_us, name) > (?, ?)", for the place where `range` begins.
+std::string Where(const ProjectRange& range, std::string_view comparison) {
+  if (!range.from) return "";
+  const char* time = TimeColumn(range.index);
+  return time == nullptr ? fmt::format("WHERE name {} ?", comparison)
+                         : fmt::format("WHERE ({}, name) {} (?, ?)", time, comparison);
+}
+
+void BindFrom(SQLite::Statement& statement, const ProjectRange& range) {
+  if (!range.from) return;
+  int next = 1;
+  if (range.index != ProjectIndex::kName) statement.bind(next++, MicrosOf(range.from->time));
+  statement.bind(next, range.from->id);
+}
+
+}  // namespace
+
+std::string ProjectName(const std::string& id) { return fmt::format("{}{}", kNamePrefix, id); }
+
+std::string ProjectId(const Project& project) {
+  CULVERT_CHECK(project.name().starts_with(kNamePrefix));
+  return project.name().substr(kNamePrefix.size());
+}
+
+bool ProjectTable::Has(const std::string& id) {
+  return database_.Finds("SELECT 1 FROM projects WHERE name = ?", id);
+}
+
+std::optional<Project> ProjectTable::Find(const std::string& id) {
+  SQLite::Statement row = database_.Prepare("SELECT body FROM projects WHERE name = ?", id);
+  if (!row.executeStep()) return std::nullopt;
+  return Parse(row.getColumn(0));
+}
+
+int64_t ProjectTable::Count() {
+  SQLite::Statement row = database_.Prepare("SELECT count(*) FROM projects");
+  row.executeStep();
+  return row.getColumn(0).getInt64();
+}
+
+void ProjectTable::Scan(const ProjectRange& range, absl::FunctionRef<bool(Project)> visit) {
+  const std::string comparison =
+      fmt::format("{}{}", range.backwards ? "<" : ">", range.including_from ? "=" : "");
+  const char* way = range.backwards ? "DESC" : "ASC";
+  const char* time = TimeColumn(range.index);
+  const std::string order =
+      time == nullptr ? fmt::format("name {}", way) : fmt::format("{} {}, name {}", time, way, way);
+  SQLite::Statement row =
+      database_.Prepare(fmt::format("SELECT body FROM projects {} ORDER BY {} LIMIT {}",
+                                    Where(range, comparison), order, range.most)
+                            .c_str());
+  BindFrom(row, range);
+  while (row.executeStep()) {
+    if (!visit(Parse(row.getColumn(0)))) return;
+  }
+}
+
+int64_t ProjectTable::CountBefore(const ProjectRange& range) {
+  if (!range.from) return 0;
+  const std::string comparison =
+      fmt::format("{}{}", range.backwards ? ">" : "<", range.including_from ? "" : "=");
+  SQLite::Statement row = database_.Prepare(
+      fmt::format("SELECT count(*) FROM projects {}", Where(range, comparison)).c_str());
+  BindFrom(row, range);
+  row.executeStep();
+  return row.getColumn(0).getInt64();
+}
+
+void ProjectTable::Put(const Project& project, bool is_new, int64_t created_millis) {
+  const goten::types::Meta& metadata = project.metadata();
+  SQLite::Statement statement = database_.Prepare(
+      is_new ? "INSERT INTO projects (body, created_us, updated_us, name, created) "
+               "VALUES (?, ?, ?, ?, ?)"
+             : "UPDATE projects SET body = ?, created_us = ?, updated_us = ? WHERE name = ?");
+  BindBlob(statement, 1, &project);
+  statement.bind(2, MicrosOf(metadata.create_time()));
+  statement.bind(3, MicrosOf(metadata.update_time()));
+  statement.bind(4, ProjectId(project));
+  if (is_new) statement.bind(5, created_millis);
+  CULVERT_CHECK(statement.exec() == 1);
+}
+
+void ProjectTable::Insert(Project& project, WallTime now) {
+  goten::types::Meta& metadata = *project.mutable_metadata();
+  *metadata.mutable_create_time() = TimestampOf(now);
+  *metadata.mutable_update_time() = TimestampOf(now);
+  metadata.set_uuid(crypto::RandomUuid());
+  metadata.set_generation(1);
+  metadata.set_resource_version(std::to_string(NextVersion()));
+  Put(project, /*is_new=*/true, ToUnixMillis(now));
+  Log(nullptr, &project, now);
+}
+
+void ProjectTable::Replace(const Project& before, Project& after, bool is_new_spec, WallTime now) {
+  CULVERT_CHECK(before.name() == after.name());
+  goten::types::Meta& metadata = *after.mutable_metadata();
+  *metadata.mutable_create_time() = before.metadata().create_time();
+  *metadata.mutable_update_time() = TimestampOf(now);
+  metadata.set_uuid(before.metadata().uuid());
+  metadata.set_generation(before.metadata().generation() + (is_new_spec ? 1 : 0));
+  metadata.set_resource_version(std::to_string(NextVersion()));
+  Put(after, /*is_new=*/false, 0);
+  Log(&before, &after, now);
+}
+
+void ProjectTable::Remove(const Project& before, WallTime now) {
+  NextVersion();
+  CULVERT_CHECK(database_.Execute("DELETE FROM projects WHERE name = ?", ProjectId(before)) == 1);
+  Log(&before, nullptr, now);
+}
+
+void ProjectTable::AdoptOld(WallTime now) {
+  std::vector<std::pair<std::string, WallTime>> old;
+  SQLite::Statement row =
+      database_.Prepare("SELECT name, created FROM projects WHERE length(body) = 0");
+  while (row.executeStep()) old.emplace_back(TextAt(row, 0), TimeAt(row, 1));
+  row.reset();
+  for (const auto& [id, created] : old) {
+    Project project;
+    project.set_name(ProjectName(id));
+    project.mutable_multi_region_policy();
+    goten::types::Meta& metadata = *project.mutable_metadata();
+    *metadata.mutable_create_time() = TimestampOf(created);
+    *metadata.mutable_update_time() = TimestampOf(created);
+    metadata.set_uuid(crypto::RandomUuid());
+    metadata.set_generation(1);
+    metadata.set_resource_version(std::to_string(NextVersion()));
+    Put(project, /*is_new=*/false, 0);
+    Log(nullptr, &project, now);
+  }
+}
+
+int64_t ProjectTable::NextVersion() {
+  SQLite::Statement row = database_.Prepare(
+      "UPDATE project_version SET version = version + 1 WHERE id = 0 RETURNING version");
+  row.executeStep();
+  return row.getColumn(0).getInt64();
+}
+
+// Of the version that was drawn last.
+void ProjectTable::Log(const Project* before, const Project* after, WallTime now) {
+  SQLite::Statement statement = database_.Prepare(
+      "INSERT INTO project_changes (version, changed_us, before, after) "
+      "SELECT version, ?, ?, ? FROM project_version");
+  statement.bind(1, MicrosOf(now));
+  BindBlob(statement, 2, before);
+  BindBlob(statement, 3, after);
+  CULVERT_CHECK(statement.exec() == 1);
+}
+
+std::string ProjectTable::TokenKey() {
+  SQLite::Statement row = database_.Prepare("SELECT token_key FROM project_version");
+  row.executeStep();
+  return row.getColumn(0).getString();
+}
+
+int64_t ProjectTable::Version() {
+  SQLite::Statement row = database_.Prepare("SELECT version FROM project_version");
+  row.executeStep();
+  return row.getColumn(0).getInt64();
+}
+
+int64_t ProjectTable::TrimmedVersion() {
+  SQLite::Statement row = database_.Prepare("SELECT trimmed FROM project_version");
+  row.executeStep();
+  return row.getColumn(0).getInt64();
+}
+
+std::vector<ProjectChange> ProjectTable::ChangesAfter(int64_t version, size_t most) {
+  SQLite::Statement row = database_.Prepare(
+      "SELECT version, changed_us, before, after FROM project_changes WHERE version > ? "
+      "ORDER BY version LIMIT ?",
+      version, static_cast<int64_t>(most));
+  std::vector<ProjectChange> changes;
+  while (row.executeStep()) {
+    changes.push_back({row.getColumn(0).getInt64(), FromMicros(row.getColumn(1).getInt64()),
+                       ParseIfAny(row, 2), ParseIfAny(row, 3)});
+  }
+  return changes;
+}
+
+// The clock may have been set back meanwhile: of several answers the earliest, so that nothing is
+// left out.
+int64_t ProjectTable::VersionBefore(WallTime time) {
+  SQLite::Statement row = database_.Prepare(
+      "SELECT min(version) - 1 FROM project_changes WHERE changed_us >= ?", MicrosOf(time));
+  row.executeStep();
+  return row.isColumnNull(0) ? Version() : row.getColumn(0).getInt64();
+}
+
+void ProjectTable::Trim(int64_t kept, int64_t most) {
+  const int64_t trimmed = TrimmedVersion();
+  const int64_t until = std::min(Version() - kept, trimmed + most);
+  if (until <= trimmed) return;
+  database_.Execute("DELETE FROM project_changes WHERE version <= ?", until);
+  database_.Execute("UPDATE project_version SET trimmed = ?", until);
+}
+
+}  // namespace culvert::store
