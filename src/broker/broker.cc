@@ -121,6 +121,15 @@ absl::Status Broker::Begin(PendingStream& pending, const Bytes& message) {
     case Method::kRequestConnection:
     case Method::kUnknown:
       break;
+    case Method::kGetProject:
+    case Method::kBatchGetProjects:
+    case Method::kListProjects:
+    case Method::kWatchProject:
+    case Method::kWatchProjects:
+    case Method::kCreateProject:
+    case Method::kUpdateProject:
+    case Method::kDeleteProject:
+      return BeginProjectCall(pending, message);
   }
   CULVERT_ASSIGN_OR_RETURN(rpc::Frame answer, AnswerCall(pending, message));
   const std::unique_ptr<rpc::Stream> stream = pending.TakeStream();

@@ -26,6 +26,7 @@
 #include "broker/openings.h"
 #include "broker/parting_pairs.h"
 #include "broker/pending_stream.h"
+#include "broker/project_calls.h"
 #include "broker/raw_connections.h"
 #include "broker/recent_ids.h"
 #include "broker/registry.h"
@@ -67,6 +68,7 @@ struct BrokerAccess {
   IdentityCalls* identity_calls = nullptr;
   AuditTrail::Write audit = nullptr;  // takes what happens
   Tickets* tickets = nullptr;
+  ProjectCalls* projects = nullptr;
 };
 
 // Everything but the sockets: streams come in by AddStream. Confined to the control loop.
@@ -134,6 +136,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   // To streams that are refused or ended: their client is to try again, elsewhere or later.
   static absl::Status ShuttingDown();
   void HandleFirstMessage(PendingStream& pending, const std::optional<Bytes>& message);
+  absl::Status BeginProjectCall(PendingStream& pending, const Bytes& message);
   absl::Status BeginConnect(PendingStream& pending, const Bytes& message);
   absl::Status BeginListen(PendingStream& pending, const Bytes& message);
   absl::Status BeginAccept(PendingStream& pending, const Bytes& message);

@@ -93,6 +93,16 @@ absl::StatusOr<rpc::Frame> Broker::AnswerIdentified(PendingStream& pending, cons
   }
 }
 
+absl::Status Broker::BeginProjectCall(PendingStream& pending, const Bytes& message) {
+  if (access_.projects == nullptr) {
+    return absl::FailedPreconditionError("this broker runs with --insecure: it keeps no projects");
+  }
+  CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending));
+  CULVERT_CHECK(who.has_value());  // where there are projects there is a gate
+  return access_.projects->Answer(*who, pending.info().method, message,
+                                  [&pending] { return pending.TakeStream(); });
+}
+
 rpc::Frame Broker::ListAgents(const Principal& who) const {
   culvert::v1::ListAgentsResponse response;
   registry_.ForEach([&](const Session& session) {

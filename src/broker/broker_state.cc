@@ -26,8 +26,21 @@ absl::StatusOr<std::unique_ptr<BrokerState>> BrokerState::Open(net::EventLoop& l
       Pki::Open({.state_dir = state_dir, .authority_file = config.ca_cert}, WallNow()));
   CULVERT_RETURN_IF_ERROR(pki->KeepServerCertificate(WallNow()));
   CULVERT_ASSIGN_OR_RETURN(AuditFile audit, AuditFile::Open(config.audit_file()));
-  return std::unique_ptr<BrokerState>(
+  std::unique_ptr<BrokerState> state(
       new BrokerState(loop, config, std::move(store), std::move(pki), std::move(audit)));
+  CULVERT_RETURN_IF_ERROR(state->OpenProjects());
+  return state;
+}
+
+absl::Status BrokerState::OpenProjects() {
+  CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<store::ProjectStore> projects,
+                           store::ProjectStore::Open(state_dir_));
+  // Its sessions and channels end because its principals may not go on.
+  CULVERT_ASSIGN_OR_RETURN(projects_, ProjectCalls::Make(loop_, *store_, std::move(projects),
+                                                         [this](const std::string&) {
+                                                           HandleChange(AdminChange::kJwts);
+                                                         }));
+  return absl::OkStatus();
 }
 
 BrokerState::BrokerState(net::EventLoop& loop, const config::BrokerConfig& config,

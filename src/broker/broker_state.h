@@ -33,7 +33,8 @@ class BrokerState {
                                                            const config::BrokerConfig& config);
 
   BrokerAccess access() {
-    return {&gate_, &calls_, [this](const AuditEvent& event) { audit_.Write(event); }, &tickets_};
+    return {&gate_, &calls_, [this](const AuditEvent& event) { audit_.Write(event); }, &tickets_,
+            projects_.get()};
   }
   rpc::Credentials credentials() const;
   std::string authority_fingerprint() const { return pki_->authority().Fingerprint(); }
@@ -46,6 +47,7 @@ class BrokerState {
  private:
   BrokerState(net::EventLoop& loop, const config::BrokerConfig& config,
               std::unique_ptr<store::Store> store, std::unique_ptr<Pki> pki, AuditFile audit);
+  absl::Status OpenProjects();
   void HandleChange(AdminChange change);
   void KeepCertificate();
   AdminChannels Channels();
@@ -60,6 +62,7 @@ class BrokerState {
   Gate gate_;
   IdentityCalls calls_;
   Tickets tickets_;
+  std::unique_ptr<ProjectCalls> projects_;
   Admin admin_;
   Broker* broker_ = nullptr;  // while it serves
   std::unique_ptr<AdminServer> server_;

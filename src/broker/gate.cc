@@ -62,10 +62,14 @@ absl::StatusOr<Principal> Gate::IdentifyByToken(std::string_view authorization, 
   if (jwts_ == nullptr || !absl::EqualsIgnoreCase(start, {kScheme.data(), kScheme.size()})) {
     return absl::UnauthenticatedError("authorization: expected Bearer and a JSON Web Token");
   }
-  return jwts_->Identify(authorization.substr(kScheme.size()), now);
+  CULVERT_ASSIGN_OR_RETURN(Principal principal,
+                           jwts_->Identify(authorization.substr(kScheme.size()), now));
+  CULVERT_RETURN_IF_ERROR(records_.CheckProject(principal.id.project));
+  return principal;
 }
 
 absl::Status Gate::MayGoOn(const Principal& who) const {
+  CULVERT_RETURN_IF_ERROR(records_.CheckProject(who.id.project));
   if (!who.token) CULVERT_RETURN_IF_ERROR(records_.CheckNotRevoked(who.key));
   return jwts_ == nullptr ? absl::OkStatus() : jwts_->MayGoOn(who);
 }

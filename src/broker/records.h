@@ -44,6 +44,8 @@ class Records {
   virtual absl::Status MayRenew(const Principal& who) const = 0;
   // UNAUTHENTICATED, with the reason, for a key that was withdrawn.
   virtual absl::Status CheckNotRevoked(const std::string& key) const = 0;
+  // PERMISSION_DENIED unless the project, an id, exists.
+  virtual absl::Status CheckProject(const std::string& project) const = 0;
   // The policy's word: PERMISSION_DENIED without a rule that allows it.
   virtual absl::Status MayConnect(const Principal& who, const OpenChannel& open) const = 0;
   // Whether some rule lets `who` open anything at this provider.

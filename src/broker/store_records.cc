@@ -84,6 +84,12 @@ absl::Status StoreRecords::CheckNotRevoked(const std::string& key) const {
   return absl::UnauthenticatedError(fmt::format("key {} is revoked", key));
 }
 
+absl::Status StoreRecords::CheckProject(const std::string& project) const {
+  if (store_.HasProject(project)) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      fmt::format("projects/{} does not exist: it was deleted", project));
+}
+
 absl::Status StoreRecords::MayConnect(const Principal& who, const OpenChannel& open) const {
   const store::Decision decision = store_.policy().current()->Evaluate(
       ToStore(who), {store::Permission::kConnect, open.provider.name, open.service, open.arg});

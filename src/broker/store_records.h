@@ -31,6 +31,7 @@ class StoreRecords final : public Records {
   absl::Status NoteLogin(const crypto::Certificate& certificate) override;
   absl::Status MayRenew(const Principal& who) const override;
   absl::Status CheckNotRevoked(const std::string& key) const override;
+  absl::Status CheckProject(const std::string& project) const override;
   absl::Status MayConnect(const Principal& who, const OpenChannel& open) const override;
   bool MaySee(const Principal& who, const ProviderKey& provider) const override;
 

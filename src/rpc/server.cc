@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <initializer_list>
 #include <utility>
 
 #include "base/check.h"
@@ -48,33 +49,79 @@ class StreamSink {
 // limits of streams hold for it: on the wire a unary call is a stream with one message each way. Of
 // gRPC's health service Watch, of which gRPC's own would keep any number, is UNIMPLEMENTED: probes
 // use Check, and gRPC's clients take a server without Watch for healthy.
-class OwnCalls final : public grpc::Service {
+class RawCalls final : public grpc::Service {
  public:
-  explicit OwnCalls(StreamSink& sink) {
-    using Method = StreamInfo::Method;
-    Add(sink, "/culvert.v1.Control/Attach", Method::kAttach);
-    Add(sink, "/grpc.health.v1.Health/Check", Method::kHealthCheck);
-    Add(sink, "/culvert.v1.Identity/Enroll", Method::kEnroll);
-    Add(sink, "/culvert.v1.Identity/Login", Method::kLogin);
-    Add(sink, "/culvert.v1.Identity/Renew", Method::kRenew);
-    Add(sink, "/culvert.v1.Identity/WhoAmI", Method::kWhoAmI);
-    Add(sink, "/culvert.v1.Identity/ListAgents", Method::kListAgents);
-    Add(sink, "/culvert.v1.Identity/KeyRotations", Method::kKeyRotations);
-    Add(sink, "/culvert.v1.Control/RequestConnection", Method::kRequestConnection);
+  struct Call {
+    const char* path;
+    StreamInfo::Method method;
+  };
+
+  RawCalls(StreamSink& sink, StreamInfo::Version version, std::initializer_list<Call> calls) {
+    for (const Call& call : calls) Add(sink, version, call);
   }
 
  private:
-  void Add(StreamSink& sink, const char* path, StreamInfo::Method method) {
-    AddMethod(new grpc::internal::RpcServiceMethod(path, grpc::internal::RpcMethod::BIDI_STREAMING,
-                                                   nullptr));
+  void Add(StreamSink& sink, StreamInfo::Version version, const Call& call) {
+    AddMethod(new grpc::internal::RpcServiceMethod(
+        call.path, grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
     MarkMethodRawCallback(
         added_++, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-                      [&sink, method](grpc::CallbackServerContext* context) {
-                        return sink.Accept(context, StreamInfo::Version::kV1, method);
+                      [&sink, version, method = call.method](grpc::CallbackServerContext* context) {
+                        return sink.Accept(context, version, method);
                       }));
   }
 
   int added_ = 0;
+};
+
+// One grpc::Service for each service, because reflection lists one by each.
+struct OwnServices {
+  using Method = StreamInfo::Method;
+  using Version = StreamInfo::Version;
+
+  explicit OwnServices(StreamSink& sink)
+      : control(sink, Version::kV1,
+                {{"/culvert.v1.Control/Attach", Method::kAttach},
+                 {"/culvert.v1.Control/RequestConnection", Method::kRequestConnection}}),
+        identity(sink, Version::kV1,
+                 {{"/culvert.v1.Identity/Enroll", Method::kEnroll},
+                  {"/culvert.v1.Identity/Login", Method::kLogin},
+                  {"/culvert.v1.Identity/Renew", Method::kRenew},
+                  {"/culvert.v1.Identity/WhoAmI", Method::kWhoAmI},
+                  {"/culvert.v1.Identity/ListAgents", Method::kListAgents},
+                  {"/culvert.v1.Identity/KeyRotations", Method::kKeyRotations}}),
+        health(sink, Version::kV1, {{"/grpc.health.v1.Health/Check", Method::kHealthCheck}}),
+        projects_v1(sink, Version::kV1,
+                    {{"/ntt.proxies.v1.ProjectService/GetProject", Method::kGetProject},
+                     {"/ntt.proxies.v1.ProjectService/BatchGetProjects", Method::kBatchGetProjects},
+                     {"/ntt.proxies.v1.ProjectService/ListProjects", Method::kListProjects},
+                     {"/ntt.proxies.v1.ProjectService/WatchProject", Method::kWatchProject},
+                     {"/ntt.proxies.v1.ProjectService/WatchProjects", Method::kWatchProjects},
+                     {"/ntt.proxies.v1.ProjectService/CreateProject", Method::kCreateProject},
+                     {"/ntt.proxies.v1.ProjectService/UpdateProject", Method::kUpdateProject},
+                     {"/ntt.proxies.v1.ProjectService/DeleteProject", Method::kDeleteProject}}),
+        projects_v1alpha2(
+            sink, Version::kV1Alpha2,
+            {{"/ntt.proxies.v1alpha2.ProjectService/GetProject", Method::kGetProject},
+             {"/ntt.proxies.v1alpha2.ProjectService/BatchGetProjects", Method::kBatchGetProjects},
+             {"/ntt.proxies.v1alpha2.ProjectService/ListProjects", Method::kListProjects},
+             {"/ntt.proxies.v1alpha2.ProjectService/WatchProject", Method::kWatchProject},
+             {"/ntt.proxies.v1alpha2.ProjectService/WatchProjects", Method::kWatchProjects},
+             {"/ntt.proxies.v1alpha2.ProjectService/CreateProject", Method::kCreateProject},
+             {"/ntt.proxies.v1alpha2.ProjectService/UpdateProject", Method::kUpdateProject},
+             {"/ntt.proxies.v1alpha2.ProjectService/DeleteProject", Method::kDeleteProject}}) {}
+
+  void RegisterIn(grpc::ServerBuilder& builder) {
+    for (RawCalls* calls : {&control, &identity, &health, &projects_v1, &projects_v1alpha2}) {
+      builder.RegisterService(calls);
+    }
+  }
+
+  RawCalls control;
+  RawCalls identity;
+  RawCalls health;
+  RawCalls projects_v1;
+  RawCalls projects_v1alpha2;
 };
 
 // The generated service of one version with all three methods taken as serialized messages: the
@@ -154,7 +201,7 @@ struct Server::Parts {
   StreamSink sink;
   RawService<ntt::proxies::v1::BrokerService, StreamInfo::Version::kV1> v1;
   RawService<ntt::proxies::v1alpha2::BrokerService, StreamInfo::Version::kV1Alpha2> v1alpha2;
-  OwnCalls own;
+  OwnServices own;
   UnknownCalls unknown;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
@@ -172,7 +219,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(net::EventLoop& loop,
   AddQuota(builder, options);
   builder.RegisterService(&parts->v1);
   builder.RegisterService(&parts->v1alpha2);
-  builder.RegisterService(&parts->own);
+  parts->own.RegisterIn(builder);
   builder.RegisterCallbackGenericService(&parts->unknown);
   parts->acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,

@@ -14,7 +14,7 @@ struct StreamInfo {
   static constexpr size_t kMaxPathBytes = 256;
 
   enum class Version { kV1, kV1Alpha2 };
-  // Those after kAttach are unary on the wire: the client sends one message and reads one.
+  // Of those after kAttach the client sends one message; it reads one, of the watches any number.
   enum class Method {
     kConnect,
     kListen,
@@ -28,6 +28,15 @@ struct StreamInfo {
     kListAgents,
     kKeyRotations,
     kRequestConnection,
+    // Of ntt.proxies ProjectService, in both versions.
+    kGetProject,
+    kBatchGetProjects,
+    kListProjects,
+    kWatchProject,
+    kWatchProjects,
+    kCreateProject,
+    kUpdateProject,
+    kDeleteProject,
     kUnknown,  // none of ours: to be refused
   };
   Version version = Version::kV1;

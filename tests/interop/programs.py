@@ -52,6 +52,11 @@ class Program:
                 raise AssertionError(f"no line with {pattern!r} in:\n" + "\n".join(self._lines))
             return found
 
+    def kill(self):
+        """At once, as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self):
         self._process.terminate()
         try:

@@ -22,7 +22,8 @@ def _generate():
         check=True,
     )
     os.mkdir(code)
-    files = [f"ntt/proxies/{version}/broker.proto" for version in VERSIONS]
+    files = [str(path.relative_to(protos)) for kind in ("ntt/proxies", "goten/types")
+             for path in sorted(pathlib.Path(protos, kind).rglob("*.proto"))]
     arguments = ["protoc", f"-I{protos}", f"--python_out={code}", f"--grpc_python_out={code}"]
     if protoc.main(arguments + files) != 0:
         raise RuntimeError("protoc failed")
@@ -36,6 +37,10 @@ class Version:
         self.name = name
         self.pb = importlib.import_module(f"ntt.proxies.{name}.broker_pb2")
         self.grpc = importlib.import_module(f"ntt.proxies.{name}.broker_pb2_grpc")
+        self.projects = importlib.import_module(f"ntt.proxies.{name}.project_service_pb2")
+        self.projects_grpc = importlib.import_module(
+            f"ntt.proxies.{name}.project_service_pb2_grpc")
+        self.Project = importlib.import_module(f"ntt.proxies.{name}.project_pb2").Project
 
 
 _generate()

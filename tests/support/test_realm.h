@@ -37,6 +37,7 @@ class TestRecords final : public broker::Records {
     return may_renew;
   }
   absl::Status CheckNotRevoked(const std::string& key) const override;
+  absl::Status CheckProject(const std::string&) const override { return absl::OkStatus(); }
   absl::Status MayConnect(const broker::Principal& who,
                           const broker::OpenChannel& open) const override;
   bool MaySee(const broker::Principal&, const broker::ProviderKey&) const override {

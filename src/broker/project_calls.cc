@@ -1,0 +1,291 @@
+#include "broker/project_calls.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/empty.pb.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "broker/project_writes.h"
+#include "resource/resource_name.h"
+#include "rpc/codec.h"
+
+namespace culvert::broker {
+namespace {
+
+namespace pb = ntt::proxies::v1;
+
+using resource::Mask;
+using store::Permission;
+using store::Project;
+using store::ProjectTable;
+using Method = rpc::StreamInfo::Method;
+
+template <class Message>
+absl::StatusOr<Message> Parse(const Bytes& bytes) {
+  Message message;
+  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return message;
+  return absl::InvalidArgumentError("message does not parse");
+}
+
+// The id in the name of one project.
+absl::StatusOr<std::string> ParseId(const std::string& name) {
+  absl::StatusOr<std::string> id = resource::ParseResourceName(name, resource::kProjectKind);
+  if (!id.ok() || *id != "-") return id;
+  return absl::InvalidArgumentError(fmt::format("name \"{}\" is not of one project", name));
+}
+
+absl::StatusOr<Mask> ParseView(const google::protobuf::FieldMask& mask, goten::types::View view) {
+  return Mask::Parse(mask, view, *Project::descriptor());
+}
+
+// Looks some names up.
+class Lookup final : public ProjectSearch {
+ public:
+  explicit Lookup(std::vector<std::string> ids, Mask mask)
+      : ids_(std::move(ids)), mask_(std::move(mask)) {}
+
+  absl::StatusOr<bool> Step(ProjectTable& projects) override {
+    size_t bytes = 0;
+    for (const std::string& id : ids_) {
+      std::optional<Project> found = projects.Find(id);
+      if (!found) {
+        missing_.push_back(store::ProjectName(id));
+        continue;
+      }
+      mask_.Trim(&*found);
+      bytes += found->ByteSizeLong();
+      if (bytes > kMostAnswerBytes) {
+        return absl::ResourceExhaustedError(
+            "the projects are too large for one answer: ask for fewer");
+      }
+      found_.push_back(*std::move(found));
+    }
+    return true;
+  }
+
+  absl::StatusOr<rpc::Frame> One() {
+    if (found_.empty()) {
+      return absl::NotFoundError(fmt::format("{} does not exist", missing_.front()));
+    }
+    return rpc::FrameOf(found_.front());
+  }
+
+  rpc::Frame All() {
+    pb::BatchGetProjectsResponse response;
+    for (Project& project : found_) *response.add_projects() = std::move(project);
+    for (std::string& name : missing_) response.add_missing(std::move(name));
+    return rpc::FrameOf(response);
+  }
+
+ private:
+  const std::vector<std::string> ids_;
+  const Mask mask_;
+  std::vector<Project> found_;
+  std::vector<std::string> missing_;
+};
+
+}  // namespace
+
+class ProjectCalls::Call final : private rpc::Stream::Delegate {
+ public:
+  Call(ProjectCalls& calls, uint64_t id, std::unique_ptr<rpc::Stream> stream)
+      : calls_(calls), id_(id), stream_(std::move(stream)) {
+    stream_->SetDelegate(this);
+  }
+
+  void Finish(const absl::StatusOr<rpc::Frame>& answer) {
+    if (answer.ok()) stream_->Write(*answer);
+    stream_->Finish(answer.status());
+  }
+
+ private:
+  void OnMessage(Bytes) override {}
+  void OnWritten() override {}
+  void OnEnd(absl::Status) override { calls_.calls_.erase(id_); }  // and this
+
+  ProjectCalls& calls_;
+  const uint64_t id_;
+  std::unique_ptr<rpc::Stream> stream_;
+};
+
+absl::StatusOr<std::unique_ptr<ProjectCalls>> ProjectCalls::Make(
+    net::EventLoop& loop, store::Store& store, std::unique_ptr<store::ProjectStore> projects,
+    OnDeleted on_deleted) {
+  std::string key;
+  CULVERT_RETURN_IF_ERROR(projects->Read([&key](ProjectTable& table) {
+    key = table.TokenKey();
+    return absl::OkStatus();
+  }));
+  return std::unique_ptr<ProjectCalls>(
+      new ProjectCalls(loop, store, std::move(projects), key, std::move(on_deleted)));
+}
+
+ProjectCalls::ProjectCalls(net::EventLoop& loop, store::Store& store,
+                           std::unique_ptr<store::ProjectStore> projects,
+                           const std::string& token_key, OnDeleted on_deleted)
+    : loop_(loop),
+      store_(store),
+      tokens_(token_key),
+      on_deleted_(std::move(on_deleted)),
+      worker_(loop, std::move(projects), [this] { HandleChanges(); }) {}
+
+ProjectCalls::~ProjectCalls() = default;
+
+absl::Status ProjectCalls::Evaluate(const Principal& who, Permission permission,
+                                    bool of_all_projects) const {
+  store::Request request;
+  request.permission = permission;
+  request.of_all_projects = of_all_projects;
+  const store::Decision decision =
+      store_.policy().current()->Evaluate(store::Principal::From(who.id, who.key), request);
+  return decision.allowed ? absl::OkStatus() : absl::PermissionDeniedError(decision.reason);
+}
+
+absl::Status ProjectCalls::MayAll(const Principal& who, Permission permission) const {
+  return Evaluate(who, permission, /*of_all_projects=*/true);
+}
+
+absl::Status ProjectCalls::May(const Principal& who, Permission permission,
+                               const std::string& id) const {
+  return Evaluate(who, permission, id != who.id.project);
+}
+
+uint64_t ProjectCalls::Keep(std::unique_ptr<rpc::Stream> stream) {
+  const uint64_t id = ++last_call_;
+  calls_.emplace(id, std::make_unique<Call>(*this, id, std::move(stream)));
+  return id;
+}
+
+void ProjectCalls::Finish(uint64_t call, const absl::StatusOr<rpc::Frame>& answer) {
+  const auto found = calls_.find(call);
+  if (found == calls_.end()) return;
+  found->second->Finish(answer);
+  calls_.erase(found);
+}
+
+absl::Status ProjectCalls::Begun(uint64_t call, const absl::Status& status) {
+  if (!status.ok()) Finish(call, status);
+  return absl::OkStatus();
+}
+
+void ProjectCalls::HandleChanges() {}
+
+absl::Status ProjectCalls::Answer(const Principal& who, Method method, const Bytes& message,
+                                  TakeStream take) {
+  loop_.AssertOnThread();
+  switch (method) {
+    case Method::kGetProject:
+      return Get(who, message, take);
+    case Method::kBatchGetProjects:
+      return BatchGet(who, message, take);
+    case Method::kListProjects:
+      return List(who, message, take);
+    case Method::kCreateProject:
+      return Create(who, message, take);
+    case Method::kUpdateProject:
+      return Update(who, message, take);
+    case Method::kDeleteProject:
+      return Delete(who, message, take);
+    default:
+      return absl::UnimplementedError("not served here");
+  }
+}
+
+absl::Status ProjectCalls::Get(const Principal& who, const Bytes& message, TakeStream take) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::GetProjectRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
+  CULVERT_RETURN_IF_ERROR(May(who, Permission::kGet, id));
+  CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseView(request.field_mask(), request.view()));
+  auto lookup = std::make_shared<Lookup>(std::vector{id}, std::move(mask));
+  const uint64_t call = Keep(take());
+  return Begun(call, worker_.Run(lookup, [this, call, lookup](const absl::Status& status) {
+    Finish(call, status.ok() ? lookup->One() : status);
+  }));
+}
+
+absl::Status ProjectCalls::BatchGet(const Principal& who, const Bytes& message, TakeStream take) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::BatchGetProjectsRequest>(message));
+  if (request.names_size() > kMostInBatch) {
+    return absl::InvalidArgumentError(
+        fmt::format("names has {} entries (limit {})", request.names_size(), kMostInBatch));
+  }
+  std::vector<std::string> ids;
+  for (const std::string& name : request.names()) {
+    CULVERT_ASSIGN_OR_RETURN(ids.emplace_back(), ParseId(name));
+    CULVERT_RETURN_IF_ERROR(May(who, Permission::kBatchGet, ids.back()));
+  }
+  CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseView(request.field_mask(), request.view()));
+  auto lookup = std::make_shared<Lookup>(std::move(ids), std::move(mask));
+  const uint64_t call = Keep(take());
+  return Begun(call, worker_.Run(lookup, [this, call, lookup](const absl::Status& status) {
+    Finish(call, status.ok() ? absl::StatusOr<rpc::Frame>(lookup->All()) : status);
+  }));
+}
+
+absl::Status ProjectCalls::List(const Principal& who, const Bytes& message, TakeStream take) {
+  MaySeeProject may_see;
+  if (!MayAll(who, Permission::kList).ok()) {
+    CULVERT_RETURN_IF_ERROR(May(who, Permission::kList, who.id.project));
+    may_see = [own = who.id.project](const std::string& id) { return id == own; };
+  }
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::ListProjectsRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(ProjectQuestion question, ProjectQuestion::Parse(request, tokens_));
+  auto search = ListSearch::Make(std::move(question), tokens_, std::move(may_see));
+  const uint64_t call = Keep(take());
+  return Begun(call, worker_.Run(search, [this, call, search](const absl::Status& status) {
+    Finish(call,
+           status.ok() ? absl::StatusOr<rpc::Frame>(rpc::FrameOf(search->TakeAnswer())) : status);
+  }));
+}
+
+absl::Status ProjectCalls::Create(const Principal& who, const Bytes& message, TakeStream take) {
+  CULVERT_RETURN_IF_ERROR(MayAll(who, Permission::kCreate));
+  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::CreateProjectRequest>(message));
+  const uint64_t call = Keep(take());
+  return Begun(call, worker_.Write<Project>(
+                         [request = std::move(request)](ProjectTable& projects) {
+                           return CreateProject(projects, request, WallNow());
+                         },
+                         [this, call](const absl::StatusOr<Project>& made) {
+                           Finish(call, made.ok() ? absl::StatusOr<rpc::Frame>(rpc::FrameOf(*made))
+                                                  : made.status());
+                         }));
+}
+
+absl::Status ProjectCalls::Update(const Principal& who, const Bytes& message, TakeStream take) {
+  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::UpdateProjectRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.project().name()));
+  CULVERT_RETURN_IF_ERROR(May(who, Permission::kUpdate, id));
+  if (request.allow_missing() && !MayAll(who, Permission::kCreate).ok()) {
+    request.set_allow_missing(false);
+  }
+  const uint64_t call = Keep(take());
+  return Begun(call, worker_.Write<Project>(
+                         [request = std::move(request)](ProjectTable& projects) {
+                           return UpdateProject(projects, request, WallNow());
+                         },
+                         [this, call](const absl::StatusOr<Project>& made) {
+                           Finish(call, made.ok() ? absl::StatusOr<rpc::Frame>(rpc::FrameOf(*made))
+                                                  : made.status());
+                         }));
+}
+
+// On the control loop's own connection, because what goes with it is in the caches of its tables.
+absl::Status ProjectCalls::Delete(const Principal& who, const Bytes& message, TakeStream take) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::DeleteProjectRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
+  CULVERT_RETURN_IF_ERROR(May(who, Permission::kDelete, id));
+  const absl::Status removed = store_.RemoveProject(id, WallNow());
+  const bool is_missing = absl::IsNotFound(removed) && request.allow_missing();
+  if (!removed.ok() && !is_missing) return removed;
+  if (removed.ok()) {
+    HandleChanges();
+    on_deleted_(id);
+  }
+  Finish(Keep(take()), rpc::FrameOf(google::protobuf::Empty()));
+  return absl::OkStatus();
+}
+
+}  // namespace culvert::broker

@@ -1,0 +1,83 @@
+// The calls of ntt.proxies ProjectService, in both versions, whose messages are the same on the
+// wire.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "broker/principal.h"
+#include "broker/project_list.h"
+#include "broker/project_worker.h"
+#include "net/event_loop.h"
+#include "resource/page_token.h"
+#include "rpc/stream.h"
+#include "rpc/stream_info.h"
+#include "store/permission.h"
+#include "store/store.h"
+
+namespace culvert::broker {
+
+// Confined to the control loop.
+class ProjectCalls {
+ public:
+  // A project is gone: whatever is of it must end. Called at once, on the loop.
+  using OnDeleted = std::function<void(const std::string& id)>;
+
+  // `store` outlives it; `projects` is of the same directory.
+  static absl::StatusOr<std::unique_ptr<ProjectCalls>> Make(
+      net::EventLoop& loop, store::Store& store, std::unique_ptr<store::ProjectStore> projects,
+      OnDeleted on_deleted);
+  ~ProjectCalls();
+
+  // Gives the stream, which is then answered.
+  using TakeStream = absl::FunctionRef<std::unique_ptr<rpc::Stream>()>;
+
+  // Takes the stream and answers, most often in a later turn, or refuses now. Whether `who` may is
+  // asked of the policy.
+  absl::Status Answer(const Principal& who, rpc::StreamInfo::Method method, const Bytes& message,
+                      TakeStream take);
+
+ private:
+  class Call;
+
+  ProjectCalls(net::EventLoop& loop, store::Store& store,
+               std::unique_ptr<store::ProjectStore> projects, const std::string& token_key,
+               OnDeleted on_deleted);
+
+  absl::Status Evaluate(const Principal& who, store::Permission permission,
+                        bool of_all_projects) const;
+  // PERMISSION_DENIED unless `who` may do that to this project.
+  absl::Status May(const Principal& who, store::Permission permission, const std::string& id) const;
+  // The same for all projects.
+  absl::Status MayAll(const Principal& who, store::Permission permission) const;
+
+  absl::Status Get(const Principal& who, const Bytes& message, TakeStream take);
+  absl::Status BatchGet(const Principal& who, const Bytes& message, TakeStream take);
+  absl::Status List(const Principal& who, const Bytes& message, TakeStream take);
+  absl::Status Create(const Principal& who, const Bytes& message, TakeStream take);
+  absl::Status Update(const Principal& who, const Bytes& message, TakeStream take);
+  absl::Status Delete(const Principal& who, const Bytes& message, TakeStream take);
+
+  // Has the stream until its answer is there or its client goes away.
+  uint64_t Keep(std::unique_ptr<rpc::Stream> stream);
+  void Finish(uint64_t call, const absl::StatusOr<rpc::Frame>& answer);
+  // For what the worker did not take.
+  absl::Status Begun(uint64_t call, const absl::Status& status);
+  void HandleChanges();
+
+  net::EventLoop& loop_;
+  store::Store& store_;
+  const resource::PageTokens tokens_;
+  const OnDeleted on_deleted_;
+  uint64_t last_call_ = 0;
+  std::unordered_map<uint64_t, std::unique_ptr<Call>> calls_;
+  ProjectWorker worker_;  // goes first: no callback after it
+};
+
+}  // namespace culvert::broker
