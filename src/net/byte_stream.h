@@ -28,10 +28,10 @@ class ByteStream {
     ~Delegate() = default;
   };
 
-  // Most bytes of one OnBytes: the knee of the throughput curve over gRPC (docs/adr/0004).
+  // Most bytes of one OnBytes, unless SetReadSize says otherwise.
   static constexpr size_t kMaxRead = size_t{64} * 1024;
-  // The most that SetReadSize takes: four messages of 64 KiB, or one of 256 KiB, and their headers
-  // on a stitched path.
+  // The most that SetReadSize takes: one message of 256 KiB, or several smaller ones, and their
+  // headers on a stitched path.
   static constexpr size_t kMostReadSize = size_t{256} * 1024 + 64;
 
   using Completion = absl::AnyInvocable<void(absl::Status) &&>;

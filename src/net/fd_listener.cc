@@ -58,13 +58,14 @@ void Reset(int fd) {
   SetResetOnClose(fd, true);
 }
 
-absl::StatusOr<UniqueFd> OpenListeningSocket(const Address& address) {
+absl::StatusOr<UniqueFd> OpenListeningSocket(const Address& address, FdListener::Prepare prepare) {
   const std::string context = fmt::format("listen on {}", address.ToString());
   UniqueFd fd(socket(address.get()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return ErrnoStatus(errno, context);
   SetSocketOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (address.is_ipv6()) SetSocketOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   if (bind(fd.get(), address.get(), address.size()) != 0) return ErrnoStatus(errno, context);
+  CULVERT_RETURN_IF_ERROR(Annotate(prepare(fd.get()), context));
   if (listen(fd.get(), SOMAXCONN) != 0) return ErrnoStatus(errno, context);
   return fd;
 }
@@ -175,9 +176,9 @@ struct FdListener::Handle {
 
 absl::StatusOr<std::unique_ptr<FdListener>> FdListener::Bind(EventLoop& loop,
                                                              const Address& address,
-                                                             OnAccept on_accept) {
+                                                             OnAccept on_accept, Prepare prepare) {
   loop.AssertOnThread();
-  auto fd = OpenListeningSocket(address);
+  auto fd = OpenListeningSocket(address, prepare);
   if (!fd.ok()) return fd.status();
   return FromFd(loop, fd->release(), std::move(on_accept));
 }

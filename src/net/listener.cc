@@ -9,9 +9,11 @@
 namespace culvert::net {
 namespace {
 
-FdListener::OnAccept WrapInStream(EventLoop& loop, Listener::OnAccept on_accept) {
-  return [&loop, on_accept = std::move(on_accept)](int fd, const Address& peer) mutable {
-    auto stream = TcpStream::FromAcceptedFd(loop, fd);
+using MakeStream = absl::StatusOr<std::unique_ptr<TcpStream>>(EventLoop& loop, int fd);
+
+FdListener::OnAccept WrapInStream(EventLoop& loop, MakeStream* make, Listener::OnAccept on_accept) {
+  return [&loop, make, on_accept = std::move(on_accept)](int fd, const Address& peer) mutable {
+    auto stream = make(loop, fd);
     if (stream.ok()) {
       on_accept(*std::move(stream));
     } else {
@@ -23,22 +25,25 @@ FdListener::OnAccept WrapInStream(EventLoop& loop, Listener::OnAccept on_accept)
 
 }  // namespace
 
-// What it accepts has the options of the listening socket: set once, not for each.
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Adopt(
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Make(
     absl::StatusOr<std::unique_ptr<FdListener>> fds) {
   if (!fds.ok()) return fds.status();
-  CULVERT_RETURN_IF_ERROR(SetStreamOptions((*fds)->fd()));
   return std::unique_ptr<Listener>(new Listener(*std::move(fds)));
 }
 
+// What it accepts has the options of the listening socket: set once, not for each.
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(EventLoop& loop, const Address& address,
                                                          OnAccept on_accept) {
-  return Adopt(FdListener::Bind(loop, address, WrapInStream(loop, std::move(on_accept))));
+  return Make(FdListener::Bind(loop, address,
+                               WrapInStream(loop, TcpStream::FromAcceptedFd, std::move(on_accept)),
+                               SetStreamOptions));
 }
 
+// Who made it may have set none, and what waits to be accepted keeps what it has.
 absl::StatusOr<std::unique_ptr<Listener>> Listener::FromFd(EventLoop& loop, int fd,
                                                            OnAccept on_accept) {
-  return Adopt(FdListener::FromFd(loop, fd, WrapInStream(loop, std::move(on_accept))));
+  return Make(
+      FdListener::FromFd(loop, fd, WrapInStream(loop, TcpStream::FromFd, std::move(on_accept))));
 }
 
 }  // namespace culvert::net

@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "net/address.h"
 #include "net/tcp_stream.h"
@@ -23,11 +24,15 @@ class FdListener {
   // Takes the fd, non-blocking and close-on-exec. May destroy the listener.
   using OnAccept = absl::AnyInvocable<void(int fd, Address peer)>;
 
+  // What is done to the socket before it listens: what it accepts inherits its options.
+  using Prepare = absl::FunctionRef<absl::Status(int fd)>;
+
   // Port 0 lets the kernel choose. The message of a failure names the address: "listen on
   // 127.0.0.1:22: permission denied". SO_REUSEADDR is set, SO_REUSEPORT never; an IPv6 socket is
   // IPV6_V6ONLY.
-  static absl::StatusOr<std::unique_ptr<FdListener>> Bind(EventLoop& loop, const Address& address,
-                                                          OnAccept on_accept);
+  static absl::StatusOr<std::unique_ptr<FdListener>> Bind(
+      EventLoop& loop, const Address& address, OnAccept on_accept,
+      Prepare prepare = [](int) { return absl::OkStatus(); });
   // Adopts a listening socket (socket activation). Closes it on failure: INVALID_ARGUMENT if it is
   // not a listening TCP socket.
   static absl::StatusOr<std::unique_ptr<FdListener>> FromFd(EventLoop& loop, int fd,
@@ -71,7 +76,7 @@ class Listener {
   int fd() const { return fds_->fd(); }
 
  private:
-  static absl::StatusOr<std::unique_ptr<Listener>> Adopt(
+  static absl::StatusOr<std::unique_ptr<Listener>> Make(
       absl::StatusOr<std::unique_ptr<FdListener>> fds);
   explicit Listener(std::unique_ptr<FdListener> fds) : fds_(std::move(fds)) {}
   std::unique_ptr<FdListener> fds_;

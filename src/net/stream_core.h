@@ -51,7 +51,9 @@ class StreamCore {
   bool is_open() const { return open_; }  // false once Close() was called
   bool is_broken() const { return state_ != State::kOpen; }
   // Both directions, in order.
-  bool has_ended() const { return input_ == Input::kEnded && queue_.has_finished(); }
+  bool has_ended() const {
+    return !is_broken() && input_ == Input::kEnded && queue_.has_finished();
+  }
   bool is_reading() const { return input_ == Input::kReading && !is_broken(); }
   bool wants_to_write() const { return !queue_.is_empty() && !is_broken(); }
   bool has_delegate() const { return delegate_ != nullptr; }

@@ -1,5 +1,8 @@
 #include "net/splicer.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <csignal>
 #include <thread>
 
