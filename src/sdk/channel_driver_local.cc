@@ -76,7 +76,10 @@ void ChannelDriver::HandleEndTaken(const absl::Status& status) {
 size_t ChannelDriver::PayloadRoom() const {
   const size_t room = seal_.Room(channel_.SendRoom());
   if (path_ == nullptr || room == 0) return 0;
-  return std::min({room, path_->best_payload(), busy_.MostPayload(MonotonicNow())});
+  // Of what a legacy peer may need again on another path, several messages are kept.
+  constexpr size_t kMostLegacy = tunnel::SendWindow::kLegacyKept / 4 - tunnel::kMessageOverhead;
+  const size_t most = channel_.legacy() ? kMostLegacy : tunnel::kMaxDataBytes;
+  return std::min({most, room, path_->best_payload(), busy_.MostPayload(MonotonicNow())});
 }
 
 void ChannelDriver::PumpReading() {

@@ -104,6 +104,14 @@ TEST_CASE("ChannelDriver asks its endpoint for what one message can carry", "[ch
   CHECK(driven.Sent<tunnel::Data>(2)->bytes.size() == 1000);
 }
 
+TEST_CASE("ChannelDriver sends a legacy peer a quarter of what is kept for it at a time",
+          "[channel_driver]") {
+  Driven driven(kLegacy);
+  driven.Start(/*peer_window=*/0);
+  CHECK(driven.endpoint.chunk_size ==
+        tunnel::SendWindow::kLegacyKept / 4 - tunnel::kMessageOverhead);
+}
+
 TEST_CASE("ChannelDriver takes less at a time where other channels are busy", "[channel_driver]") {
   Driven driven;
   driven.Start(/*peer_window=*/1'000'000);
