@@ -20,6 +20,11 @@ class BusyChannels {
   // What all busy ones take in a turn of the loop, as long as each has its least.
   static constexpr size_t kTurn = size_t{640} * 1024;
   static constexpr size_t kLeast = size_t{64} * 1024;
+  // From so many on a turn is long whatever each of them takes, and the number of messages is what
+  // costs: each takes more than half of a read buffer, so that it is not copied
+  // (docs/benchmarks.md).
+  static constexpr size_t kMany = 16;
+  static constexpr size_t kOfMany = size_t{144} * 1024;
 
   // Each channel has one.
   class Mark {
@@ -46,6 +51,7 @@ class BusyChannels {
     const int64_t span = SpanOf(now);
     const size_t before = span == span_ ? before_ : CountIn(span - 1);
     const size_t busy = std::max({CountIn(span), before, size_t{1}});
+    if (busy >= kMany) return kOfMany;
     return std::max(kLeast, kTurn / busy / kRecord * kRecord);
   }
 

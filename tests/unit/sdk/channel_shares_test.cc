@@ -25,7 +25,9 @@ TEST_CASE("BusyChannels divides a turn among those that move much", "[channel_sh
   CHECK(most_with(2) == 320 * kKiB);
   CHECK(most_with(3) == 208 * kKiB);  // whole records
   CHECK(most_with(8) == 80 * kKiB);
-  CHECK(most_with(20) == BusyChannels::kLeast);
+  CHECK(most_with(15) == BusyChannels::kLeast);
+  CHECK(most_with(16) == BusyChannels::kOfMany);
+  CHECK(most_with(20) == BusyChannels::kOfMany);
 }
 
 TEST_CASE("BusyChannels counts nobody for small messages", "[channel_shares]") {
