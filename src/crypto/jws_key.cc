@@ -21,7 +21,7 @@
 namespace culvert::crypto {
 namespace {
 
-constexpr size_t kP256Bytes = 32;
+constexpr size_t kP256CoordinateBytes = 32;
 constexpr size_t kLeastRsaBits = 2'048;
 constexpr size_t kMostRsaBits = 8'192;
 constexpr size_t kMostExponentBytes = 4;  // a longer one makes a check cost what signing costs
@@ -92,12 +92,12 @@ Number NumberIn(const EVP_PKEY* key, const char* name) {
 
 // The two numbers as DER, which is what libcrypto reads; nothing if they are not that long.
 std::optional<std::string> DerSignature(std::string_view signature) {
-  if (signature.size() != 2 * kP256Bytes) return std::nullopt;
+  if (signature.size() != 2 * kP256CoordinateBytes) return std::nullopt;
   const LibcryptoPtr<ECDSA_SIG, &ECDSA_SIG_free> pair(ECDSA_SIG_new());
-  Number r = NumberFrom(signature.substr(0, kP256Bytes));
-  Number s = NumberFrom(signature.substr(kP256Bytes));
+  Number r = NumberFrom(signature.substr(0, kP256CoordinateBytes));
+  Number s = NumberFrom(signature.substr(kP256CoordinateBytes));
   CULVERT_CHECK(pair != nullptr && ECDSA_SIG_set0(pair.get(), r.release(), s.release()) == 1);
-  std::array<unsigned char, 2 * kP256Bytes + 16> der{};
+  std::array<unsigned char, 2 * kP256CoordinateBytes + 16> der{};
   unsigned char* end = der.data();
   const int size = i2d_ECDSA_SIG(pair.get(), nullptr);
   CULVERT_CHECK(size > 0 && static_cast<size_t>(size) <= der.size());
@@ -140,7 +140,7 @@ absl::StatusOr<JwsKey> Rebuild(const EVP_PKEY* key) {
   const Number x = NumberIn(key, OSSL_PKEY_PARAM_EC_PUB_X);
   const Number y = NumberIn(key, OSSL_PKEY_PARAM_EC_PUB_Y);
   if (x == nullptr || y == nullptr) return absl::InvalidArgumentError("public key: incomplete");
-  return JwsKey::FromPoint(BytesOf(*x, kP256Bytes), BytesOf(*y, kP256Bytes));
+  return JwsKey::FromPoint(BytesOf(*x, kP256CoordinateBytes), BytesOf(*y, kP256CoordinateBytes));
 }
 
 }  // namespace
@@ -161,7 +161,7 @@ const std::string& JwsKey::jwk() const { return parts_->jwk; }
 const std::string& JwsKey::thumbprint() const { return parts_->thumbprint; }
 
 absl::StatusOr<JwsKey> JwsKey::FromPoint(std::string_view x, std::string_view y) {
-  if (x.size() != kP256Bytes || y.size() != kP256Bytes) {
+  if (x.size() != kP256CoordinateBytes || y.size() != kP256CoordinateBytes) {
     return absl::InvalidArgumentError("key of P-256: a coordinate has 32 bytes");
   }
   const std::string point = fmt::format("\x04{}{}", x, y);  // uncompressed (SEC 1 §2.3.3)

@@ -78,6 +78,10 @@ bool IsTaken(std::string_view algorithm) {
          algorithm == JwsAlgorithmName(JwsAlgorithm::kRs256);
 }
 
+absl::Status JwtRefused(std::string_view why) {
+  return absl::UnauthenticatedError(fmt::format("JWT: {}", why));
+}
+
 }  // namespace
 
 absl::StatusOr<Jwt> Jwt::Parse(std::string_view text) {
@@ -110,39 +114,33 @@ absl::StatusOr<Jwt> Jwt::Parse(std::string_view text) {
 
 absl::StatusOr<JwtClaims> Jwt::Verify(const JwkSet& keys) const {
   const Jwk* const found = keys.Find(key_id_, algorithm_);
-  if (found == nullptr)
-    return absl::UnauthenticatedError("JWT: signed with a key that is not known");
-  if (!found->key.Verifies(signed_, signature_))
-    return absl::UnauthenticatedError("JWT: its signature is wrong");
+  if (found == nullptr) return JwtRefused("signed with a key that is not known");
+  if (!found->key.Verifies(signed_, signature_)) return JwtRefused("its signature is wrong");
   return claims_;
 }
 
 absl::Status CheckClaims(const JwtClaims& claims, const JwtExpectation& expected, WallTime now) {
-  if (claims.issuer != expected.issuer) return absl::UnauthenticatedError("JWT: of another issuer");
+  if (claims.issuer != expected.issuer) return JwtRefused("of another issuer");
   const auto is_ours = [&expected](const std::string& audience) {
     return std::find(expected.audiences.begin(), expected.audiences.end(), audience) !=
            expected.audiences.end();
   };
   if (std::none_of(claims.audiences.begin(), claims.audiences.end(), is_ours)) {
-    return absl::UnauthenticatedError("JWT: for another audience");
+    return JwtRefused("for another audience");
   }
   if (now >= claims.expires + kJwtLeeway) {
-    return absl::UnauthenticatedError(
-        fmt::format("JWT: expired at {}", FormatTime(claims.expires)));
+    return JwtRefused(fmt::format("expired at {}", FormatTime(claims.expires)));
   }
   if (claims.not_before && now < *claims.not_before - kJwtLeeway) {
-    return absl::UnauthenticatedError(
-        fmt::format("JWT: not valid before {}", FormatTime(*claims.not_before)));
+    return JwtRefused(fmt::format("not valid before {}", FormatTime(*claims.not_before)));
   }
   if (claims.issued && now < *claims.issued - kJwtLeeway) {
-    return absl::UnauthenticatedError("JWT: issued in the future; compare the clocks");
+    return JwtRefused("issued in the future; compare the clocks");
   }
   if (!expected.longest_life) return absl::OkStatus();
-  if (!claims.issued)
-    return absl::UnauthenticatedError("JWT: does not say when it was issued (iat)");
+  if (!claims.issued) return JwtRefused("does not say when it was issued (iat)");
   if (claims.expires - *claims.issued <= *expected.longest_life) return absl::OkStatus();
-  return absl::UnauthenticatedError(
-      fmt::format("JWT: lives for more than {} s", expected.longest_life->count()));
+  return JwtRefused(fmt::format("lives for more than {} s", expected.longest_life->count()));
 }
 
 }  // namespace culvert::crypto
