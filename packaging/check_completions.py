@@ -59,7 +59,8 @@ def flags_in_help(text):
 WORDS = {
     "--log-level": ["trace", "debug", "info", "warning", "error", "off"],
     "--kind": ["enrol", "renew", "login", "register", "unregister", "open", "resume", "deny", "fail",
-               "close", "policy", "token", "revoke", "kill", "rendezvous", "gone", "admin"],
+               "close", "policy", "token", "revoke", "kill", "rendezvous", "project", "gone",
+               "admin"],
     "--e2e": ["required", "off"],
     "--path": ["auto", "stream"],
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",

@@ -12,7 +12,7 @@ namespace culvert::broker {
 namespace {
 
 using NamedKind = std::pair<AuditKind, std::string_view>;
-constexpr std::array<NamedKind, 17> kNames = {{{AuditKind::kEnrol, "enrol"},
+constexpr std::array<NamedKind, 18> kNames = {{{AuditKind::kEnrol, "enrol"},
                                                {AuditKind::kRenew, "renew"},
                                                {AuditKind::kLogin, "login"},
                                                {AuditKind::kRegister, "register"},
@@ -27,6 +27,7 @@ constexpr std::array<NamedKind, 17> kNames = {{{AuditKind::kEnrol, "enrol"},
                                                {AuditKind::kRevoke, "revoke"},
                                                {AuditKind::kKill, "kill"},
                                                {AuditKind::kRendezvous, "rendezvous"},
+                                               {AuditKind::kProject, "project"},
                                                {AuditKind::kGone, "gone"},
                                                {AuditKind::kAdmin, "admin"}}};
 

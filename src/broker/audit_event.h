@@ -28,6 +28,7 @@ enum class AuditKind {
   kRevoke,      // a key was revoked or is believed again
   kKill,        // an administrator ended a channel for good
   kRendezvous,  // a user asked for two programs to meet at the data port
+  kProject,     // a project was made, changed or deleted
   kGone,        // a program that closed its connection and did not come back: its channels ended
   kAdmin,       // anything else an administrator did
 };

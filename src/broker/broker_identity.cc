@@ -99,7 +99,7 @@ absl::Status Broker::BeginProjectCall(PendingStream& pending, const Bytes& messa
   }
   CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending));
   CULVERT_CHECK(who.has_value());  // where there are projects there is a gate
-  return access_.projects->Answer(*who, pending.info().method, message,
+  return access_.projects->Answer(*who, pending.info().method, message, pending.asked(),
                                   [&pending] { return pending.TakeStream(); });
 }
 

@@ -36,10 +36,10 @@ absl::Status BrokerState::OpenProjects() {
   CULVERT_ASSIGN_OR_RETURN(std::unique_ptr<store::ProjectStore> projects,
                            store::ProjectStore::Open(state_dir_));
   // Its sessions and channels end because its principals may not go on.
-  CULVERT_ASSIGN_OR_RETURN(projects_, ProjectCalls::Make(loop_, *store_, std::move(projects),
-                                                         [this](const std::string&) {
-                                                           HandleChange(AdminChange::kJwts);
-                                                         }));
+  ProjectCalls::Hooks hooks{[this] { HandleChange(AdminChange::kJwts); },
+                            [this](const AuditEvent& event) { audit_.Write(event); }};
+  CULVERT_ASSIGN_OR_RETURN(
+      projects_, ProjectCalls::Make(loop_, *store_, std::move(projects), std::move(hooks)));
   return absl::OkStatus();
 }
 

@@ -112,23 +112,23 @@ class ProjectCalls::Call final : private rpc::Stream::Delegate {
 
 absl::StatusOr<std::unique_ptr<ProjectCalls>> ProjectCalls::Make(
     net::EventLoop& loop, store::Store& store, std::unique_ptr<store::ProjectStore> projects,
-    OnDeleted on_deleted) {
+    Hooks hooks) {
   std::string key;
   CULVERT_RETURN_IF_ERROR(projects->Read([&key](ProjectTable& table) {
     key = table.TokenKey();
     return absl::OkStatus();
   }));
   return std::unique_ptr<ProjectCalls>(
-      new ProjectCalls(loop, store, std::move(projects), key, std::move(on_deleted)));
+      new ProjectCalls(loop, store, std::move(projects), key, std::move(hooks)));
 }
 
 ProjectCalls::ProjectCalls(net::EventLoop& loop, store::Store& store,
                            std::unique_ptr<store::ProjectStore> projects,
-                           const std::string& token_key, OnDeleted on_deleted)
+                           const std::string& token_key, Hooks hooks)
     : loop_(loop),
       store_(store),
       tokens_(token_key),
-      on_deleted_(std::move(on_deleted)),
+      hooks_(std::move(hooks)),
       worker_(loop, std::move(projects), [this] { HandleChanges(); }) {}
 
 ProjectCalls::~ProjectCalls() = default;
@@ -170,10 +170,30 @@ absl::Status ProjectCalls::Begun(uint64_t call, const absl::Status& status) {
   return absl::OkStatus();
 }
 
+void ProjectCalls::FinishWrite(uint64_t call, AuditEvent asked,
+                               absl::StatusOr<ProjectWrite> written) {
+  if (!written.ok()) {
+    Finish(call, written.status());
+    return;
+  }
+  using Effect = ProjectWrite::Effect;
+  if (written->effect != Effect::kNone) {
+    const bool is_new = written->effect == Effect::kMade;
+    Record(std::move(asked), is_new ? "made" : "changed", written->name);
+  }
+  Finish(call, rpc::FrameOf(written->answer));
+}
+
+void ProjectCalls::Record(AuditEvent asked, std::string_view effect, const std::string& name) {
+  asked.kind = AuditKind::kProject;
+  asked.reason = fmt::format("{} {}", effect, name);
+  hooks_.audit(asked);
+}
+
 void ProjectCalls::HandleChanges() {}
 
 absl::Status ProjectCalls::Answer(const Principal& who, Method method, const Bytes& message,
-                                  TakeStream take) {
+                                  const AuditEvent& asked, TakeStream take) {
   loop_.AssertOnThread();
   switch (method) {
     case Method::kGetProject:
@@ -183,11 +203,11 @@ absl::Status ProjectCalls::Answer(const Principal& who, Method method, const Byt
     case Method::kListProjects:
       return List(who, message, take);
     case Method::kCreateProject:
-      return Create(who, message, take);
+      return Create(who, message, asked, take);
     case Method::kUpdateProject:
-      return Update(who, message, take);
+      return Update(who, message, asked, take);
     case Method::kDeleteProject:
-      return Delete(who, message, take);
+      return Delete(who, message, asked, take);
     default:
       return absl::UnimplementedError("not served here");
   }
@@ -240,21 +260,22 @@ absl::Status ProjectCalls::List(const Principal& who, const Bytes& message, Take
   }));
 }
 
-absl::Status ProjectCalls::Create(const Principal& who, const Bytes& message, TakeStream take) {
+absl::Status ProjectCalls::Create(const Principal& who, const Bytes& message,
+                                  const AuditEvent& asked, TakeStream take) {
   CULVERT_RETURN_IF_ERROR(MayAll(who, Permission::kCreate));
   CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::CreateProjectRequest>(message));
   const uint64_t call = Keep(take());
-  return Begun(call, worker_.Write<Project>(
+  return Begun(call, worker_.Write<ProjectWrite>(
                          [request = std::move(request)](ProjectTable& projects) {
                            return CreateProject(projects, request, WallNow());
                          },
-                         [this, call](const absl::StatusOr<Project>& made) {
-                           Finish(call, made.ok() ? absl::StatusOr<rpc::Frame>(rpc::FrameOf(*made))
-                                                  : made.status());
+                         [this, call, asked](absl::StatusOr<ProjectWrite> written) {
+                           FinishWrite(call, asked, std::move(written));
                          }));
 }
 
-absl::Status ProjectCalls::Update(const Principal& who, const Bytes& message, TakeStream take) {
+absl::Status ProjectCalls::Update(const Principal& who, const Bytes& message,
+                                  const AuditEvent& asked, TakeStream take) {
   CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::UpdateProjectRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.project().name()));
   CULVERT_RETURN_IF_ERROR(May(who, Permission::kUpdate, id));
@@ -262,18 +283,18 @@ absl::Status ProjectCalls::Update(const Principal& who, const Bytes& message, Ta
     request.set_allow_missing(false);
   }
   const uint64_t call = Keep(take());
-  return Begun(call, worker_.Write<Project>(
+  return Begun(call, worker_.Write<ProjectWrite>(
                          [request = std::move(request)](ProjectTable& projects) {
                            return UpdateProject(projects, request, WallNow());
                          },
-                         [this, call](const absl::StatusOr<Project>& made) {
-                           Finish(call, made.ok() ? absl::StatusOr<rpc::Frame>(rpc::FrameOf(*made))
-                                                  : made.status());
+                         [this, call, asked](absl::StatusOr<ProjectWrite> written) {
+                           FinishWrite(call, asked, std::move(written));
                          }));
 }
 
 // On the control loop's own connection, because what goes with it is in the caches of its tables.
-absl::Status ProjectCalls::Delete(const Principal& who, const Bytes& message, TakeStream take) {
+absl::Status ProjectCalls::Delete(const Principal& who, const Bytes& message,
+                                  const AuditEvent& asked, TakeStream take) {
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::DeleteProjectRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
   CULVERT_RETURN_IF_ERROR(May(who, Permission::kDelete, id));
@@ -282,7 +303,8 @@ absl::Status ProjectCalls::Delete(const Principal& who, const Bytes& message, Ta
   if (!removed.ok() && !is_missing) return removed;
   if (removed.ok()) {
     HandleChanges();
-    on_deleted_(id);
+    Record(asked, "deleted", store::ProjectName(id));
+    hooks_.on_deleted();
   }
   Finish(Keep(take()), rpc::FrameOf(google::protobuf::Empty()));
   return absl::OkStatus();

@@ -11,9 +11,11 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "broker/audit_event.h"
 #include "broker/principal.h"
 #include "broker/project_list.h"
 #include "broker/project_worker.h"
+#include "broker/project_writes.h"
 #include "net/event_loop.h"
 #include "resource/page_token.h"
 #include "rpc/stream.h"
@@ -26,29 +28,32 @@ namespace culvert::broker {
 // Confined to the control loop.
 class ProjectCalls {
  public:
-  // A project is gone: whatever is of it must end. Called at once, on the loop.
-  using OnDeleted = std::function<void(const std::string& id)>;
+  struct Hooks {
+    // A project is gone: whatever is of it must end. Called at once, on the loop.
+    std::function<void()> on_deleted;
+    std::function<void(const AuditEvent&)> audit;
+  };
 
   // `store` outlives it; `projects` is of the same directory.
   static absl::StatusOr<std::unique_ptr<ProjectCalls>> Make(
       net::EventLoop& loop, store::Store& store, std::unique_ptr<store::ProjectStore> projects,
-      OnDeleted on_deleted);
+      Hooks hooks);
   ~ProjectCalls();
 
   // Gives the stream, which is then answered.
   using TakeStream = absl::FunctionRef<std::unique_ptr<rpc::Stream>()>;
 
   // Takes the stream and answers, most often in a later turn, or refuses now. Whether `who` may is
-  // asked of the policy.
+  // asked of the policy. `asked` is what a record of it begins with.
   absl::Status Answer(const Principal& who, rpc::StreamInfo::Method method, const Bytes& message,
-                      TakeStream take);
+                      const AuditEvent& asked, TakeStream take);
 
  private:
   class Call;
 
   ProjectCalls(net::EventLoop& loop, store::Store& store,
                std::unique_ptr<store::ProjectStore> projects, const std::string& token_key,
-               OnDeleted on_deleted);
+               Hooks hooks);
 
   absl::Status Evaluate(const Principal& who, store::Permission permission,
                         bool of_all_projects) const;
@@ -60,21 +65,27 @@ class ProjectCalls {
   absl::Status Get(const Principal& who, const Bytes& message, TakeStream take);
   absl::Status BatchGet(const Principal& who, const Bytes& message, TakeStream take);
   absl::Status List(const Principal& who, const Bytes& message, TakeStream take);
-  absl::Status Create(const Principal& who, const Bytes& message, TakeStream take);
-  absl::Status Update(const Principal& who, const Bytes& message, TakeStream take);
-  absl::Status Delete(const Principal& who, const Bytes& message, TakeStream take);
+  absl::Status Create(const Principal& who, const Bytes& message, const AuditEvent& asked,
+                      TakeStream take);
+  absl::Status Update(const Principal& who, const Bytes& message, const AuditEvent& asked,
+                      TakeStream take);
+  absl::Status Delete(const Principal& who, const Bytes& message, const AuditEvent& asked,
+                      TakeStream take);
 
   // Has the stream until its answer is there or its client goes away.
   uint64_t Keep(std::unique_ptr<rpc::Stream> stream);
   void Finish(uint64_t call, const absl::StatusOr<rpc::Frame>& answer);
   // For what the worker did not take.
   absl::Status Begun(uint64_t call, const absl::Status& status);
+  // Of a write that `asked` describes.
+  void FinishWrite(uint64_t call, AuditEvent asked, absl::StatusOr<ProjectWrite> written);
+  void Record(AuditEvent asked, std::string_view effect, const std::string& name);
   void HandleChanges();
 
   net::EventLoop& loop_;
   store::Store& store_;
   const resource::PageTokens tokens_;
-  const OnDeleted on_deleted_;
+  const Hooks hooks_;
   uint64_t last_call_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Call>> calls_;
   ProjectWorker worker_;  // goes first: no callback after it

@@ -105,16 +105,18 @@ absl::StatusOr<Project> MaskedUpdate(const UpdateProjectRequest& request, const 
 
 }  // namespace
 
-absl::StatusOr<Project> CreateProject(ProjectTable& projects, const CreateProjectRequest& request,
-                                      WallTime now) {
+absl::StatusOr<ProjectWrite> CreateProject(ProjectTable& projects,
+                                           const CreateProjectRequest& request, WallTime now) {
   // Before anything is written.
   CULVERT_RETURN_IF_ERROR(Masked(request.response_mask(), Project()).status());
   CULVERT_ASSIGN_OR_RETURN(Project made, Make(projects, request.project(), now));
-  return Masked(request.response_mask(), std::move(made));
+  ProjectWrite write{ProjectWrite::Effect::kMade, made.name(), {}};
+  CULVERT_ASSIGN_OR_RETURN(write.answer, Masked(request.response_mask(), std::move(made)));
+  return write;
 }
 
-absl::StatusOr<Project> UpdateProject(ProjectTable& projects, const UpdateProjectRequest& request,
-                                      WallTime now) {
+absl::StatusOr<ProjectWrite> UpdateProject(ProjectTable& projects,
+                                           const UpdateProjectRequest& request, WallTime now) {
   CULVERT_ASSIGN_OR_RETURN(const Mask mask, ParseMask(request.update_mask()));
   CULVERT_RETURN_IF_ERROR(Masked(request.response_mask(), Project()).status());
   CULVERT_ASSIGN_OR_RETURN(
@@ -130,7 +132,9 @@ absl::StatusOr<Project> UpdateProject(ProjectTable& projects, const UpdateProjec
                                             request.project().name()));
     }
     CULVERT_ASSIGN_OR_RETURN(const Project made, Make(projects, request.project(), now));
-    return MaskedUpdate(request, Project(), made);
+    ProjectWrite write{ProjectWrite::Effect::kMade, made.name(), {}};
+    CULVERT_ASSIGN_OR_RETURN(write.answer, MaskedUpdate(request, Project(), made));
+    return write;
   }
   if (request.has_cas()) CULVERT_RETURN_IF_ERROR(CheckState(request.cas(), *before));
   Project after = *before;
@@ -138,12 +142,15 @@ absl::StatusOr<Project> UpdateProject(ProjectTable& projects, const UpdateProjec
   after.set_name(before->name());
   KeepOwn(before->metadata(), after.mutable_metadata());
   CULVERT_RETURN_IF_ERROR(CheckProject(after));
+  ProjectWrite write{ProjectWrite::Effect::kNone, after.name(), {}};
   if (!MessageDifferencer::Equals(*before, after)) {
+    write.effect = ProjectWrite::Effect::kChanged;
     const bool is_new_spec =
         !MessageDifferencer::Equals(before->multi_region_policy(), after.multi_region_policy());
     projects.Replace(*before, after, is_new_spec, now);
   }
-  return MaskedUpdate(request, *before, after);
+  CULVERT_ASSIGN_OR_RETURN(write.answer, MaskedUpdate(request, *before, after));
+  return write;
 }
 
 }  // namespace culvert::broker

@@ -1,8 +1,10 @@
 """All calls of ProjectService from a client that was generated from the public protos."""
 
+import json
 import os
 import re
 import tempfile
+import time
 import unittest
 
 import grpc
@@ -96,6 +98,9 @@ class ProjectsTest(unittest.TestCase):
         for version in VERSIONS:
             with self.subTest(version=version.name):
                 self.all_calls(Caller(version, channel))
+                lab = f"projects/lab-{version.name}"
+                self.assertEqual(self.records(lab), [f"{done} {lab}" for done in
+                                                     ("made", "changed", "deleted")])
 
     def all_calls(self, caller):
         lab = f"projects/lab-{caller.version.name}"
@@ -130,6 +135,16 @@ class ProjectsTest(unittest.TestCase):
         self.assert_refused(grpc.StatusCode.NOT_FOUND, lab, caller.DeleteProject, name=lab)
         caller.DeleteProject(name=lab, allow_missing=True)
         caller.DeleteProject(name=drawn.name)
+
+    def records(self, name):
+        """What the audit log has of a project, once it has that it is gone."""
+        deadline = time.monotonic() + programs.WAIT
+        while True:
+            events = map(json.loads, self.admin("audit", "--json", "--kind", "project").splitlines())
+            found = [event["reason"] for event in events if name in event["reason"].split()]
+            if found and found[-1].startswith("deleted") or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
 
     def test_what_one_version_made_the_other_one_has(self):
         channel = self.administrator()

@@ -24,14 +24,19 @@ Message Text(const std::string& text) {
 
 struct ProjectWritesFixture : ProjectFixture {
   absl::StatusOr<Project> Create(const std::string& request) {
-    return Write([&](ProjectTable& table) {
+    return Answer(Write([&](ProjectTable& table) {
       return CreateProject(table, Text<CreateProjectRequest>(request), now);
-    });
+    }));
   }
   absl::StatusOr<Project> Update(const std::string& request) {
-    return Write([&](ProjectTable& table) {
+    return Answer(Write([&](ProjectTable& table) {
       return UpdateProject(table, Text<UpdateProjectRequest>(request), now + 1s);
-    });
+    }));
+  }
+  absl::StatusOr<Project> Answer(absl::StatusOr<ProjectWrite> write) {
+    if (!write.ok()) return write.status();
+    effect = write->effect;
+    return std::move(write->answer);
   }
   std::optional<Project> Find(const std::string& id) {
     return Write([&](ProjectTable& table) { return table.Find(id); });
@@ -43,11 +48,15 @@ struct ProjectWritesFixture : ProjectFixture {
     REQUIRE(made.ok());
     return *made;
   }
+
+  using Effect = ProjectWrite::Effect;
+  Effect effect = Effect::kNone;  // of the last write
 };
 
 TEST_CASE_METHOD(ProjectWritesFixture, "CreateProject makes what it is given", "[projects]") {
   const Project made = MakeLab();
   CHECK(made.name() == "projects/lab");
+  CHECK(effect == Effect::kMade);
   CHECK(made.metadata().generation() == 1);
   CHECK(made.metadata().labels().at("env") == "test");
   CHECK(Find("lab")->SerializeAsString() == made.SerializeAsString());
@@ -125,6 +134,7 @@ TEST_CASE_METHOD(ProjectWritesFixture, "UpdateProject changes what its mask says
     CHECK(after->multi_region_policy().enabled_regions_size() == 1);
     CHECK(after->metadata().labels().at("env") == "test");
     CHECK(after->metadata().generation() == 2);
+    CHECK(effect == Effect::kChanged);
   }
   SECTION("metadata is no spec") {
     const auto after = Update(project + "update_mask { paths: 'metadata.labels' }");
@@ -167,6 +177,7 @@ TEST_CASE_METHOD(ProjectWritesFixture, "UpdateProject that changes nothing is no
       "project { name: 'projects/lab' metadata { labels { key: 'env' value: 'test' } } } "
       "update_mask { paths: 'metadata.labels' }");
   REQUIRE(after.ok());
+  CHECK(effect == Effect::kNone);
   CHECK(after->SerializeAsString() == before.SerializeAsString());
 }
 
@@ -194,6 +205,7 @@ TEST_CASE_METHOD(ProjectWritesFixture, "UpdateProject makes what may be missing"
   CHECK_FALSE(Find("new").has_value());
   const auto made = Update(update + "allow_missing: true");
   REQUIRE(made.ok());
+  CHECK(effect == Effect::kMade);
   CHECK(made->metadata().generation() == 1);
   CHECK(Find("new").has_value());
 }
