@@ -114,6 +114,7 @@ TEST_CASE("ChannelDriver leaves a path that was not heard with the connection to
 
 TEST_CASE("ChannelDriver asks on its path whether the other end is there after an outage",
           "[channel_driver][resume]") {
+  PathLog second;
   Driven driven;
   driven.resumes = true;
   driven.Start();
@@ -148,7 +149,6 @@ TEST_CASE("ChannelDriver asks on its path whether the other end is there after a
   SECTION("or has another path by then") {
     driven.path.answers = false;
     driven.driver->SuspendUnlessAnswered(kGone);
-    PathLog second;
     Resume(driven, second, 2, 0);
     driven.loop.RunUntil([] { return false; }, ChannelDriver::kLeastAnswerTime + 200ms);
     CHECK_FALSE(second.destroyed);
