@@ -298,7 +298,7 @@ absl::Status ProjectCalls::Delete(const Principal& who, const Bytes& message,
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::DeleteProjectRequest>(message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
   CULVERT_RETURN_IF_ERROR(May(who, Permission::kDelete, id));
-  const absl::Status removed = store_.RemoveProject(id, WallNow());
+  absl::Status removed = store_.RemoveProject(id, WallNow());
   const bool is_missing = absl::IsNotFound(removed) && request.allow_missing();
   if (!removed.ok() && !is_missing) return removed;
   if (removed.ok()) {
