@@ -260,18 +260,24 @@ absl::Status ProjectCalls::List(const Principal& who, const Bytes& message, Take
   }));
 }
 
+absl::Status ProjectCalls::Write(
+    const AuditEvent& asked, TakeStream take,
+    absl::AnyInvocable<absl::StatusOr<ProjectWrite>(ProjectTable&)> body) {
+  const uint64_t call = Keep(take());
+  return Begun(
+      call, worker_.Write<ProjectWrite>(std::move(body),
+                                        [this, call, asked](absl::StatusOr<ProjectWrite> written) {
+                                          FinishWrite(call, asked, std::move(written));
+                                        }));
+}
+
 absl::Status ProjectCalls::Create(const Principal& who, const Bytes& message,
                                   const AuditEvent& asked, TakeStream take) {
   CULVERT_RETURN_IF_ERROR(MayAll(who, Permission::kCreate));
   CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::CreateProjectRequest>(message));
-  const uint64_t call = Keep(take());
-  return Begun(call, worker_.Write<ProjectWrite>(
-                         [request = std::move(request)](ProjectTable& projects) {
-                           return CreateProject(projects, request, WallNow());
-                         },
-                         [this, call, asked](absl::StatusOr<ProjectWrite> written) {
-                           FinishWrite(call, asked, std::move(written));
-                         }));
+  return Write(asked, take, [request = std::move(request)](ProjectTable& projects) {
+    return CreateProject(projects, request, WallNow());
+  });
 }
 
 absl::Status ProjectCalls::Update(const Principal& who, const Bytes& message,
@@ -282,14 +288,9 @@ absl::Status ProjectCalls::Update(const Principal& who, const Bytes& message,
   if (request.allow_missing() && !MayAll(who, Permission::kCreate).ok()) {
     request.set_allow_missing(false);
   }
-  const uint64_t call = Keep(take());
-  return Begun(call, worker_.Write<ProjectWrite>(
-                         [request = std::move(request)](ProjectTable& projects) {
-                           return UpdateProject(projects, request, WallNow());
-                         },
-                         [this, call, asked](absl::StatusOr<ProjectWrite> written) {
-                           FinishWrite(call, asked, std::move(written));
-                         }));
+  return Write(asked, take, [request = std::move(request)](ProjectTable& projects) {
+    return UpdateProject(projects, request, WallNow());
+  });
 }
 
 // On the control loop's own connection, because what goes with it is in the caches of its tables.

@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
@@ -77,7 +78,9 @@ class ProjectCalls {
   void Finish(uint64_t call, const absl::StatusOr<rpc::Frame>& answer);
   // For what the worker did not take.
   absl::Status Begun(uint64_t call, const absl::Status& status);
-  // Of a write that `asked` describes.
+  // A write, which `asked` describes; then its answer.
+  absl::Status Write(const AuditEvent& asked, TakeStream take,
+                     absl::AnyInvocable<absl::StatusOr<ProjectWrite>(store::ProjectTable&)> body);
   void FinishWrite(uint64_t call, AuditEvent asked, absl::StatusOr<ProjectWrite> written);
   void Record(AuditEvent asked, std::string_view effect, const std::string& name);
   void HandleChanges();
