@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "broker/project_lookup.h"
 #include "broker/project_writes.h"
 #include "resource/resource_name.h"
 #include "rpc/codec.h"
@@ -39,52 +40,6 @@ absl::StatusOr<std::string> ParseId(const std::string& name) {
 absl::StatusOr<Mask> ParseView(const google::protobuf::FieldMask& mask, goten::types::View view) {
   return Mask::Parse(mask, view, *Project::descriptor());
 }
-
-// Looks some names up.
-class Lookup final : public ProjectSearch {
- public:
-  explicit Lookup(std::vector<std::string> ids, Mask mask)
-      : ids_(std::move(ids)), mask_(std::move(mask)) {}
-
-  absl::StatusOr<bool> Step(ProjectTable& projects) override {
-    size_t bytes = 0;
-    for (const std::string& id : ids_) {
-      std::optional<Project> found = projects.Find(id);
-      if (!found) {
-        missing_.push_back(store::ProjectName(id));
-        continue;
-      }
-      mask_.Trim(&*found);
-      bytes += found->ByteSizeLong();
-      if (bytes > kMostAnswerBytes) {
-        return absl::ResourceExhaustedError(
-            "the projects are too large for one answer: ask for fewer");
-      }
-      found_.push_back(*std::move(found));
-    }
-    return true;
-  }
-
-  absl::StatusOr<rpc::Frame> One() {
-    if (found_.empty()) {
-      return absl::NotFoundError(fmt::format("{} does not exist", missing_.front()));
-    }
-    return rpc::FrameOf(found_.front());
-  }
-
-  rpc::Frame All() {
-    pb::BatchGetProjectsResponse response;
-    for (Project& project : found_) *response.add_projects() = std::move(project);
-    for (std::string& name : missing_) response.add_missing(std::move(name));
-    return rpc::FrameOf(response);
-  }
-
- private:
-  const std::vector<std::string> ids_;
-  const Mask mask_;
-  std::vector<Project> found_;
-  std::vector<std::string> missing_;
-};
 
 }  // namespace
 
@@ -218,7 +173,7 @@ absl::Status ProjectCalls::Get(const Principal& who, const Bytes& message, TakeS
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
   CULVERT_RETURN_IF_ERROR(May(who, Permission::kGet, id));
   CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseView(request.field_mask(), request.view()));
-  auto lookup = std::make_shared<Lookup>(std::vector{id}, std::move(mask));
+  auto lookup = std::make_shared<ProjectLookup>(std::vector{id}, std::move(mask));
   const uint64_t call = Keep(take());
   return Begun(call, worker_.Run(lookup, [this, call, lookup](const absl::Status& status) {
     Finish(call, status.ok() ? lookup->One() : status);
@@ -237,7 +192,7 @@ absl::Status ProjectCalls::BatchGet(const Principal& who, const Bytes& message, 
     CULVERT_RETURN_IF_ERROR(May(who, Permission::kBatchGet, ids.back()));
   }
   CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseView(request.field_mask(), request.view()));
-  auto lookup = std::make_shared<Lookup>(std::move(ids), std::move(mask));
+  auto lookup = std::make_shared<ProjectLookup>(std::move(ids), std::move(mask));
   const uint64_t call = Keep(take());
   return Begun(call, worker_.Run(lookup, [this, call, lookup](const absl::Status& status) {
     Finish(call, status.ok() ? absl::StatusOr<rpc::Frame>(lookup->All()) : status);

@@ -44,16 +44,22 @@ class IndexedSearch final : public ListSearch {
     projects.Scan(next_, [&](Project project) {
       ++looked_at;
       last = project;
-      if (Matches(project)) found_.push_back({question_.KeyOf(project), std::move(project)});
-      return found_.size() <= question_.page_size;
+      if (!Matches(project)) return true;
+      is_more_ = IsPage(found_.size(), bytes_);
+      if (is_more_) return false;
+      std::string key = question_.KeyOf(project);
+      question_.mask.Trim(&project);
+      bytes_ += project.ByteSizeLong();
+      found_.push_back({std::move(key), std::move(project)});
+      return true;
     });
-    if (found_.size() <= question_.page_size && looked_at == next_.most) {
+    if (!is_more_ && looked_at == next_.most) {
       next_.from = PlaceOfKey(next_.index, PlaceKey(next_.index, *last));
       next_.including_from = false;
       return false;
     }
     if (question_.include_paging_info) CountAll(projects);
-    MakeAnswer(std::move(found_));
+    MakeAnswer(std::move(found_), is_more_);
     return true;
   }
 
@@ -63,8 +69,7 @@ class IndexedSearch final : public ListSearch {
     answer_.set_total_results_count(static_cast<int32_t>(projects.Count()));
     int64_t before = projects.CountBefore(begin_);
     if (is_left()) {
-      const auto shown = std::min(found_.size(), question_.page_size);
-      before = projects.Count() - before - static_cast<int64_t>(shown);
+      before = projects.Count() - before - static_cast<int64_t>(found_.size());
     }
     answer_.set_current_offset(static_cast<int32_t>(before));
   }
@@ -72,6 +77,8 @@ class IndexedSearch final : public ListSearch {
   const ProjectRange begin_;
   ProjectRange next_;
   std::vector<Found> found_;
+  size_t bytes_ = 0;  // of them
+  bool is_more_ = false;
 };
 
 // Looks at all projects, and keeps those of the page.
@@ -93,11 +100,11 @@ class FullSearch final : public ListSearch {
     }
     if (question_.include_paging_info) {
       answer_.set_total_results_count(total_);
-      const auto kept = static_cast<int32_t>(std::min(heap_.size(), question_.page_size));
+      const auto kept = static_cast<int32_t>(heap_.size());
       answer_.set_current_offset(is_left() ? total_ - beyond_ - kept : beyond_);
     }
     std::sort_heap(heap_.begin(), heap_.end(), Sooner());
-    MakeAnswer(std::move(heap_));
+    MakeAnswer(std::move(heap_), is_more_);
     return true;
   }
 
@@ -124,16 +131,24 @@ class FullSearch final : public ListSearch {
       ++beyond_;
       return;
     }
+    question_.mask.Trim(&found.project);
+    bytes_ += found.project.ByteSizeLong();
     heap_.push_back(std::move(found));
     std::push_heap(heap_.begin(), heap_.end(), Sooner());
-    if (heap_.size() <= question_.page_size + 1) return;
-    std::pop_heap(heap_.begin(), heap_.end(), Sooner());
-    heap_.pop_back();
+    // The latest goes where the page is full without it.
+    while (IsPage(heap_.size() - 1, bytes_ - heap_.front().project.ByteSizeLong())) {
+      bytes_ -= heap_.front().project.ByteSizeLong();
+      std::pop_heap(heap_.begin(), heap_.end(), Sooner());
+      heap_.pop_back();
+      is_more_ = true;
+    }
   }
 
   ProjectRange next_{.most = kStep};
   std::string last_;
   std::vector<Found> heap_;  // the latest first
+  size_t bytes_ = 0;         // of them
+  bool is_more_ = false;
   int32_t total_ = 0;
   int32_t beyond_ = 0;  // the border
 };
@@ -222,15 +237,7 @@ bool ListSearch::Matches(const Project& project) const {
          question_.filter.Matches(project);
 }
 
-void ListSearch::MakeAnswer(std::vector<Found> found) {
-  size_t bytes = 0;
-  size_t shown = 0;
-  while (shown < std::min(found.size(), question_.page_size) && bytes < kMostAnswerBytes) {
-    question_.mask.Trim(&found[shown].project);
-    bytes += found[shown++].project.ByteSizeLong();
-  }
-  const bool is_more = shown < found.size();
-  found.resize(shown);
+void ListSearch::MakeAnswer(std::vector<Found> found, bool is_more) {
   const auto token = [&](PageCursor::Direction direction, PageCursor::Border border,
                          const std::string& key) {
     return tokens_.Seal({direction, border, key}, question_.Binding());

@@ -58,7 +58,7 @@ struct ProjectQuestion {
 // A page by looking at all projects, or from its first one on where there is an index.
 class ListSearch : public ProjectSearch {
  public:
-  // What `answer` is sealed with; `tokens` outlives it.
+  // `tokens` is what its page tokens are sealed with.
   static std::shared_ptr<ListSearch> Make(ProjectQuestion question,
                                           const resource::PageTokens& tokens,
                                           MaySeeProject may_see);
@@ -77,14 +77,18 @@ class ListSearch : public ProjectSearch {
 
   bool is_left() const;
   bool Matches(const store::Project& project) const;
-  // `found` is in the order of reading, with one more than a page if there is more.
-  void MakeAnswer(std::vector<Found> found);
+  // `found` is in the order of reading; `is_more` beyond it.
+  void MakeAnswer(std::vector<Found> found, bool is_more);
+  // Whether so many projects of so many bytes are a page.
+  bool IsPage(size_t projects, size_t bytes) const {
+    return projects >= question_.page_size || bytes >= kMostAnswerBytes;
+  }
 
   const ProjectQuestion question_;
   ntt::proxies::v1::ListProjectsResponse answer_;
 
  private:
-  const resource::PageTokens& tokens_;
+  const resource::PageTokens tokens_;  // its own: a step may outlast whose they are
   const MaySeeProject may_see_;
 };
 

@@ -209,6 +209,34 @@ TEST_CASE_METHOD(ProjectListFixture, "ListProjects has default and largest pages
   CHECK(absl::IsInvalidArgument(List(request).status()));
 }
 
+TEST_CASE_METHOD(ProjectListFixture, "ListProjects has shorter pages where projects are large",
+                 "[projects]") {
+  Write([&](ProjectTable& table) {
+    for (int i = 0; i < 120; ++i) {
+      Project project;
+      project.set_name(fmt::format("projects/big{:03}", i));
+      (*project.mutable_metadata()->mutable_annotations())["a"] = std::string(60'000, 'x');
+      table.Insert(project, now);
+    }
+    return true;
+  });
+  ListProjectsRequest request;
+  request.set_order_by(GENERATE("name", "metadata.generation"));  // with an index and without
+  request.set_page_size(1000);
+  Names found;
+  int pages = 0;
+  while (++pages < 10) {
+    const ListProjectsResponse response = MustList(request);
+    CHECK(response.ByteSizeLong() < kMostAnswerBytes + 100'000);
+    for (const std::string& name : NamesIn(response)) found.push_back(name);
+    if (response.next_page_token().empty()) break;
+    request.set_page_token(response.next_page_token());
+  }
+  CHECK(pages == 3);
+  CHECK(found.size() == 121);
+  CHECK(std::is_sorted(found.begin(), found.end()));
+}
+
 TEST_CASE_METHOD(ProjectListFixture, "ListProjects shows who may see one no other", "[projects]") {
   Fill(50);
   ListProjectsRequest request;
