@@ -1,9 +1,8 @@
 """All calls of ProjectService from a client that was generated from the public protos."""
 
+import concurrent.futures
 import json
 import os
-import re
-import tempfile
 import time
 import unittest
 
@@ -11,88 +10,10 @@ import grpc
 
 import programs
 import stubs
-
-NAME = "broker.culvert.internal"
-VERSIONS = (stubs.V1, stubs.V1ALPHA2)
+from project_broker import VERSIONS, Caller, ProjectBroker
 
 
-class Caller:
-    """One principal's calls in one version."""
-
-    def __init__(self, version, channel):
-        self.version = version
-        self.calls = version.projects_grpc.ProjectServiceStub(channel)
-
-    def __getattr__(self, name):
-        call = getattr(self.calls, name)
-        request = getattr(self.version.projects, name + "Request")
-        return lambda **fields: call(request(**fields), timeout=programs.WAIT)
-
-    def project(self, **fields):
-        fields.setdefault("multi_region_policy", {"enabled_regions": ["east"]})
-        return self.version.Project(**fields)
-
-
-class ProjectsTest(unittest.TestCase):
-    def setUp(self):
-        self.directory = self.enterContext(tempfile.TemporaryDirectory())
-        self.state = os.path.join(self.directory, "broker")
-        self.start_broker()
-
-    def start_broker(self):
-        self.broker = programs.Program("culvert-broker", "serve", "--listen", "127.0.0.1:0",
-                                       "--data-port", "off", "--state-dir", self.state)
-        self.addCleanup(self.broker.stop)
-        self.address = self.broker.wait_for(r"listening on (127\.0\.0\.1:\d+)").group(1)
-        self.broker.wait_for("CA fingerprint")
-
-    def admin(self, *arguments):
-        done = programs.run("culvert-broker", *arguments, "--state-dir", self.state)
-        self.assertEqual(done.returncode, 0, done)
-        return done.stdout.decode()
-
-    def enrol(self, name, project="default", role="user"):
-        state = os.path.join(self.directory, f"{project}-{name}")
-        token = os.path.join(self.directory, "token")
-        with open(token, "w", encoding="ascii") as file:
-            file.write(self.admin("token", "create", f"--{role}", name, "--project", project))
-        program = "culvert-agent" if role == "agent" else "culvert"
-        done = programs.run(program, "enroll", "--broker", self.address, "--token-file", token,
-                            "--state-dir", state)
-        self.assertEqual(done.returncode, 0, done)
-        return state
-
-    def channel(self, state):
-        with open(os.path.join(state, "identity.pem"), encoding="ascii") as file:
-            text = file.read()
-        blocks = re.findall(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", text, re.DOTALL)
-        found = {}
-        for kind in set(blocks):
-            found[kind] = re.findall(rf"-----BEGIN {kind}-----.*?-----END {kind}-----\n", text,
-                                     re.DOTALL)
-        key = next(blocks[0] for kind, blocks in found.items() if kind.endswith("KEY"))
-        certificate, authority = found["CERTIFICATE"]
-        credentials = grpc.ssl_channel_credentials(authority.encode(), key.encode(),
-                                                   certificate.encode())
-        channel = grpc.secure_channel(self.address, credentials,
-                                      (("grpc.ssl_target_name_override", NAME),))
-        self.addCleanup(channel.close)
-        return channel
-
-    def allow(self, role, name="alice", project="default"):
-        self.admin("policy", "allow", "--user", name, "--role", role, "--project", project)
-
-    def administrator(self):
-        state = self.enrol("alice")
-        self.allow("projects-admin")
-        return self.channel(state)
-
-    def assert_refused(self, code, words, call, **fields):
-        with self.assertRaises(grpc.RpcError) as raised:
-            call(**fields)
-        self.assertEqual(raised.exception.code(), code, raised.exception.details())
-        self.assertRegex(raised.exception.details(), words)
-
+class ProjectsTest(ProjectBroker):
     def test_all_calls_in_both_versions(self):
         channel = self.administrator()
         for version in VERSIONS:
@@ -145,6 +66,29 @@ class ProjectsTest(unittest.TestCase):
             if found and found[-1].startswith("deleted") or time.monotonic() > deadline:
                 return found
             time.sleep(0.05)
+
+    def test_of_16_writers_with_one_state_one_wins(self):
+        caller = Caller(stubs.V1, self.administrator())
+        state = caller.CreateProject(project=caller.project(name="projects/contended"))
+        paths = {"paths": ["metadata.resource_version"]}
+
+        def write(writer, round_):
+            try:
+                return caller.UpdateProject(
+                    project=caller.project(name=state.name, metadata={
+                        "labels": {"writer": str(writer), "round": str(round_)}}),
+                    cas={"conditional_state": state, "field_mask": paths})
+            except grpc.RpcError as error:
+                self.assertEqual(error.code(), grpc.StatusCode.ABORTED, error.details())
+                return None
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            for round_ in range(25):
+                answers = list(pool.map(lambda writer: write(writer, round_), range(16)))
+                winners = [answer for answer in answers if answer is not None]
+                self.assertEqual(len(winners), 1, f"round {round_}")
+                state = winners[0]
+                self.assertEqual(caller.GetProject(name=state.name), state)
 
     def test_what_one_version_made_the_other_one_has(self):
         channel = self.administrator()
