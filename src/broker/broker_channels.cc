@@ -107,6 +107,7 @@ void Broker::Drain(absl::AnyInvocable<void() &&> on_idle, Duration grace) {
     if (relay->state() == Relay::State::kWaiting) relay->Cut(ShuttingDown());
   }
   raw_.StopWaiting();
+  if (access_.projects != nullptr) access_.projects->EndWatches(ShuttingDown());
   drain_notices_.Start(WhomToTell(), grace);
   sweep_.Schedule();
 }
@@ -120,6 +121,7 @@ void Broker::EndAll() {
   registry_.EndAll(ShuttingDown());
   attachments_.EndAll(ShuttingDown());
   raw_.EndAll(ShuttingDown());
+  if (access_.projects != nullptr) access_.projects->EndWatches(ShuttingDown());
   for (auto& [key, pending] : pending_) {
     if (auto stream = pending->TakeStream()) stream->Finish(ShuttingDown());
   }

@@ -99,7 +99,11 @@ absl::Status Broker::BeginProjectCall(PendingStream& pending, const Bytes& messa
   }
   CULVERT_ASSIGN_OR_RETURN(const std::optional<Principal> who, Identify(pending));
   CULVERT_CHECK(who.has_value());  // where there are projects there is a gate
-  return access_.projects->Answer(*who, pending.info().method, message, pending.asked(),
+  using Method = rpc::StreamInfo::Method;
+  const Method method = pending.info().method;
+  const bool is_watch = method == Method::kWatchProject || method == Method::kWatchProjects;
+  if (draining_ && is_watch) return ShuttingDown();
+  return access_.projects->Answer(*who, method, message, pending.asked(),
                                   [&pending] { return pending.TakeStream(); });
 }
 
@@ -175,6 +179,7 @@ void Broker::CheckPermissions() {
   for (const auto& [id, why] : lost) EndSession(id, why);
   attachments_.Check([this](const Principal& who) { return access_.gate->MayGoOn(who); });
   raw_.Check([this](const RawRequest& request) { return MayGoOn(request); });
+  if (access_.projects != nullptr) access_.projects->CheckPermissions();
 }
 
 }  // namespace culvert::broker

@@ -37,7 +37,8 @@ absl::Status BrokerState::OpenProjects() {
                            store::ProjectStore::Open(state_dir_));
   // Its sessions and channels end because its principals may not go on.
   ProjectCalls::Hooks hooks{[this] { HandleChange(AdminChange::kJwts); },
-                            [this](const AuditEvent& event) { audit_.Write(event); }};
+                            [this](const AuditEvent& event) { audit_.Write(event); },
+                            [this](const Principal& who) { return gate_.MayGoOn(who); }};
   CULVERT_ASSIGN_OR_RETURN(
       projects_, ProjectCalls::Make(loop_, *store_, std::move(projects), std::move(hooks)));
   return absl::OkStatus();
@@ -96,6 +97,8 @@ AdminChannels BrokerState::Channels() {
 
 void BrokerState::HandleChange(AdminChange change) {
   if (change == AdminChange::kJwts) jwts_.Reload();
+  // The first token of a project makes it.
+  if (change == AdminChange::kTokens) projects_->HandleChanges();
   const bool permissions = change == AdminChange::kPolicy || change == AdminChange::kRevocations ||
                            change == AdminChange::kJwts;
   if (permissions && broker_ != nullptr) broker_->CheckPermissions();

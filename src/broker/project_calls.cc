@@ -7,13 +7,18 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "broker/project_list.h"
 #include "broker/project_lookup.h"
+#include "broker/project_search.h"
 #include "broker/project_writes.h"
 #include "resource/resource_name.h"
 #include "rpc/codec.h"
 
 namespace culvert::broker {
 namespace {
+
+// Names of one BatchGet.
+constexpr int kMostInBatch = 1000;
 
 namespace pb = ntt::proxies::v1;
 
@@ -84,6 +89,7 @@ ProjectCalls::ProjectCalls(net::EventLoop& loop, store::Store& store,
       store_(store),
       tokens_(token_key),
       hooks_(std::move(hooks)),
+      watchers_(loop, worker_),
       worker_(loop, std::move(projects), [this] { HandleChanges(); }) {}
 
 ProjectCalls::~ProjectCalls() = default;
@@ -105,6 +111,13 @@ absl::Status ProjectCalls::MayAll(const Principal& who, Permission permission) c
 absl::Status ProjectCalls::May(const Principal& who, Permission permission,
                                const std::string& id) const {
   return Evaluate(who, permission, id != who.id.project);
+}
+
+absl::StatusOr<ProjectScope> ProjectCalls::ScopeOf(const Principal& who,
+                                                   Permission permission) const {
+  if (MayAll(who, permission).ok()) return ProjectScope();
+  CULVERT_RETURN_IF_ERROR(May(who, permission, who.id.project));
+  return ProjectScope{who.id.project};
 }
 
 uint64_t ProjectCalls::Keep(std::unique_ptr<rpc::Stream> stream) {
@@ -145,8 +158,6 @@ void ProjectCalls::Record(AuditEvent asked, std::string_view effect, const std::
   hooks_.audit(asked);
 }
 
-void ProjectCalls::HandleChanges() {}
-
 absl::Status ProjectCalls::Answer(const Principal& who, Method method, const Bytes& message,
                                   const AuditEvent& asked, TakeStream take) {
   loop_.AssertOnThread();
@@ -157,6 +168,10 @@ absl::Status ProjectCalls::Answer(const Principal& who, Method method, const Byt
       return BatchGet(who, message, take);
     case Method::kListProjects:
       return List(who, message, take);
+    case Method::kWatchProject:
+      return WatchOne(who, message, take);
+    case Method::kWatchProjects:
+      return WatchMany(who, message, take);
     case Method::kCreateProject:
       return Create(who, message, asked, take);
     case Method::kUpdateProject:
@@ -200,19 +215,51 @@ absl::Status ProjectCalls::BatchGet(const Principal& who, const Bytes& message, 
 }
 
 absl::Status ProjectCalls::List(const Principal& who, const Bytes& message, TakeStream take) {
-  MaySeeProject may_see;
-  if (!MayAll(who, Permission::kList).ok()) {
-    CULVERT_RETURN_IF_ERROR(May(who, Permission::kList, who.id.project));
-    may_see = [own = who.id.project](const std::string& id) { return id == own; };
-  }
+  CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, ScopeOf(who, Permission::kList));
   CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::ListProjectsRequest>(message));
-  CULVERT_ASSIGN_OR_RETURN(ProjectQuestion question, ProjectQuestion::Parse(request, tokens_));
-  auto search = ListSearch::Make(std::move(question), tokens_, std::move(may_see));
+  CULVERT_ASSIGN_OR_RETURN(ProjectQuestion question,
+                           ProjectQuestion::Parse(request, std::move(scope), tokens_));
+  auto search = PageSearch::Make(std::move(question));
   const uint64_t call = Keep(take());
   return Begun(call, worker_.Run(search, [this, call, search](const absl::Status& status) {
-    Finish(call,
-           status.ok() ? absl::StatusOr<rpc::Frame>(rpc::FrameOf(search->TakeAnswer())) : status);
+    if (!status.ok()) {
+      Finish(call, status);
+    } else {
+      Finish(call, rpc::FrameOf(ListAnswer(search->question(), search->TakePage(), tokens_)));
+    }
   }));
+}
+
+absl::Status ProjectCalls::WatchOne(const Principal& who, const Bytes& message, TakeStream take) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
+  const auto may = [this, who, id] { return May(who, Permission::kWatch, id); };
+  CULVERT_RETURN_IF_ERROR(may());
+  CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseWatchMask(request.field_mask(), request.view()));
+  return Watch(who, MakeSingleWatch(id, std::move(mask)), take, may);
+}
+
+absl::Status ProjectCalls::WatchMany(const Principal& who, const Bytes& message, TakeStream take) {
+  CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, ScopeOf(who, Permission::kWatch));
+  const auto may = [this, who, is_of_all = !scope.only] {
+    return is_of_all ? MayAll(who, Permission::kWatch)
+                     : May(who, Permission::kWatch, who.id.project);
+  };
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectsRequest>(message));
+  CULVERT_ASSIGN_OR_RETURN(WatchQuestion question,
+                           WatchQuestion::Parse(request, std::move(scope), tokens_));
+  return Watch(who,
+               question.is_stateful ? MakeStatefulWatch(std::move(question), tokens_)
+                                    : MakeStatelessWatch(std::move(question), tokens_),
+               take, may);
+}
+
+absl::Status ProjectCalls::Watch(const Principal& who, std::unique_ptr<ProjectWatch> watch,
+                                 TakeStream take, std::function<absl::Status()> may) {
+  return watchers_.Add(who, std::move(watch), take, [this, who, may = std::move(may)] {
+    CULVERT_RETURN_IF_ERROR(hooks_.may_go_on(who));
+    return may();
+  });
 }
 
 absl::Status ProjectCalls::Write(

@@ -14,7 +14,8 @@
 #include "base/bytes.h"
 #include "broker/audit_event.h"
 #include "broker/principal.h"
-#include "broker/project_list.h"
+#include "broker/project_question.h"
+#include "broker/project_watchers.h"
 #include "broker/project_worker.h"
 #include "broker/project_writes.h"
 #include "net/event_loop.h"
@@ -33,6 +34,8 @@ class ProjectCalls {
     // A project is gone: whatever is of it must end. Called at once, on the loop.
     std::function<void()> on_deleted;
     std::function<void(const AuditEvent&)> audit;
+    // Whether who watches is still who it was: its key, its token, its project.
+    std::function<absl::Status(const Principal&)> may_go_on;
   };
 
   // `store` outlives it; `projects` is of the same directory.
@@ -49,6 +52,13 @@ class ProjectCalls {
   absl::Status Answer(const Principal& who, rpc::StreamInfo::Method method, const Bytes& message,
                       const AuditEvent& asked, TakeStream take);
 
+  // Others may have made projects.
+  void HandleChanges() { watchers_.HandleChanges(); }
+  // The policy or the revoked keys have changed: ends watches that are not allowed any more.
+  void CheckPermissions() { watchers_.CheckPermissions(); }
+  // Ends all watches.
+  void EndWatches(const absl::Status& why) { watchers_.EndAll(why); }
+
  private:
   class Call;
 
@@ -62,6 +72,8 @@ class ProjectCalls {
   absl::Status May(const Principal& who, store::Permission permission, const std::string& id) const;
   // The same for all projects.
   absl::Status MayAll(const Principal& who, store::Permission permission) const;
+  // All projects, or the own one where `who` may do that to no other.
+  absl::StatusOr<ProjectScope> ScopeOf(const Principal& who, store::Permission permission) const;
 
   absl::Status Get(const Principal& who, const Bytes& message, TakeStream take);
   absl::Status BatchGet(const Principal& who, const Bytes& message, TakeStream take);
@@ -83,7 +95,11 @@ class ProjectCalls {
                      absl::AnyInvocable<absl::StatusOr<ProjectWrite>(store::ProjectTable&)> body);
   void FinishWrite(uint64_t call, AuditEvent asked, absl::StatusOr<ProjectWrite> written);
   void Record(AuditEvent asked, std::string_view effect, const std::string& name);
-  void HandleChanges();
+  absl::Status WatchOne(const Principal& who, const Bytes& message, TakeStream take);
+  absl::Status WatchMany(const Principal& who, const Bytes& message, TakeStream take);
+  // `may` says whether the policy lets it go on.
+  absl::Status Watch(const Principal& who, std::unique_ptr<ProjectWatch> watch, TakeStream take,
+                     std::function<absl::Status()> may);
 
   net::EventLoop& loop_;
   store::Store& store_;
@@ -91,6 +107,7 @@ class ProjectCalls {
   const Hooks hooks_;
   uint64_t last_call_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Call>> calls_;
+  ProjectWatchers watchers_;
   ProjectWorker worker_;  // goes first: no callback after it
 };
 

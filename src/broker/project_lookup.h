@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "broker/project_list.h"
+#include "broker/project_question.h"
 #include "broker/project_worker.h"
 #include "ntt/proxies/v1/project_service.pb.h"
 #include "resource/field_mask.h"

@@ -68,9 +68,14 @@ absl::Status ProjectWorker::Enqueue(WriteJob job) {
 absl::Status ProjectWorker::Run(std::shared_ptr<ProjectSearch> search,
                                 absl::AnyInvocable<void(const absl::Status&) &&> done) {
   if (searches_.size() >= kMostWaiting) return Busy();
+  RunAlways(std::move(search), std::move(done));
+  return absl::OkStatus();
+}
+
+void ProjectWorker::RunAlways(std::shared_ptr<ProjectSearch> search,
+                              absl::AnyInvocable<void(const absl::Status&) &&> done) {
   searches_.push_back({std::move(search), std::move(done)});
   Begin();
-  return absl::OkStatus();
 }
 
 void ProjectWorker::Begin() {

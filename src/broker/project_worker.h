@@ -63,6 +63,9 @@ class ProjectWorker {
   // `search` must not be touched until `done`, which gets OK or why it failed.
   absl::Status Run(std::shared_ptr<ProjectSearch> search,
                    absl::AnyInvocable<void(const absl::Status&) &&> done);
+  // The same however many wait: for searches of the broker's own, of which there are few.
+  void RunAlways(std::shared_ptr<ProjectSearch> search,
+                 absl::AnyInvocable<void(const absl::Status&) &&> done);
 
  private:
   struct WriteJob {

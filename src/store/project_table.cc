@@ -84,9 +84,9 @@ void BindFrom(SQLite::Statement& statement, const ProjectRange& range) {
 
 std::string ProjectName(const std::string& id) { return fmt::format("{}{}", kNamePrefix, id); }
 
-std::string ProjectId(const Project& project) {
-  CULVERT_CHECK(project.name().starts_with(kNamePrefix));
-  return project.name().substr(kNamePrefix.size());
+std::string ProjectId(const std::string& name) {
+  CULVERT_CHECK(name.starts_with(kNamePrefix));
+  return name.substr(kNamePrefix.size());
 }
 
 bool ProjectTable::Has(const std::string& id) {

@@ -18,8 +18,9 @@ using Project = ntt::proxies::v1::Project;
 
 // "projects/ID".
 std::string ProjectName(const std::string& id);
-// The ID of a project that is in the table.
-std::string ProjectId(const Project& project);
+// The ID in the name of a project that is in the table.
+std::string ProjectId(const std::string& name);
+inline std::string ProjectId(const Project& project) { return ProjectId(project.name()); }
 
 // One change of one project: of a creation there is no `before`, of a deletion no `after`.
 struct ProjectChange {

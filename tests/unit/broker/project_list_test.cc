@@ -36,14 +36,15 @@ struct ProjectListFixture : ProjectFixture {
 
   absl::StatusOr<ListProjectsResponse> List(const ListProjectsRequest& request,
                                             const std::string& only = "") {
-    CULVERT_ASSIGN_OR_RETURN(ProjectQuestion question, ProjectQuestion::Parse(request, tokens));
-    MaySeeProject may_see;
-    if (!only.empty()) may_see = [only](const std::string& id) { return id == only; };
-    const auto search = ListSearch::Make(std::move(question), tokens, std::move(may_see));
+    ProjectScope scope;
+    if (!only.empty()) scope.only = only;
+    CULVERT_ASSIGN_OR_RETURN(ProjectQuestion question,
+                             ProjectQuestion::Parse(request, scope, tokens));
+    const auto search = PageSearch::Make(std::move(question));
     for (int step = 0; step < 100; ++step) {
       absl::StatusOr<bool> over = Write([&](ProjectTable& table) { return search->Step(table); });
       if (!over.ok()) return over.status();
-      if (*over) return search->TakeAnswer();
+      if (*over) return ListAnswer(search->question(), search->TakePage(), tokens);
     }
     return absl::InternalError("does not end");
   }

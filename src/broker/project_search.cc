@@ -1,0 +1,149 @@
+#include "broker/project_search.h"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+#include "broker/project_place.h"
+
+namespace culvert::broker {
+namespace {
+
+using resource::PageCursor;
+using store::Project;
+using store::ProjectIndex;
+using store::ProjectPlace;
+using store::ProjectRange;
+using store::ProjectTable;
+
+// Projects that one step looks at.
+constexpr size_t kStep = 2000;
+
+// From an end of the order, or the page token's border, on.
+class IndexedSearch final : public PageSearch {
+ public:
+  IndexedSearch(ProjectQuestion question, ProjectRange range)
+      : PageSearch(std::move(question)), begin_(range), next_(std::move(range)) {
+    next_.most = kStep;
+  }
+
+  absl::StatusOr<bool> Step(ProjectTable& projects) override {
+    size_t looked_at = 0;
+    std::optional<Project> last;
+    projects.Scan(next_, [&](Project project) {
+      ++looked_at;
+      last = project;
+      if (!question_.Matches(project)) return true;
+      page_.is_more = IsPage(page_.projects.size(), bytes_);
+      if (page_.is_more) return false;
+      std::string key = question_.KeyOf(project);
+      question_.mask.Trim(&project);
+      bytes_ += project.ByteSizeLong();
+      page_.projects.push_back({std::move(key), std::move(project)});
+      return true;
+    });
+    if (!page_.is_more && looked_at == next_.most) {
+      next_.from = PlaceOfKey(next_.index, PlaceKey(next_.index, *last));
+      next_.including_from = false;
+      return false;
+    }
+    if (question_.include_paging_info) CountAll(projects);
+    return true;
+  }
+
+ private:
+  // Without a filter: all that there are.
+  void CountAll(ProjectTable& projects) {
+    const int64_t total = projects.Count();
+    int64_t before = projects.CountBefore(begin_);
+    if (question_.IsLeft()) before = total - before - static_cast<int64_t>(page_.projects.size());
+    page_.total = static_cast<int32_t>(total);
+    page_.offset = static_cast<int32_t>(before);
+  }
+
+  const ProjectRange begin_;
+  ProjectRange next_;
+  size_t bytes_ = 0;  // of what was found
+};
+
+// Looks at all projects, and keeps those of the page.
+class FullSearch final : public PageSearch {
+ public:
+  explicit FullSearch(ProjectQuestion question) : PageSearch(std::move(question)) {}
+
+  absl::StatusOr<bool> Step(ProjectTable& projects) override {
+    size_t looked_at = 0;
+    projects.Scan(next_, [&](Project project) {
+      ++looked_at;
+      last_ = store::ProjectId(project);
+      if (question_.Matches(project)) Take(std::move(project));
+      return true;
+    });
+    if (looked_at == next_.most) {
+      next_.from = ProjectPlace{{}, last_};
+      return false;
+    }
+    if (question_.include_paging_info) {
+      const auto kept = static_cast<int32_t>(heap_.size());
+      page_.total = total_;
+      page_.offset = question_.IsLeft() ? total_ - beyond_ - kept : beyond_;
+    }
+    std::sort_heap(heap_.begin(), heap_.end(), Sooner());
+    page_.projects = std::move(heap_);
+    return true;
+  }
+
+ private:
+  // Whether one is read before another.
+  std::function<bool(const FoundProject&, const FoundProject&)> Sooner() const {
+    return [this](const FoundProject& a, const FoundProject& b) {
+      return question_.IsReadBefore(a.key, b.key);
+    };
+  }
+
+  void Take(Project project) {
+    ++total_;
+    FoundProject found{question_.KeyOf(project), std::move(project)};
+    if (!question_.IsAhead(found.key)) {
+      ++beyond_;
+      return;
+    }
+    question_.mask.Trim(&found.project);
+    bytes_ += found.project.ByteSizeLong();
+    heap_.push_back(std::move(found));
+    std::push_heap(heap_.begin(), heap_.end(), Sooner());
+    // The latest goes where the page is full without it.
+    while (IsPage(heap_.size() - 1, bytes_ - heap_.front().project.ByteSizeLong())) {
+      bytes_ -= heap_.front().project.ByteSizeLong();
+      std::pop_heap(heap_.begin(), heap_.end(), Sooner());
+      heap_.pop_back();
+      page_.is_more = true;
+    }
+  }
+
+  ProjectRange next_{.most = kStep};
+  std::string last_;
+  std::vector<FoundProject> heap_;  // the latest first
+  size_t bytes_ = 0;                // of them
+  int32_t total_ = 0;
+  int32_t beyond_ = 0;  // the border
+};
+
+}  // namespace
+
+std::shared_ptr<PageSearch> PageSearch::Make(ProjectQuestion question) {
+  const std::optional<ProjectIndex> index = question.Index();
+  // To count the matches of a filter all must be looked at.
+  const bool counts =
+      question.include_paging_info && (!question.filter.ToString().empty() || question.scope.only);
+  if (!index || counts) return std::make_shared<FullSearch>(std::move(question));
+  ProjectRange range{.index = *index, .backwards = question.IsIndexReversed()};
+  if (question.cursor) {
+    range.from = PlaceOfKey(*index, question.cursor->sort_key);
+    range.including_from = question.cursor->border == PageCursor::Border::kIncluded;
+    if (question.IsLeft()) range.backwards = !range.backwards;
+  }
+  return std::make_shared<IndexedSearch>(std::move(question), std::move(range));
+}
+
+}  // namespace culvert::broker
