@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "broker/ca_cli.h"
 #include "broker/program_name.h"
 #include "config/main.h"
+#include "store/permission.h"
 
 namespace culvert::broker {
 namespace {
@@ -103,8 +105,18 @@ Json ArgsOf(const config::AdminCommand& command) {
   return {{"project", command.project}};  // the other lists
 }
 
+// Of a role of the administrator's own this is not known here.
+bool RoleMayConnect(const std::string& role) {
+  const std::vector<store::RoleDefinition>& known = store::BuiltInRoles();
+  const auto found = std::find_if(known.begin(), known.end(),
+                                  [&role](const auto& one) { return one.name == role; });
+  return found == known.end() ||
+         found->permissions.test(static_cast<size_t>(store::Permission::kConnect));
+}
+
 void WarnOfEveryTarget(const config::AdminCommand& command) {
-  const bool gives_targets = command.name == "policy allow" && command.target.empty();
+  const bool gives_targets =
+      command.name == "policy allow" && command.target.empty() && RoleMayConnect(command.role);
   if (!gives_targets || (command.service != "tcp" && command.service != "*")) return;
   std::fprintf(stderr,
                "%s: warning: without --target this allows every target that the agents allow\n",

@@ -60,39 +60,44 @@ class StatefulWatch final : public ProjectWatch {
 
   absl::Status Tell(ProjectTable& projects, Step* step) {
     is_touched_ = false;
-    std::vector<ViewItem> page = view_.Page();
-    PageLinks links = LinksOf(question_.projects, view_.LastKey(), tokens_);
+    std::vector<SharedItem> page = view_.Page();
+    std::optional<std::string> last = view_.LastKey();
     WatchMessage message;
     for (const ViewChange& change : ChangesBetween(shown_, page)) {
       if (message.IsFull(question_.chunk)) step->frames.push_back(message.Take());
       CULVERT_ASSIGN_OR_RETURN(ChangeMessage described, Describe(projects, change));
       message.Add(std::move(described));
     }
-    const bool has_moved = !is_told_ || links != links_;
+    view_.ForgetBodies();
+    const bool has_moved = !is_told_ || last != last_;
     if (message.empty() && !has_moved) return absl::OkStatus();
     message.response().set_is_current(true);
     if (has_moved) {
+      const PageLinks links = LinksOf(question_.projects, last, tokens_);
       message.response().mutable_page_token_change()->set_prev_page_token(links.prev);
       message.response().mutable_page_token_change()->set_next_page_token(links.next);
     }
     step->frames.push_back(message.Take());
     is_told_ = true;
     shown_ = std::move(page);
-    links_ = std::move(links);
+    last_ = std::move(last);
     return absl::OkStatus();
   }
 
   // The project as it is in this transaction, which is the one that the page is of.
-  absl::StatusOr<ChangeMessage> Describe(ProjectTable& projects, const ViewChange& change) const {
+  absl::StatusOr<ChangeMessage> Describe(ProjectTable& projects, const ViewChange& change) {
     ChangeMessage described;
     if (change.kind == ViewChange::Kind::kRemoved) {
       described.mutable_removed()->set_name(change.name);
       described.mutable_removed()->set_view_index(static_cast<int32_t>(*change.before));
       return described;
     }
-    std::optional<Project> project = projects.Find(store::ProjectId(change.name));
-    if (!project) return absl::InternalError("the log of changes is not that of the projects");
-    question_.projects.mask.Trim(&*project);
+    std::optional<Project> project = view_.TakeBody(change.name);
+    if (!project) {
+      project = projects.Find(store::ProjectId(change.name));
+      if (!project) return absl::InternalError("the log of changes is not that of the projects");
+      question_.projects.mask.Trim(&*project);
+    }
     if (change.kind == ViewChange::Kind::kAdded) {
       *described.mutable_added()->mutable_project() = *std::move(project);
       described.mutable_added()->set_view_index(static_cast<int32_t>(*change.after));
@@ -115,8 +120,8 @@ class StatefulWatch final : public ProjectWatch {
   std::shared_ptr<PageSearch> search_;
   // What the client has.
   bool is_told_ = false;
-  std::vector<ViewItem> shown_;
-  PageLinks links_;
+  std::vector<SharedItem> shown_;
+  std::optional<std::string> last_;  // WatchView::LastKey
 };
 
 }  // namespace

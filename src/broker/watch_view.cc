@@ -1,9 +1,11 @@
 #include "broker/watch_view.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
-#include <numeric>
+#include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "broker/project_writes.h"
@@ -14,68 +16,108 @@ namespace {
 
 using store::Project;
 
-// The client's page while the steps are written.
+SharedItem ItemOf(std::string key, const Project& masked) {
+  return std::make_shared<const ViewItem>(
+      ViewItem{std::move(key), masked.name(), DigestOf(masked), masked.ByteSizeLong()});
+}
+
+bool IsSame(const SharedItem& a, const SharedItem& b) {
+  return a == b || (a->name == b->name && a->key == b->key && a->digest == b->digest);
+}
+
+// The client's page, from a place on, while the steps are written.
 class WorkingPage {
  public:
-  explicit WorkingPage(const std::vector<ViewItem>& items) {
-    for (const ViewItem& item : items) names_.push_back(item.name);
+  explicit WorkingPage(std::span<const SharedItem> items) {
+    for (const SharedItem& item : items) names_.push_back(&item->name);
   }
 
   size_t Find(const std::string& name) const {
-    return static_cast<size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
+    const auto found = std::find_if(names_.begin(), names_.end(),
+                                    [&name](const std::string* one) { return *one == name; });
+    return static_cast<size_t>(found - names_.begin());
   }
   void Remove(size_t place) { names_.erase(names_.begin() + static_cast<ptrdiff_t>(place)); }
   void Insert(size_t place, const std::string& name) {
-    names_.insert(names_.begin() + static_cast<ptrdiff_t>(place), name);
+    names_.insert(names_.begin() + static_cast<ptrdiff_t>(place), &name);
   }
 
  private:
-  std::vector<std::string> names_;
+  std::vector<const std::string*> names_;
 };
-
-size_t SumOfBytes(const std::vector<ViewItem>& items, size_t count) {
-  return std::accumulate(items.begin(), items.begin() + static_cast<ptrdiff_t>(count), size_t{0},
-                         [](size_t sum, const ViewItem& item) { return sum + item.bytes; });
-}
-
-}  // namespace
 
 // Those that stay with the key that they had are in the right order among themselves. In the order
 // of the new page each other one is put right behind the one before it: when its turn comes, all
 // before it have their places.
-std::vector<ViewChange> ChangesBetween(const std::vector<ViewItem>& before,
-                                       const std::vector<ViewItem>& after) {
+class Steps {
+ public:
+  // What differs between two pages, with so many equal ones before it.
+  Steps(std::span<const SharedItem> before, std::span<const SharedItem> after, size_t offset)
+      : offset_(offset), page_(before) {
+    for (const SharedItem& item : before) had_.emplace(item->name, item.get());
+    Remove(before, after);
+    for (const SharedItem& item : after) Place(*item);
+  }
+
+  std::vector<ViewChange> Take() { return std::move(changes_); }
+
+ private:
   using Kind = ViewChange::Kind;
-  std::vector<ViewChange> changes;
-  std::unordered_map<std::string_view, const ViewItem*> had;
-  std::unordered_map<std::string_view, const ViewItem*> stays;
-  for (const ViewItem& item : before) had.emplace(item.name, &item);
-  for (const ViewItem& item : after) stays.emplace(item.name, &item);
-  WorkingPage page(before);
-  for (size_t place = before.size(); place-- > 0;) {
-    if (stays.contains(before[place].name)) continue;
-    page.Remove(place);
-    changes.push_back({Kind::kRemoved, before[place].name, place});
-  }
-  const std::string* previous = nullptr;
-  for (const ViewItem& item : after) {
-    const auto old = had.find(item.name);
-    const bool is_new = old == had.end();
-    const bool stands = !is_new && old->second->key == item.key;
-    const std::string* const behind = std::exchange(previous, &item.name);
-    if (stands && old->second->digest == item.digest) continue;
-    std::optional<size_t> from;
-    if (!is_new) from = page.Find(item.name);
-    if (stands) {
-      changes.push_back({Kind::kModified, item.name, from, from});
-      continue;
+
+  void Remove(std::span<const SharedItem> before, std::span<const SharedItem> after) {
+    std::unordered_set<std::string_view> stays;
+    for (const SharedItem& item : after) stays.insert(item->name);
+    for (size_t place = before.size(); place-- > 0;) {
+      if (stays.contains(before[place]->name)) continue;
+      page_.Remove(place);
+      Add(Kind::kRemoved, before[place]->name, place, std::nullopt);
     }
-    if (!is_new) page.Remove(*from);
-    const size_t to = behind == nullptr ? 0 : page.Find(*behind) + 1;
-    page.Insert(to, item.name);
-    changes.push_back({is_new ? Kind::kAdded : Kind::kModified, item.name, from, to});
   }
-  return changes;
+
+  void Place(const ViewItem& item) {
+    const ViewItem* const behind = std::exchange(previous_, &item);
+    const auto old = had_.find(item.name);
+    const bool is_new = old == had_.end();
+    const bool stands = !is_new && old->second->key == item.key;
+    if (stands && old->second->digest == item.digest) return;
+    std::optional<size_t> from;
+    if (!is_new) from = page_.Find(item.name);
+    if (stands) {
+      Add(Kind::kModified, item.name, from, from);
+      return;
+    }
+    if (!is_new) page_.Remove(*from);
+    const size_t to = behind == nullptr ? 0 : page_.Find(behind->name) + 1;
+    page_.Insert(to, item.name);
+    Add(is_new ? Kind::kAdded : Kind::kModified, item.name, from, to);
+  }
+
+  void Add(Kind kind, const std::string& name, std::optional<size_t> before,
+           std::optional<size_t> after) {
+    if (before) *before += offset_;
+    if (after) *after += offset_;
+    changes_.push_back({kind, name, before, after});
+  }
+
+  const size_t offset_;
+  WorkingPage page_;
+  std::unordered_map<std::string_view, const ViewItem*> had_;
+  const ViewItem* previous_ = nullptr;
+  std::vector<ViewChange> changes_;
+};
+
+}  // namespace
+
+std::vector<ViewChange> ChangesBetween(const std::vector<SharedItem>& before,
+                                       const std::vector<SharedItem>& after) {
+  // Most of a page is as it was.
+  const auto [first, first_after] =
+      std::mismatch(before.begin(), before.end(), after.begin(), after.end(), IsSame);
+  const auto same = static_cast<size_t>(first - before.begin());
+  const auto [last, last_after] =
+      std::mismatch(before.rbegin(), std::make_reverse_iterator(first), after.rbegin(),
+                    std::make_reverse_iterator(first_after), IsSame);
+  return Steps({first, last.base()}, {first_after, last_after.base()}, same).Take();
 }
 
 ProjectQuestion WatchView::Query() const {
@@ -86,6 +128,7 @@ ProjectQuestion WatchView::Query() const {
 
 void WatchView::Reset(FoundPage page) {
   items_.clear();
+  bodies_.clear();
   for (FoundProject& found : page.projects) {
     items_.push_back(ItemOf(std::move(found.key), found.project));
   }
@@ -100,9 +143,10 @@ bool WatchView::Apply(const std::vector<SharedChange>& changes) {
   if (last.empty()) return false;
   // What is behind this is not known, and stays so.
   std::optional<std::string> horizon;
-  if (is_more_ && !items_.empty()) horizon = items_.back().key;
-  bool is_touched =
-      std::erase_if(items_, [&last](const ViewItem& item) { return last.contains(item.name); }) > 0;
+  if (is_more_ && !items_.empty()) horizon = items_.back()->key;
+  bool is_touched = std::erase_if(items_, [&last](const SharedItem& item) {
+                      return last.contains(item->name);
+                    }) > 0;
   for (const auto& [name, change] : last) {
     if (!change->after || !question_.Matches(*change->after)) continue;
     const std::string key = question_.KeyOf(*change->after);
@@ -118,40 +162,46 @@ bool WatchView::Apply(const std::vector<SharedChange>& changes) {
     items_.resize(most);
     is_more_ = true;
   }
+  if (bodies_.size() > most) bodies_.clear();
   return is_touched;
 }
 
-ViewItem WatchView::ItemOf(std::string key, const Project& masked) const {
-  return {std::move(key), masked.name(), DigestOf(masked), masked.ByteSizeLong()};
-}
-
 void WatchView::Put(const Project& project) {
-  ViewItem item = ItemOf(question_.KeyOf(project), question_.mask.Project(project));
+  Project masked = question_.mask.Project(project);
+  SharedItem item = ItemOf(question_.KeyOf(project), masked);
+  bodies_[masked.name()] = std::move(masked);
   const auto place = std::upper_bound(items_.begin(), items_.end(), item,
-                                      [this](const ViewItem& a, const ViewItem& b) {
-                                        return question_.IsReadBefore(a.key, b.key);
+                                      [this](const SharedItem& a, const SharedItem& b) {
+                                        return question_.IsReadBefore(a->key, b->key);
                                       });
   items_.insert(place, std::move(item));
+}
+
+std::optional<Project> WatchView::TakeBody(const std::string& name) {
+  const auto found = bodies_.find(name);
+  if (found == bodies_.end()) return std::nullopt;
+  return std::move(found->second);
 }
 
 size_t WatchView::page_length() const { return std::min(limit_, items_.size()); }
 
 bool WatchView::IsShort() const {
   if (is_more_ && items_.size() < limit_) return true;
-  return page_length() > 1 &&
-         SumOfBytes(items_, page_length()) > kMostAnswerBytes + kMaxProjectBytes;
+  size_t bytes = 0;
+  for (size_t i = 0; i < page_length(); ++i) bytes += items_[i]->bytes;
+  return page_length() > 1 && bytes > kMostAnswerBytes + kMaxProjectBytes;
 }
 
-std::vector<ViewItem> WatchView::Page() const {
-  std::vector<ViewItem> page(items_.begin(),
-                             items_.begin() + static_cast<ptrdiff_t>(page_length()));
+std::vector<SharedItem> WatchView::Page() const {
+  std::vector<SharedItem> page(items_.begin(),
+                               items_.begin() + static_cast<ptrdiff_t>(page_length()));
   if (question_.IsLeft()) std::reverse(page.begin(), page.end());
   return page;
 }
 
 std::optional<std::string> WatchView::LastKey() const {
   if (items_.empty() || (!is_more_ && items_.size() <= limit_)) return std::nullopt;
-  return items_[page_length() - 1].key;
+  return items_[page_length() - 1]->key;
 }
 
 }  // namespace culvert::broker

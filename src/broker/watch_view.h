@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "broker/project_question.h"
@@ -22,6 +24,9 @@ struct ViewItem {
   size_t bytes = 0;    // of them
 };
 
+// Shared by the page that there is and the one that the client has.
+using SharedItem = std::shared_ptr<const ViewItem>;
+
 // One step from the page that the client has to the one that is now. Places are as the client
 // counts them when it has taken the steps before.
 struct ViewChange {
@@ -33,8 +38,8 @@ struct ViewChange {
 };
 
 // Both in the order of the list.
-std::vector<ViewChange> ChangesBetween(const std::vector<ViewItem>& before,
-                                       const std::vector<ViewItem>& after);
+std::vector<ViewChange> ChangesBetween(const std::vector<SharedItem>& before,
+                                       const std::vector<SharedItem>& after);
 
 // What of the list is known from the page's border on: the page, and a few behind it, which take
 // the places of those that go. Confined to one thread at a time.
@@ -54,19 +59,22 @@ class WatchView {
   // Whether too few are known, or too large ones, for a page: Query and Reset again.
   bool IsShort() const;
   // In the order of the list.
-  std::vector<ViewItem> Page() const;
+  std::vector<SharedItem> Page() const;
   // The key of the page's last project in the direction of reading, if there are more behind it.
   std::optional<std::string> LastKey() const;
+  // The masked project as Apply saw it, once, since ForgetBodies; none: it is to be looked up.
+  std::optional<store::Project> TakeBody(const std::string& name);
+  void ForgetBodies() { bodies_.clear(); }
 
  private:
-  ViewItem ItemOf(std::string key, const store::Project& masked) const;
   void Put(const store::Project& project);
   size_t page_length() const;
 
   const ProjectQuestion& question_;
-  std::vector<ViewItem> items_;  // in the direction of reading
-  bool is_more_ = false;         // beyond the items: what is behind the last one is not known
-  size_t limit_ = 0;             // of the page: less than was asked for where projects are large
+  std::vector<SharedItem> items_;  // in the direction of reading
+  std::unordered_map<std::string, store::Project> bodies_;
+  bool is_more_ = false;  // beyond the items: what is behind the last one is not known
+  size_t limit_ = 0;      // of the page: less than was asked for where projects are large
 };
 
 }  // namespace culvert::broker

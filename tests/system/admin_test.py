@@ -171,6 +171,10 @@ class WithoutBroker(Admin):
         done = self.run_to_end(self.command("policy", "allow", "--user", "alice"))
         self.assertEqual((0, b""), (done.returncode, done.stdout))
         self.assertIn(b"warning: without --target", done.stderr)
+        # Not one that lets nobody connect.
+        done = self.run_to_end(self.command("policy", "allow", "--user", "alice", "--role",
+                                            "projects-admin"))
+        self.assertEqual((0, b"", b""), (done.returncode, done.stdout, done.stderr))
 
     def test_a_directory_without_a_store_is_told_by_what_lists(self):
         for args in (("token", "list"), ("policy", "list"), ("group", "list"), ("role", "list"),
