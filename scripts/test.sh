@@ -18,7 +18,7 @@ Runs these steps, or only those named:
   fuzz      each fuzz target, CULVERT_FUZZ_SECONDS long, two at a time
 
 environment:
-  CULVERT_FUZZ_SECONDS  how long to run each fuzz target (20)
+  CULVERT_FUZZ_SECONDS  how long to run each fuzz target (10)
   CULVERT_ASAN_SYSTEM   which system tests to run under ASan, a regular expression (tcp_exact)
 Logs are in build/test-logs."
 
@@ -34,7 +34,7 @@ steps=("$@")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
 source scripts/fresh_tree.sh
-fuzz_seconds=${CULVERT_FUZZ_SECONDS:-20}
+fuzz_seconds=${CULVERT_FUZZ_SECONDS:-10}
 asan_system=${CULVERT_ASAN_SYSTEM:-tcp_exact}
 # What the caller has set for Culvert is not meant for the programs under test.
 unset "${!CULVERT_@}"
@@ -148,14 +148,23 @@ step_fuzz() {
 
 # clang-tidy says what the compiler says too, so that nothing needs to be compiled but the protocol's
 # generated sources. The tests are left out: it is slow. So is the analyzer's walk through gRPC's and
-# protobuf's headers, half of the time: it is for what includes neither.
+# protobuf's headers, half of the time: it is for what includes neither. Of a unity build each header
+# is walked through once for many sources, which it takes for headers, and so for all of them.
 run_tidy() {
-  cmake --preset tidy -DCULVERT_BUILD_TESTS=OFF || return
+  local fresh
+  mapfile -t fresh < <(fresh_options tidy)
+  cmake --preset tidy "${fresh[@]}" -DCULVERT_BUILD_TESTS=OFF || return
   cmake --build --preset tidy --target culvert_proto culvert_proto_grpc || return
-  local core='src/(base|net|crypto|tunnel|store)'
+  local core='src/(base|net|crypto|tunnel|store|resource)'
   local others='(src/(agent|broker|config|forwarder|rpc|sdk|stitch)|examples|bench)'
-  run-clang-tidy-14 -quiet -p build/tidy -j "$jobs" "^$PWD/$core/" || return
-  run-clang-tidy-14 -quiet -p build/tidy -j "$jobs" -checks='-clang-analyzer-*' "^$PWD/$others/"
+  tidy_sources "$core" '-bugprone-suspicious-include' || return
+  tidy_sources "$others" '-bugprone-suspicious-include,-clang-analyzer-*'
+}
+
+# tidy_sources FOLDERS CHECKS: those of a unity build, or those themselves.
+tidy_sources() {
+  run-clang-tidy-14 -quiet -p build/tidy -j "$jobs" -checks="$2" \
+    -header-filter='(src|include|examples|bench)/.*\.(h|cc)$' "^$PWD/(build/tidy/)?$1/"
 }
 
 step_tidy() {
