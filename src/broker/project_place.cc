@@ -31,6 +31,10 @@ std::string PlaceKey(ProjectIndex index, const store::Project& project) {
   return key + store::ProjectId(project);
 }
 
+ProjectPlace PlaceOf(ProjectIndex index, const store::Project& project) {
+  return *PlaceOfKey(index, PlaceKey(index, project));
+}
+
 std::optional<ProjectPlace> PlaceOfKey(ProjectIndex index, std::string_view key) {
   ProjectPlace place;
   if (index != ProjectIndex::kName) {

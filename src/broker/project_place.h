@@ -10,6 +10,7 @@
 namespace culvert::broker {
 
 std::string PlaceKey(store::ProjectIndex index, const store::Project& project);
+store::ProjectPlace PlaceOf(store::ProjectIndex index, const store::Project& project);
 // None for what is no such key.
 std::optional<store::ProjectPlace> PlaceOfKey(store::ProjectIndex index, std::string_view key);
 

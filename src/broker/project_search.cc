@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "broker/filter_bounds.h"
 #include "broker/project_place.h"
 
 namespace culvert::broker {
@@ -37,13 +38,15 @@ class IndexedSearch final : public PageSearch {
       page_.is_more = IsPage(page_.projects.size(), bytes_);
       if (page_.is_more) return false;
       std::string key = question_.KeyOf(project);
+      RemoveIfMoved(store::ProjectId(project));
       question_.mask.Trim(&project);
       bytes_ += project.ByteSizeLong();
       page_.projects.push_back({std::move(key), std::move(project)});
       return true;
     });
+    is_first_step_ = false;
     if (!page_.is_more && looked_at == next_.most) {
-      next_.from = PlaceOfKey(next_.index, PlaceKey(next_.index, *last));
+      next_.from = PlaceOf(next_.index, *last);
       next_.including_from = false;
       return false;
     }
@@ -52,6 +55,17 @@ class IndexedSearch final : public PageSearch {
   }
 
  private:
+  // A project that is changed between two steps may be behind in the order of changes when it was
+  // found already.
+  void RemoveIfMoved(const std::string& id) {
+    if (is_first_step_ || next_.index != ProjectIndex::kUpdateTime) return;
+    std::erase_if(page_.projects, [&](const FoundProject& found) {
+      if (PlaceOfKey(next_.index, found.key)->id != id) return false;
+      bytes_ -= found.project.ByteSizeLong();
+      return true;
+    });
+  }
+
   // Without a filter: all that there are.
   void CountAll(ProjectTable& projects) {
     const int64_t total = projects.Count();
@@ -63,26 +77,27 @@ class IndexedSearch final : public PageSearch {
 
   const ProjectRange begin_;
   ProjectRange next_;
+  bool is_first_step_ = true;
   size_t bytes_ = 0;  // of what was found
 };
 
-// Looks at all projects, and keeps those of the page.
+// Looks at all projects that an index leaves, and keeps those of the page.
 class FullSearch final : public PageSearch {
  public:
-  explicit FullSearch(ProjectQuestion question) : PageSearch(std::move(question)) {}
+  explicit FullSearch(ProjectQuestion question) : PageSearch(std::move(question)) {
+    next_.index = IndexFor(question_.filter);
+    Narrow(question_.filter, &next_);
+  }
 
   absl::StatusOr<bool> Step(ProjectTable& projects) override {
     size_t looked_at = 0;
     projects.Scan(next_, [&](Project project) {
       ++looked_at;
-      last_ = store::ProjectId(project);
+      if (looked_at == next_.most) next_.from = PlaceOf(next_.index, project);
       if (question_.Matches(project)) Take(std::move(project));
       return true;
     });
-    if (looked_at == next_.most) {
-      next_.from = ProjectPlace{{}, last_};
-      return false;
-    }
+    if (looked_at == next_.most) return false;
     if (question_.include_paging_info) {
       const auto kept = static_cast<int32_t>(heap_.size());
       page_.total = total_;
@@ -122,7 +137,6 @@ class FullSearch final : public PageSearch {
   }
 
   ProjectRange next_{.most = kStep};
-  std::string last_;
   std::vector<FoundProject> heap_;  // the latest first
   size_t bytes_ = 0;                // of them
   int32_t total_ = 0;
@@ -136,8 +150,11 @@ std::shared_ptr<PageSearch> PageSearch::Make(ProjectQuestion question) {
   // To count the matches of a filter all must be looked at.
   const bool counts =
       question.include_paging_info && (!question.filter.ToString().empty() || question.scope.only);
-  if (!index || counts) return std::make_shared<FullSearch>(std::move(question));
+  ProjectRange some{.index = ProjectIndex::kName};
+  Narrow(question.filter, &some);
+  if (!index || counts || some.ids) return std::make_shared<FullSearch>(std::move(question));
   ProjectRange range{.index = *index, .backwards = question.IsIndexReversed()};
+  Narrow(question.filter, &range);
   if (question.cursor) {
     range.from = PlaceOfKey(*index, question.cursor->sort_key);
     range.including_from = question.cursor->border == PageCursor::Border::kIncluded;

@@ -47,7 +47,10 @@ absl::StatusOr<WallTime> ParseStart(const google::protobuf::Timestamp& time) {
                        time.seconds() <= TimeUtil::kTimestampMaxSeconds && time.nanos() >= 0 &&
                        time.nanos() < 1'000'000'000;
   if (!is_time) return absl::InvalidArgumentError("starting_time is not of the years 1 to 9999");
-  return WallTime(std::chrono::microseconds(TimeUtil::TimestampToMicroseconds(time)));
+  // What a WallTime can hold; no project is of before or after.
+  constexpr int64_t kMostMicros = 9'000'000'000'000'000;
+  return WallTime(std::chrono::microseconds(
+      std::clamp(TimeUtil::TimestampToMicroseconds(time), -kMostMicros, kMostMicros)));
 }
 
 }  // namespace

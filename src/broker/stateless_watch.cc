@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "broker/filter_bounds.h"
 #include "broker/project_watch.h"
 #include "broker/watch_message.h"
 #include "broker/watch_tokens.h"
@@ -73,6 +74,7 @@ class StatelessWatch final : public ProjectWatch {
     phase_ = Phase::kSnapshot;
     position_ = changes.version();
     next_ = {.most = kMostLookedAt};
+    Narrow(question_.projects.filter, &next_);
     parts_.clear();
     consistent_at_ = 0;
     is_told_ = false;

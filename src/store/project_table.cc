@@ -10,20 +10,17 @@
 #include "base/check.h"
 #include "crypto/random.h"
 #include "store/database.h"
+#include "store/project_ranges.h"
 
 namespace culvert::store {
 namespace {
 
 constexpr std::string_view kNamePrefix = "projects/";
 
-int64_t MicrosOf(WallTime time) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-
 WallTime FromMicros(int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
 
 google::protobuf::Timestamp TimestampOf(WallTime time) {
-  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(MicrosOf(time));
+  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(ToUnixMicros(time));
 }
 
 int64_t MicrosOf(const google::protobuf::Timestamp& time) {
@@ -50,34 +47,6 @@ void BindBlob(SQLite::Statement& statement, int index, const Project* project) {
   }
   const std::string bytes = project->SerializeAsString();
   statement.bind(index, bytes.data(), static_cast<int>(bytes.size()));
-}
-
-// The column of an index beside the name; null for the name's own.
-const char* TimeColumn(ProjectIndex index) {
-  switch (index) {
-    case ProjectIndex::kName:
-      return nullptr;
-    case ProjectIndex::kCreateTime:
-      return "created_us";
-    case ProjectIndex::kUpdateTime:
-      return "updated_us";
-  }
-  CULVERT_CHECK(false);
-}
-
-// "WHERE (updated_us, name) > (?, ?)", for the place where `range` begins.
-std::string Where(const ProjectRange& range, std::string_view comparison) {
-  if (!range.from) return "";
-  const char* time = TimeColumn(range.index);
-  return time == nullptr ? fmt::format("WHERE name {} ?", comparison)
-                         : fmt::format("WHERE ({}, name) {} (?, ?)", time, comparison);
-}
-
-void BindFrom(SQLite::Statement& statement, const ProjectRange& range) {
-  if (!range.from) return;
-  int next = 1;
-  if (range.index != ProjectIndex::kName) statement.bind(next++, MicrosOf(range.from->time));
-  statement.bind(next, range.from->id);
 }
 
 }  // namespace
@@ -112,11 +81,14 @@ void ProjectTable::Scan(const ProjectRange& range, absl::FunctionRef<bool(Projec
   const char* time = TimeColumn(range.index);
   const std::string order =
       time == nullptr ? fmt::format("name {}", way) : fmt::format("{} {}, name {}", time, way, way);
+  Conditions conditions;
+  AddFrom(range, comparison, &conditions);
+  AddBounds(range, &conditions);
   SQLite::Statement row =
       database_.Prepare(fmt::format("SELECT body FROM projects {} ORDER BY {} LIMIT {}",
-                                    Where(range, comparison), order, range.most)
+                                    conditions.Where(), order, range.most)
                             .c_str());
-  BindFrom(row, range);
+  conditions.Bind(row);
   while (row.executeStep()) {
     if (!visit(Parse(row.getColumn(0)))) return;
   }
@@ -126,9 +98,11 @@ int64_t ProjectTable::CountBefore(const ProjectRange& range) {
   if (!range.from) return 0;
   const std::string comparison =
       fmt::format("{}{}", range.backwards ? ">" : "<", range.including_from ? "" : "=");
+  Conditions conditions;
+  AddFrom(range, comparison, &conditions);
   SQLite::Statement row = database_.Prepare(
-      fmt::format("SELECT count(*) FROM projects {}", Where(range, comparison)).c_str());
-  BindFrom(row, range);
+      fmt::format("SELECT count(*) FROM projects {}", conditions.Where()).c_str());
+  conditions.Bind(row);
   row.executeStep();
   return row.getColumn(0).getInt64();
 }
@@ -209,7 +183,7 @@ void ProjectTable::Log(const Project* before, const Project* after, WallTime now
   SQLite::Statement statement = database_.Prepare(
       "INSERT INTO project_changes (version, changed_us, before, after) "
       "SELECT version, ?, ?, ? FROM project_version");
-  statement.bind(1, MicrosOf(now));
+  statement.bind(1, ToUnixMicros(now));
   BindBlob(statement, 2, before);
   BindBlob(statement, 3, after);
   CULVERT_CHECK(statement.exec() == 1);
@@ -250,7 +224,7 @@ std::vector<ProjectChange> ProjectTable::ChangesAfter(int64_t version, size_t mo
 // left out.
 int64_t ProjectTable::VersionBefore(WallTime time) {
   SQLite::Statement row = database_.Prepare(
-      "SELECT min(version) - 1 FROM project_changes WHERE changed_us >= ?", MicrosOf(time));
+      "SELECT min(version) - 1 FROM project_changes WHERE changed_us >= ?", ToUnixMicros(time));
   row.executeStep();
   return row.isColumnNull(0) ? Version() : row.getColumn(0).getInt64();
 }

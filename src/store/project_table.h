@@ -48,6 +48,13 @@ struct ProjectRange {
       std::nullopt;  // the first place; none: from the end of the index
   bool including_from = false;
   size_t most = 0;
+  // Bounds in the index, which are in it: ids of kName, times of the others. Of kName also these
+  // ids alone, a hundred or so.
+  std::optional<std::string> least_id = std::nullopt;
+  std::optional<std::string> greatest_id = std::nullopt;
+  std::optional<WallTime> since = std::nullopt;  // in whole microseconds, as is `until`
+  std::optional<WallTime> until = std::nullopt;
+  std::optional<std::vector<std::string>> ids = std::nullopt;
 };
 
 // For the body of a Database::Read or Write, whose thread it is confined to. What it reads is what

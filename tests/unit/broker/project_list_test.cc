@@ -83,6 +83,81 @@ int64_t MicrosOf(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1'000'000 + time.nanos() / 1'000;
 }
 
+TEST_CASE_METHOD(ProjectListFixture, "A filter that an index can use leaves the same projects",
+                 "[projects]") {
+  Fill(2'500);
+  const auto of_name = [](auto matches) {
+    return [matches](const Project& project) { return matches(project.name()); };
+  };
+  struct Row {
+    std::string filter;
+    std::function<bool(const Project&)> matches;
+  };
+  const auto row = GENERATE_COPY(values<Row>({
+      {R"(name = "projects/p7919")", of_name([](auto& name) { return name == "projects/p7919"; })},
+      {R"(name IN ("projects/p7919", "projects/none", "projects/default", "other/x"))",
+       of_name([](auto& name) { return name == "projects/p7919" || name == "projects/default"; })},
+      {R"(name = "other/p7919")", of_name([](auto&) { return false; })},
+      {R"(name = "projects/p7919" AND name = "projects/default")",
+       of_name([](auto&) { return false; })},
+      {R"(name = "projects/p7919" OR name = "projects/default")",
+       of_name([](auto& name) { return name == "projects/p7919" || name == "projects/default"; })},
+      {R"(NOT name = "projects/p7919")",
+       of_name([](auto& name) { return name != "projects/p7919"; })},
+      {R"(name > "projects/p5" AND name <= "projects/p6")",
+       of_name([](auto& name) { return name > "projects/p5" && name <= "projects/p6"; })},
+      {R"(name LIKE "projects/p12%")",
+       of_name([](auto& name) { return name.starts_with("projects/p12"); })},
+      {R"(name LIKE "%12")", of_name([](auto& name) { return name.ends_with("12"); })},
+      {R"(name LIKE "projects/p_12" AND metadata.labels.n IS NOT NULL)", of_name([](auto& name) {
+         return name.size() == 13 && name.starts_with("projects/p") && name.ends_with("12");
+       })},
+      {R"(metadata.create_time > "2023-11-14T22:13:20.010Z" AND metadata.create_time <= "2023-11-14T22:13:20.0200005Z")",
+       [](const Project& project) {
+         const int64_t micros = MicrosOf(project.metadata().create_time()) - 1'700'000'000'000'000;
+         return micros > 10'000 && micros <= 20'000;
+       }},
+      {R"(metadata.update_time = "2023-11-14T22:13:20.010Z")",
+       [](const Project& project) {
+         return MicrosOf(project.metadata().update_time()) == 1'700'000'000'010'000;
+       }},
+      {R"(metadata.create_time < "0001-01-01T00:00:00Z")", [](const Project&) { return false; }},
+  }));
+  CAPTURE(row.filter);
+  for (const std::string order_by : {"", "name desc", "metadata.update_time",
+                                     "metadata.create_time desc", "metadata.labels.n"}) {
+    CAPTURE(order_by);
+    ListProjectsRequest request;
+    request.set_filter(row.filter);
+    request.set_order_by(order_by);
+    request.set_page_size(300);
+    Names found;
+    do {
+      const ListProjectsResponse response = MustList(request);
+      const Names page = NamesIn(response);
+      found.insert(found.end(), page.begin(), page.end());
+      request.set_page_token(response.next_page_token());
+    } while (!request.page_token().empty());
+    std::sort(found.begin(), found.end());
+    CHECK(found == Expected(row.matches, [](const Project& a, const Project& b) {
+            return a.name() < b.name();
+          }));
+  }
+}
+
+TEST_CASE_METHOD(ProjectListFixture, "A filter on the name of one project looks at no other",
+                 "[projects]") {
+  Fill(2'500);
+  ListProjectsRequest request;
+  request.set_filter(R"(name = "projects/p7919" AND metadata.labels.n IS NOT NULL)");
+  request.set_order_by("metadata.labels.n");
+  request.set_include_paging_info(true);
+  const auto search = PageSearch::Make(*ProjectQuestion::Parse(request, {}, tokens));
+  // Of all there are two steps.
+  CHECK(Write([&](ProjectTable& table) { return search->Step(table); }).value());
+  CHECK(search->TakePage().total == 1);
+}
+
 TEST_CASE_METHOD(ProjectListFixture, "ListProjects pages through all in any order, both ways",
                  "[projects]") {
   Fill(4500);  // more than a search's step
