@@ -7,9 +7,6 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "broker/project_list.h"
-#include "broker/project_lookup.h"
-#include "broker/project_search.h"
 #include "broker/project_writes.h"
 #include "resource/resource_name.h"
 #include "rpc/codec.h"
@@ -19,6 +16,8 @@ namespace {
 
 // Names of one BatchGet.
 constexpr int kMostInBatch = 1000;
+// Of a request: a project, the state that one is to have, names and masks.
+constexpr size_t kMostRequestBytes = size_t{256} * 1024;
 
 namespace pb = ntt::proxies::v1;
 
@@ -48,28 +47,6 @@ absl::StatusOr<Mask> ParseView(const google::protobuf::FieldMask& mask, goten::t
 
 }  // namespace
 
-class ProjectCalls::Call final : private rpc::Stream::Delegate {
- public:
-  Call(ProjectCalls& calls, uint64_t id, std::unique_ptr<rpc::Stream> stream)
-      : calls_(calls), id_(id), stream_(std::move(stream)) {
-    stream_->SetDelegate(this);
-  }
-
-  void Finish(const absl::StatusOr<rpc::Frame>& answer) {
-    if (answer.ok()) stream_->Write(*answer);
-    stream_->Finish(answer.status());
-  }
-
- private:
-  void OnMessage(Bytes) override {}
-  void OnWritten() override {}
-  void OnEnd(absl::Status) override { calls_.calls_.erase(id_); }  // and this
-
-  ProjectCalls& calls_;
-  const uint64_t id_;
-  std::unique_ptr<rpc::Stream> stream_;
-};
-
 absl::StatusOr<std::unique_ptr<ProjectCalls>> ProjectCalls::Make(
     net::EventLoop& loop, store::Store& store, std::unique_ptr<store::ProjectStore> projects,
     Hooks hooks) {
@@ -89,227 +66,217 @@ ProjectCalls::ProjectCalls(net::EventLoop& loop, store::Store& store,
       store_(store),
       tokens_(token_key),
       hooks_(std::move(hooks)),
+      may_(store, hooks_.may_go_on),
+      deleted_(loop, [this] { hooks_.on_deleted(); }),
       watchers_(loop, worker_),
       worker_(loop, std::move(projects), [this] { HandleChanges(); }) {}
 
 ProjectCalls::~ProjectCalls() = default;
 
-absl::Status ProjectCalls::Evaluate(const Principal& who, Permission permission,
-                                    bool of_all_projects) const {
-  store::Request request;
-  request.permission = permission;
-  request.of_all_projects = of_all_projects;
-  const store::Decision decision =
-      store_.policy().current()->Evaluate(store::Principal::From(who.id, who.key), request);
-  return decision.allowed ? absl::OkStatus() : absl::PermissionDeniedError(decision.reason);
+void ProjectCalls::CheckPermissions() {
+  calls_.CheckPermissions();
+  watchers_.CheckPermissions();
 }
 
-absl::Status ProjectCalls::MayAll(const Principal& who, Permission permission) const {
-  return Evaluate(who, permission, /*of_all_projects=*/true);
-}
+// --- from the call to the worker and back ---
 
-absl::Status ProjectCalls::May(const Principal& who, Permission permission,
-                               const std::string& id) const {
-  return Evaluate(who, permission, id != who.id.project);
-}
-
-absl::StatusOr<ProjectScope> ProjectCalls::ScopeOf(const Principal& who,
-                                                   Permission permission) const {
-  if (MayAll(who, permission).ok()) return ProjectScope();
-  CULVERT_RETURN_IF_ERROR(May(who, permission, who.id.project));
-  return ProjectScope{who.id.project};
-}
-
-uint64_t ProjectCalls::Keep(std::unique_ptr<rpc::Stream> stream) {
-  const uint64_t id = ++last_call_;
-  calls_.emplace(id, std::make_unique<Call>(*this, id, std::move(stream)));
-  return id;
-}
-
-void ProjectCalls::Finish(uint64_t call, const absl::StatusOr<rpc::Frame>& answer) {
-  const auto found = calls_.find(call);
-  if (found == calls_.end()) return;
-  found->second->Finish(answer);
-  calls_.erase(found);
+absl::StatusOr<uint64_t> ProjectCalls::Keep(const Asking& asking, May may) {
+  return calls_.Add(
+      {asking.who.id.ToString(), asking.message.size(), may_.StillMay(asking.who, std::move(may))},
+      asking.take);
 }
 
 absl::Status ProjectCalls::Begun(uint64_t call, const absl::Status& status) {
-  if (!status.ok()) Finish(call, status);
+  if (!status.ok()) calls_.Finish(call, status);
   return absl::OkStatus();
 }
 
-void ProjectCalls::FinishWrite(uint64_t call, AuditEvent asked,
+absl::Status ProjectCalls::Run(const Asking& asking, May may,
+                               std::shared_ptr<AnswerSearch> search) {
+  CULVERT_ASSIGN_OR_RETURN(const uint64_t call, Keep(asking, std::move(may)));
+  return Begun(call, worker_.Run(calls_.Client(call), search,
+                                 [this, call, search](const absl::Status& status) {
+                                   if (status.ok()) {
+                                     calls_.Finish(call, search->TakeAnswer());
+                                   } else {
+                                     calls_.Finish(call, status);
+                                   }
+                                 }));
+}
+
+absl::Status ProjectCalls::Watch(const Asking& asking, May may,
+                                 std::unique_ptr<ProjectWatch> watch) {
+  return watchers_.Add(asking.who, std::move(watch), asking.take,
+                       may_.StillMay(asking.who, std::move(may)));
+}
+
+absl::Status ProjectCalls::Write(
+    const Asking& asking, May may,
+    absl::AnyInvocable<absl::StatusOr<ProjectWrite>(ProjectTable&)> body) {
+  CULVERT_ASSIGN_OR_RETURN(const uint64_t call, Keep(asking, std::move(may)));
+  return Begun(call, worker_.Write<ProjectWrite>(
+                         calls_.Client(call), std::move(body),
+                         [this, call, event = asking.event](absl::StatusOr<ProjectWrite> written) {
+                           FinishWrite(call, event, std::move(written));
+                         }));
+}
+
+void ProjectCalls::FinishWrite(uint64_t call, AuditEvent event,
                                absl::StatusOr<ProjectWrite> written) {
   if (!written.ok()) {
-    Finish(call, written.status());
+    calls_.Finish(call, written.status());
     return;
   }
   using Effect = ProjectWrite::Effect;
   if (written->effect != Effect::kNone) {
     const bool is_new = written->effect == Effect::kMade;
-    Record(std::move(asked), is_new ? "made" : "changed", written->name);
+    Record(std::move(event), is_new ? "made" : "changed", written->name);
   }
-  Finish(call, rpc::FrameOf(written->answer));
+  calls_.Finish(call, rpc::FrameOf(written->answer));
 }
 
-void ProjectCalls::Record(AuditEvent asked, std::string_view effect, const std::string& name) {
-  asked.kind = AuditKind::kProject;
-  asked.reason = fmt::format("{} {}", effect, name);
-  hooks_.audit(asked);
+void ProjectCalls::Record(AuditEvent event, std::string_view effect, const std::string& name) {
+  event.kind = AuditKind::kProject;
+  event.reason = fmt::format("{} {}", effect, name);
+  hooks_.audit(event);
 }
+
+// --- the calls ---
 
 absl::Status ProjectCalls::Answer(const Principal& who, Method method, const Bytes& message,
-                                  const AuditEvent& asked, TakeStream take) {
+                                  const AuditEvent& event, TakeStream take) {
   loop_.AssertOnThread();
+  if (message.size() > kMostRequestBytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("the request has {} bytes (limit {})", message.size(), kMostRequestBytes));
+  }
+  const Asking asking{who, message, event, take};
   switch (method) {
     case Method::kGetProject:
-      return Get(who, message, take);
+      return Get(asking);
     case Method::kBatchGetProjects:
-      return BatchGet(who, message, take);
+      return BatchGet(asking);
     case Method::kListProjects:
-      return List(who, message, take);
+      return List(asking);
     case Method::kWatchProject:
-      return WatchOne(who, message, take);
+      return WatchOne(asking);
     case Method::kWatchProjects:
-      return WatchMany(who, message, take);
+      return WatchMany(asking);
     case Method::kCreateProject:
-      return Create(who, message, asked, take);
+      return Create(asking);
     case Method::kUpdateProject:
-      return Update(who, message, asked, take);
+      return Update(asking);
     case Method::kDeleteProject:
-      return Delete(who, message, asked, take);
+      return Delete(asking);
     default:
       return absl::UnimplementedError("not served here");
   }
 }
 
-absl::Status ProjectCalls::Get(const Principal& who, const Bytes& message, TakeStream take) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::GetProjectRequest>(message));
+absl::Status ProjectCalls::Get(const Asking& asking) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::GetProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
-  CULVERT_RETURN_IF_ERROR(May(who, Permission::kGet, id));
+  const May may =
+      may_.MayInScope(asking.who, Permission::kGet, ProjectPermissions::ScopeFor(asking.who, id));
+  CULVERT_RETURN_IF_ERROR(may());
   CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseView(request.field_mask(), request.view()));
-  auto lookup = std::make_shared<ProjectLookup>(std::vector{id}, std::move(mask));
-  const uint64_t call = Keep(take());
-  return Begun(call, worker_.Run(lookup, [this, call, lookup](const absl::Status& status) {
-    Finish(call, status.ok() ? lookup->One() : status);
-  }));
+  return Run(asking, may, SearchOne(id, std::move(mask)));
 }
 
-absl::Status ProjectCalls::BatchGet(const Principal& who, const Bytes& message, TakeStream take) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::BatchGetProjectsRequest>(message));
+absl::Status ProjectCalls::BatchGet(const Asking& asking) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::BatchGetProjectsRequest>(asking.message));
   if (request.names_size() > kMostInBatch) {
     return absl::InvalidArgumentError(
         fmt::format("names has {} entries (limit {})", request.names_size(), kMostInBatch));
   }
   std::vector<std::string> ids;
+  ProjectScope scope{asking.who.id.project};
   for (const std::string& name : request.names()) {
     CULVERT_ASSIGN_OR_RETURN(ids.emplace_back(), ParseId(name));
-    CULVERT_RETURN_IF_ERROR(May(who, Permission::kBatchGet, ids.back()));
+    if (ids.back() != asking.who.id.project) scope = ProjectScope();
   }
+  const May may = may_.MayInScope(asking.who, Permission::kBatchGet, scope);
+  CULVERT_RETURN_IF_ERROR(may());
   CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseView(request.field_mask(), request.view()));
-  auto lookup = std::make_shared<ProjectLookup>(std::move(ids), std::move(mask));
-  const uint64_t call = Keep(take());
-  return Begun(call, worker_.Run(lookup, [this, call, lookup](const absl::Status& status) {
-    Finish(call, status.ok() ? absl::StatusOr<rpc::Frame>(lookup->All()) : status);
-  }));
+  return Run(asking, may, SearchBatch(std::move(ids), std::move(mask)));
 }
 
-absl::Status ProjectCalls::List(const Principal& who, const Bytes& message, TakeStream take) {
-  CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, ScopeOf(who, Permission::kList));
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::ListProjectsRequest>(message));
+absl::Status ProjectCalls::List(const Asking& asking) {
+  CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, may_.ScopeOf(asking.who, Permission::kList));
+  const May may = may_.MayInScope(asking.who, Permission::kList, scope);
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::ListProjectsRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(ProjectQuestion question,
                            ProjectQuestion::Parse(request, std::move(scope), tokens_));
-  auto search = PageSearch::Make(std::move(question));
-  const uint64_t call = Keep(take());
-  return Begun(call, worker_.Run(search, [this, call, search](const absl::Status& status) {
-    if (!status.ok()) {
-      Finish(call, status);
-    } else {
-      Finish(call, rpc::FrameOf(ListAnswer(search->question(), search->TakePage(), tokens_)));
-    }
-  }));
+  return Run(asking, may, SearchPage(std::move(question), tokens_));
 }
 
-absl::Status ProjectCalls::WatchOne(const Principal& who, const Bytes& message, TakeStream take) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectRequest>(message));
+absl::Status ProjectCalls::WatchOne(const Asking& asking) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
-  const auto may = [this, who, id] { return May(who, Permission::kWatch, id); };
+  const May may =
+      may_.MayInScope(asking.who, Permission::kWatch, ProjectPermissions::ScopeFor(asking.who, id));
   CULVERT_RETURN_IF_ERROR(may());
   CULVERT_ASSIGN_OR_RETURN(Mask mask, ParseWatchMask(request.field_mask(), request.view()));
-  return Watch(who, MakeSingleWatch(id, std::move(mask)), take, may);
+  return Watch(asking, may, MakeSingleWatch(id, std::move(mask)));
 }
 
-absl::Status ProjectCalls::WatchMany(const Principal& who, const Bytes& message, TakeStream take) {
-  CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, ScopeOf(who, Permission::kWatch));
-  const auto may = [this, who, is_of_all = !scope.only] {
-    return is_of_all ? MayAll(who, Permission::kWatch)
-                     : May(who, Permission::kWatch, who.id.project);
-  };
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectsRequest>(message));
+absl::Status ProjectCalls::WatchMany(const Asking& asking) {
+  CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, may_.ScopeOf(asking.who, Permission::kWatch));
+  const May may = may_.MayInScope(asking.who, Permission::kWatch, scope);
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectsRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(WatchQuestion question,
                            WatchQuestion::Parse(request, std::move(scope), tokens_));
-  return Watch(who,
+  return Watch(asking, may,
                question.is_stateful ? MakeStatefulWatch(std::move(question), tokens_)
-                                    : MakeStatelessWatch(std::move(question), tokens_),
-               take, may);
+                                    : MakeStatelessWatch(std::move(question), tokens_));
 }
 
-absl::Status ProjectCalls::Watch(const Principal& who, std::unique_ptr<ProjectWatch> watch,
-                                 TakeStream take, std::function<absl::Status()> may) {
-  return watchers_.Add(who, std::move(watch), take, [this, who, may = std::move(may)] {
-    CULVERT_RETURN_IF_ERROR(hooks_.may_go_on(who));
-    return may();
-  });
-}
-
-absl::Status ProjectCalls::Write(
-    const AuditEvent& asked, TakeStream take,
-    absl::AnyInvocable<absl::StatusOr<ProjectWrite>(ProjectTable&)> body) {
-  const uint64_t call = Keep(take());
-  return Begun(
-      call, worker_.Write<ProjectWrite>(std::move(body),
-                                        [this, call, asked](absl::StatusOr<ProjectWrite> written) {
-                                          FinishWrite(call, asked, std::move(written));
-                                        }));
-}
-
-absl::Status ProjectCalls::Create(const Principal& who, const Bytes& message,
-                                  const AuditEvent& asked, TakeStream take) {
-  CULVERT_RETURN_IF_ERROR(MayAll(who, Permission::kCreate));
-  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::CreateProjectRequest>(message));
-  return Write(asked, take, [request = std::move(request)](ProjectTable& projects) {
+absl::Status ProjectCalls::Create(const Asking& asking) {
+  const May may = may_.MayInScope(asking.who, Permission::kCreate, ProjectScope());
+  CULVERT_RETURN_IF_ERROR(may());
+  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::CreateProjectRequest>(asking.message));
+  CULVERT_RETURN_IF_ERROR(CheckProjectSize(request.project()));
+  return Write(asking, may, [request = std::move(request)](ProjectTable& projects) {
     return CreateProject(projects, request, WallNow());
   });
 }
 
-absl::Status ProjectCalls::Update(const Principal& who, const Bytes& message,
-                                  const AuditEvent& asked, TakeStream take) {
-  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::UpdateProjectRequest>(message));
+absl::Status ProjectCalls::Update(const Asking& asking) {
+  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::UpdateProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.project().name()));
-  CULVERT_RETURN_IF_ERROR(May(who, Permission::kUpdate, id));
-  if (request.allow_missing() && !MayAll(who, Permission::kCreate).ok()) {
+  const May may = may_.MayInScope(asking.who, Permission::kUpdate,
+                                  ProjectPermissions::ScopeFor(asking.who, id));
+  CULVERT_RETURN_IF_ERROR(may());
+  CULVERT_RETURN_IF_ERROR(CheckProjectSize(request.project()));
+  CULVERT_RETURN_IF_ERROR(CheckProjectSize(request.cas().conditional_state()));
+  if (request.allow_missing() &&
+      !may_.MayInScope(asking.who, Permission::kCreate, ProjectScope())().ok()) {
     request.set_allow_missing(false);
   }
-  return Write(asked, take, [request = std::move(request)](ProjectTable& projects) {
+  return Write(asking, may, [request = std::move(request)](ProjectTable& projects) {
     return UpdateProject(projects, request, WallNow());
   });
 }
 
 // On the control loop's own connection, because what goes with it is in the caches of its tables.
-absl::Status ProjectCalls::Delete(const Principal& who, const Bytes& message,
-                                  const AuditEvent& asked, TakeStream take) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::DeleteProjectRequest>(message));
+absl::Status ProjectCalls::Delete(const Asking& asking) {
+  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::DeleteProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
-  CULVERT_RETURN_IF_ERROR(May(who, Permission::kDelete, id));
-  absl::Status removed = store_.RemoveProject(id, WallNow());
-  const bool is_missing = absl::IsNotFound(removed) && request.allow_missing();
-  if (!removed.ok() && !is_missing) return removed;
+  const May may = may_.MayInScope(asking.who, Permission::kDelete,
+                                  ProjectPermissions::ScopeFor(asking.who, id));
+  CULVERT_RETURN_IF_ERROR(may());
+  CULVERT_ASSIGN_OR_RETURN(const uint64_t call, Keep(asking, may));
+  const absl::Status removed = store_.RemoveProject(id, WallNow());
   if (removed.ok()) {
     HandleChanges();
-    Record(asked, "deleted", store::ProjectName(id));
-    hooks_.on_deleted();
+    Record(asking.event, "deleted", store::ProjectName(id));
+    deleted_.Schedule();
   }
-  Finish(Keep(take()), rpc::FrameOf(google::protobuf::Empty()));
+  if (removed.ok() || (absl::IsNotFound(removed) && request.allow_missing())) {
+    calls_.Finish(call, rpc::FrameOf(google::protobuf::Empty()));
+  } else {
+    calls_.Finish(call, removed);
+  }
   return absl::OkStatus();
 }
 

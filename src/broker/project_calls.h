@@ -6,23 +6,22 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "broker/audit_event.h"
 #include "broker/principal.h"
-#include "broker/project_question.h"
+#include "broker/project_answers.h"
+#include "broker/project_permissions.h"
 #include "broker/project_watchers.h"
 #include "broker/project_worker.h"
 #include "broker/project_writes.h"
+#include "broker/waiting_calls.h"
+#include "net/deferred.h"
 #include "net/event_loop.h"
 #include "resource/page_token.h"
-#include "rpc/stream.h"
 #include "rpc/stream_info.h"
-#include "store/permission.h"
 #include "store/store.h"
 
 namespace culvert::broker {
@@ -31,7 +30,7 @@ namespace culvert::broker {
 class ProjectCalls {
  public:
   struct Hooks {
-    // A project is gone: whatever is of it must end. Called at once, on the loop.
+    // Projects are gone: whatever is of them must end. Called on the loop, in the same turn.
     std::function<void()> on_deleted;
     std::function<void(const AuditEvent&)> audit;
     // Whether who watches is still who it was: its key, its token, its project.
@@ -44,8 +43,7 @@ class ProjectCalls {
       Hooks hooks);
   ~ProjectCalls();
 
-  // Gives the stream, which is then answered.
-  using TakeStream = absl::FunctionRef<std::unique_ptr<rpc::Stream>()>;
+  using TakeStream = WaitingCalls::TakeStream;
 
   // Takes the stream and answers, most often in a later turn, or refuses now. Whether `who` may is
   // asked of the policy. `asked` is what a record of it begins with.
@@ -54,59 +52,53 @@ class ProjectCalls {
 
   // Others may have made projects.
   void HandleChanges() { watchers_.HandleChanges(); }
-  // The policy or the revoked keys have changed: ends watches that are not allowed any more.
-  void CheckPermissions() { watchers_.CheckPermissions(); }
+  // The policy or the revoked keys have changed: ends watches, and calls that wait, that are not
+  // allowed any more.
+  void CheckPermissions();
   // Ends all watches.
   void EndWatches(const absl::Status& why) { watchers_.EndAll(why); }
 
  private:
-  class Call;
+  // One call, as it is asked for.
+  struct Asking {
+    const Principal& who;
+    const Bytes& message;
+    const AuditEvent& event;
+    TakeStream take;
+  };
+  using May = ProjectPermissions::May;
 
   ProjectCalls(net::EventLoop& loop, store::Store& store,
                std::unique_ptr<store::ProjectStore> projects, const std::string& token_key,
                Hooks hooks);
 
-  absl::Status Evaluate(const Principal& who, store::Permission permission,
-                        bool of_all_projects) const;
-  // PERMISSION_DENIED unless `who` may do that to this project.
-  absl::Status May(const Principal& who, store::Permission permission, const std::string& id) const;
-  // The same for all projects.
-  absl::Status MayAll(const Principal& who, store::Permission permission) const;
-  // All projects, or the own one where `who` may do that to no other.
-  absl::StatusOr<ProjectScope> ScopeOf(const Principal& who, store::Permission permission) const;
+  absl::Status Get(const Asking& asking);
+  absl::Status BatchGet(const Asking& asking);
+  absl::Status List(const Asking& asking);
+  absl::Status WatchOne(const Asking& asking);
+  absl::Status WatchMany(const Asking& asking);
+  absl::Status Create(const Asking& asking);
+  absl::Status Update(const Asking& asking);
+  absl::Status Delete(const Asking& asking);
 
-  absl::Status Get(const Principal& who, const Bytes& message, TakeStream take);
-  absl::Status BatchGet(const Principal& who, const Bytes& message, TakeStream take);
-  absl::Status List(const Principal& who, const Bytes& message, TakeStream take);
-  absl::Status Create(const Principal& who, const Bytes& message, const AuditEvent& asked,
-                      TakeStream take);
-  absl::Status Update(const Principal& who, const Bytes& message, const AuditEvent& asked,
-                      TakeStream take);
-  absl::Status Delete(const Principal& who, const Bytes& message, const AuditEvent& asked,
-                      TakeStream take);
-
-  // Has the stream until its answer is there or its client goes away.
-  uint64_t Keep(std::unique_ptr<rpc::Stream> stream);
-  void Finish(uint64_t call, const absl::StatusOr<rpc::Frame>& answer);
+  // The answer is what the search has made.
+  absl::Status Run(const Asking& asking, May may, std::shared_ptr<AnswerSearch> search);
+  absl::Status Watch(const Asking& asking, May may, std::unique_ptr<ProjectWatch> watch);
+  absl::Status Write(const Asking& asking, May may,
+                     absl::AnyInvocable<absl::StatusOr<ProjectWrite>(store::ProjectTable&)> body);
+  absl::StatusOr<uint64_t> Keep(const Asking& asking, May may);
   // For what the worker did not take.
   absl::Status Begun(uint64_t call, const absl::Status& status);
-  // A write, which `asked` describes; then its answer.
-  absl::Status Write(const AuditEvent& asked, TakeStream take,
-                     absl::AnyInvocable<absl::StatusOr<ProjectWrite>(store::ProjectTable&)> body);
-  void FinishWrite(uint64_t call, AuditEvent asked, absl::StatusOr<ProjectWrite> written);
-  void Record(AuditEvent asked, std::string_view effect, const std::string& name);
-  absl::Status WatchOne(const Principal& who, const Bytes& message, TakeStream take);
-  absl::Status WatchMany(const Principal& who, const Bytes& message, TakeStream take);
-  // `may` says whether the policy lets it go on.
-  absl::Status Watch(const Principal& who, std::unique_ptr<ProjectWatch> watch, TakeStream take,
-                     std::function<absl::Status()> may);
+  void FinishWrite(uint64_t call, AuditEvent event, absl::StatusOr<ProjectWrite> written);
+  void Record(AuditEvent event, std::string_view effect, const std::string& name);
 
   net::EventLoop& loop_;
   store::Store& store_;
   const resource::PageTokens tokens_;
   const Hooks hooks_;
-  uint64_t last_call_ = 0;
-  std::unordered_map<uint64_t, std::unique_ptr<Call>> calls_;
+  const ProjectPermissions may_;
+  net::Deferred deleted_;  // what goes with a deletion looks at everything there is
+  WaitingCalls calls_;
   ProjectWatchers watchers_;
   ProjectWorker worker_;  // goes first: no callback after it
 };

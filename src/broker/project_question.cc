@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "broker/filter_bounds.h"
 #include "broker/project_place.h"
 
 namespace culvert::broker {
@@ -68,6 +69,11 @@ std::string ProjectQuestion::KeyOf(const Project& project) const {
 
 bool ProjectQuestion::Precedes(const std::string& key, const std::string& other) const {
   return Index() && IsIndexReversed() ? other < key : key < other;
+}
+
+void ProjectQuestion::Narrow(store::ProjectRange* range) const {
+  broker::Narrow(filter, range);
+  if (scope.only && range->index == ProjectIndex::kName) range->ids = {{*scope.only}};
 }
 
 bool ProjectQuestion::IsLeft() const {

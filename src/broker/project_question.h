@@ -49,6 +49,9 @@ struct ProjectQuestion {
     return scope.Has(store::ProjectId(project)) && filter.Matches(project);
   }
 
+  // Bounds `range` in its index: what matches is in it.
+  void Narrow(store::ProjectRange* range) const;
+
   // Whether the page is read against the order: from the cursor to the left.
   bool IsLeft() const;
   // Of two keys, in the direction of reading.

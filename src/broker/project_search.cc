@@ -28,12 +28,15 @@ class IndexedSearch final : public PageSearch {
     next_.most = kStep;
   }
 
-  absl::StatusOr<bool> Step(ProjectTable& projects) override {
+  absl::StatusOr<bool> Step(ProjectTable& projects, StepEnd end) override {
     size_t looked_at = 0;
-    std::optional<Project> last;
+    bool is_cut = false;
+    std::optional<ProjectPlace> last;
     projects.Scan(next_, [&](Project project) {
+      is_cut = looked_at > 0 && end.HasCome();
+      if (is_cut) return false;
       ++looked_at;
-      last = project;
+      last = PlaceOf(next_.index, project);
       if (!question_.Matches(project)) return true;
       page_.is_more = IsPage(page_.projects.size(), bytes_);
       if (page_.is_more) return false;
@@ -45,8 +48,8 @@ class IndexedSearch final : public PageSearch {
       return true;
     });
     is_first_step_ = false;
-    if (!page_.is_more && looked_at == next_.most) {
-      next_.from = PlaceOf(next_.index, *last);
+    if (is_cut || (!page_.is_more && looked_at == next_.most)) {
+      next_.from = std::move(last);
       next_.including_from = false;
       return false;
     }
@@ -84,20 +87,27 @@ class IndexedSearch final : public PageSearch {
 // Looks at all projects that an index leaves, and keeps those of the page.
 class FullSearch final : public PageSearch {
  public:
-  explicit FullSearch(ProjectQuestion question) : PageSearch(std::move(question)) {
-    next_.index = IndexFor(question_.filter);
-    Narrow(question_.filter, &next_);
+  FullSearch(ProjectQuestion question, ProjectIndex index) : PageSearch(std::move(question)) {
+    next_.index = index;
+    question_.Narrow(&next_);
   }
 
-  absl::StatusOr<bool> Step(ProjectTable& projects) override {
+  absl::StatusOr<bool> Step(ProjectTable& projects, StepEnd end) override {
     size_t looked_at = 0;
+    bool is_cut = false;
+    std::optional<ProjectPlace> last;
     projects.Scan(next_, [&](Project project) {
+      is_cut = looked_at > 0 && end.HasCome();
+      if (is_cut) return false;
       ++looked_at;
-      if (looked_at == next_.most) next_.from = PlaceOf(next_.index, project);
+      last = PlaceOf(next_.index, project);
       if (question_.Matches(project)) Take(std::move(project));
       return true;
     });
-    if (looked_at == next_.most) return false;
+    if (is_cut || looked_at == next_.most) {
+      next_.from = std::move(last);
+      return false;
+    }
     if (question_.include_paging_info) {
       const auto kept = static_cast<int32_t>(heap_.size());
       page_.total = total_;
@@ -151,10 +161,14 @@ std::shared_ptr<PageSearch> PageSearch::Make(ProjectQuestion question) {
   const bool counts =
       question.include_paging_info && (!question.filter.ToString().empty() || question.scope.only);
   ProjectRange some{.index = ProjectIndex::kName};
-  Narrow(question.filter, &some);
-  if (!index || counts || some.ids) return std::make_shared<FullSearch>(std::move(question));
+  question.Narrow(&some);
+  if (some.ids) return std::make_shared<FullSearch>(std::move(question), ProjectIndex::kName);
+  if (!index || counts) {
+    const ProjectIndex narrow = IndexFor(question.filter);
+    return std::make_shared<FullSearch>(std::move(question), narrow);
+  }
   ProjectRange range{.index = *index, .backwards = question.IsIndexReversed()};
-  Narrow(question.filter, &range);
+  question.Narrow(&range);
   if (question.cursor) {
     range.from = PlaceOfKey(*index, question.cursor->sort_key);
     range.including_from = question.cursor->border == PageCursor::Border::kIncluded;

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "broker/project_question.h"
+#include "broker/project_worker.h"
 #include "broker/recent_changes.h"
 #include "ntt/proxies/v1/project_change.pb.h"
 #include "ntt/proxies/v1/project_service.pb.h"
@@ -30,11 +31,11 @@ class ProjectWatch {
 
   virtual ~ProjectWatch() = default;
 
-  // Not on the loop; a transaction in which `changes` were refreshed. Looks at a bounded number of
-  // projects and changes, so a step may come without frames though others follow. An error ends the
-  // watch.
-  virtual absl::StatusOr<Step> Advance(store::ProjectTable& projects,
-                                       const RecentChanges& changes) = 0;
+  // Not on the loop; a transaction in which `changes` were refreshed. Looks at one project or
+  // change at least, and at no further one once `end` has come, so a step may come without frames
+  // though others follow. An error ends the watch.
+  virtual absl::StatusOr<Step> Advance(store::ProjectTable& projects, const RecentChanges& changes,
+                                       StepEnd end = StepEnd::Never()) = 0;
 };
 
 // What a WatchProjects asks for, checked.

@@ -9,19 +9,39 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "base/clock.h"
 #include "net/event_loop.h"
 #include "net/work.h"
 #include "store/project_store.h"
 
 namespace culvert::broker {
 
+// Until when a step may go on. A value.
+class StepEnd {
+ public:
+  static StepEnd Never() { return StepEnd(MonotonicTime::max()); }
+  static StepEnd After(Duration time) { return StepEnd(MonotonicNow() + time); }
+
+  bool HasCome() const { return time_ != MonotonicTime::max() && MonotonicNow() >= time_; }
+
+ private:
+  explicit StepEnd(MonotonicTime time) : time_(time) {}
+
+  MonotonicTime time_;
+};
+
 // A search in steps of some milliseconds, between which others have their turn.
 class ProjectSearch {
  public:
   virtual ~ProjectSearch() = default;
-  // Not on the loop. Whether it is over; an error ends it.
-  virtual absl::StatusOr<bool> Step(store::ProjectTable& projects) = 0;
+  // Not on the loop. Whether it is over; an error ends it. Looks at one project or more, and at no
+  // further one once `end` has come.
+  virtual absl::StatusOr<bool> Step(store::ProjectTable& projects,
+                                    StepEnd end = StepEnd::Never()) = 0;
 };
+
+// Somebody who waits for the worker: who is gone by then is not worked for any more.
+using WorkerClient = std::weak_ptr<void>;
 
 // Confined to the loop, where the callbacks come, never inside a call and none after the
 // destructor. One round of work at a time is on a thread of libuv's: the writes that wait, in one
@@ -33,6 +53,9 @@ class ProjectWorker {
   // Writes in one transaction, and steps of searches in one round.
   static constexpr size_t kMostWrites = 256;
   static constexpr size_t kMostSteps = 16;
+  // How long the writes of a round may take before the disk, and each step.
+  static constexpr Duration kWriteTime = std::chrono::milliseconds(20);
+  static constexpr Duration kStepTime = std::chrono::milliseconds(4);
   // Changes that the log keeps at least.
   static constexpr int64_t kKeptChanges = 100'000;
 
@@ -44,14 +67,16 @@ class ProjectWorker {
   ProjectWorker(const ProjectWorker&) = delete;
   ProjectWorker& operator=(const ProjectWorker&) = delete;
 
-  // Runs `body` in a transaction, and `done` once it is on the disk. A `body` that fails must have
-  // written nothing: others are in the same transaction. RESOURCE_EXHAUSTED, and neither is run,
-  // where too many wait; so does Run.
+  // Runs `body` in a transaction, and `done` once it is on the disk; neither if `client` is gone
+  // before it begins. A `body` that fails must have written nothing: others are in the same
+  // transaction. RESOURCE_EXHAUSTED, and neither is run, where too many wait; so does Run.
   template <class Result>
-  absl::Status Write(absl::AnyInvocable<absl::StatusOr<Result>(store::ProjectTable&)> body,
+  absl::Status Write(WorkerClient client,
+                     absl::AnyInvocable<absl::StatusOr<Result>(store::ProjectTable&)> body,
                      absl::AnyInvocable<void(absl::StatusOr<Result>) &&> done) {
     auto result = std::make_shared<absl::StatusOr<Result>>(absl::UnknownError("not run"));
-    return Enqueue({[body = std::move(body), result](store::ProjectTable& projects) mutable {
+    return Enqueue({std::move(client),
+                    [body = std::move(body), result](store::ProjectTable& projects) mutable {
                       *result = body(projects);
                     },
                     [result, done = std::move(done)](const absl::Status& committed) mutable {
@@ -60,19 +85,22 @@ class ProjectWorker {
                     }});
   }
 
-  // `search` must not be touched until `done`, which gets OK or why it failed.
-  absl::Status Run(std::shared_ptr<ProjectSearch> search,
+  // `search` must not be touched until `done`, which gets OK or why it failed. It ends without
+  // `done` if `client` is gone.
+  absl::Status Run(WorkerClient client, std::shared_ptr<ProjectSearch> search,
                    absl::AnyInvocable<void(const absl::Status&) &&> done);
   // The same however many wait: for searches of the broker's own, of which there are few.
-  void RunAlways(std::shared_ptr<ProjectSearch> search,
+  void RunAlways(WorkerClient client, std::shared_ptr<ProjectSearch> search,
                  absl::AnyInvocable<void(const absl::Status&) &&> done);
 
  private:
   struct WriteJob {
+    WorkerClient client;
     absl::AnyInvocable<void(store::ProjectTable&)> run;
     absl::AnyInvocable<void(const absl::Status&) &&> done;
   };
   struct SearchJob {
+    WorkerClient client;
     std::shared_ptr<ProjectSearch> search;
     absl::AnyInvocable<void(const absl::Status&) &&> done;
   };
@@ -81,13 +109,16 @@ class ProjectWorker {
 
   absl::Status Enqueue(WriteJob job);
   void Begin();
+  void TakeSearches(std::deque<SearchJob>& from, size_t most);
   void HandleDone();
 
   net::EventLoop& loop_;
   const std::shared_ptr<store::ProjectStore> store_;
   const std::function<void()> on_changes_;
   std::deque<WriteJob> writes_;
+  // What may be over after one step goes before what was not.
   std::deque<SearchJob> searches_;
+  std::deque<SearchJob> long_searches_;
   std::shared_ptr<Round> round_;  // under way
   std::optional<net::Work> work_;
 };

@@ -5,6 +5,7 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -32,9 +33,26 @@ absl::Status CheckProject(const Project& project) {
   if (!project.has_multi_region_policy()) {
     return absl::InvalidArgumentError("multi_region_policy is required");
   }
-  if (project.ByteSizeLong() <= kMaxProjectBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("the project has {} bytes (limit {})", project.ByteSizeLong(), kMaxProjectBytes));
+  return CheckProjectSize(project);
+}
+
+// Of a message and those in it; projects are three deep.
+absl::Status CheckEntries(const google::protobuf::Message& message) {
+  const google::protobuf::Reflection& fields = *message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  fields.ListFields(message, &set);
+  for (const auto* field : set) {
+    if (field->is_repeated()) {
+      const int size = fields.FieldSize(message, field);
+      if (size > kMaxProjectEntries) {
+        return absl::InvalidArgumentError(
+            fmt::format("{} has {} entries (limit {})", field->name(), size, kMaxProjectEntries));
+      }
+    } else if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
+      CULVERT_RETURN_IF_ERROR(CheckEntries(fields.GetMessage(message, field)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> DrawId(ProjectTable& projects) {
@@ -104,6 +122,14 @@ absl::StatusOr<Project> MaskedUpdate(const UpdateProjectRequest& request, const 
 }
 
 }  // namespace
+
+absl::Status CheckProjectSize(const Project& project) {
+  if (project.ByteSizeLong() > kMaxProjectBytes) {
+    return absl::InvalidArgumentError(fmt::format("the project has {} bytes (limit {})",
+                                                  project.ByteSizeLong(), kMaxProjectBytes));
+  }
+  return CheckEntries(project);
+}
 
 absl::StatusOr<ProjectWrite> CreateProject(ProjectTable& projects,
                                            const CreateProjectRequest& request, WallTime now) {

@@ -10,8 +10,13 @@
 
 namespace culvert::broker {
 
-// Largest project, serialized.
+// Largest project, serialized, without what the broker sets in it; and entries of each of its lists
+// and maps.
 inline constexpr size_t kMaxProjectBytes = size_t{64} * 1024;
+inline constexpr int kMaxProjectEntries = 512;
+
+// INVALID_ARGUMENT for one that is too large.
+absl::Status CheckProjectSize(const store::Project& project);
 
 struct ProjectWrite {
   enum class Effect { kNone, kMade, kChanged };

@@ -9,8 +9,8 @@ namespace {
 using store::ProjectChange;
 
 size_t BytesOf(const ProjectChange& change) {
-  return sizeof(ProjectChange) + (change.before ? change.before->ByteSizeLong() : 0) +
-         (change.after ? change.after->ByteSizeLong() : 0);
+  return sizeof(ProjectChange) + (change.before ? change.before->SpaceUsedLong() : 0) +
+         (change.after ? change.after->SpaceUsedLong() : 0);
 }
 
 }  // namespace
@@ -18,16 +18,16 @@ size_t BytesOf(const ProjectChange& change) {
 void RecentChanges::Refresh(store::ProjectTable& projects) {
   const int64_t version = projects.Version();
   trimmed_ = projects.TrimmedVersion();
-  const int64_t oldest = std::max(trimmed_, version - static_cast<int64_t>(kMostKept));
-  // The first time, or too far behind, or on another copy of the store.
-  if (version_ < oldest || version_ > version) {
+  if (version_ == version) return;
+  if (version_ > version) version_ = 0;  // on another copy of the store
+  std::vector<ProjectChange> latest = projects.LatestChanges(version_, kMostKept, kMostBytes);
+  // The first time, or too far behind.
+  if (latest.empty() || latest.front().version != version_ + 1) {
     kept_.clear();
     bytes_ = 0;
-    begin_ = oldest;
-    version_ = oldest;
+    begin_ = latest.empty() ? version : latest.front().version - 1;
   }
-  if (version_ == version) return;
-  for (ProjectChange& change : projects.ChangesAfter(version_, kMostKept)) Add(std::move(change));
+  for (ProjectChange& change : latest) Add(std::move(change));
   version_ = version;
 }
 
@@ -45,7 +45,7 @@ std::vector<SharedChange> RecentChanges::After(store::ProjectTable& projects, in
                                                size_t most) const {
   std::vector<SharedChange> changes;
   if (version < begin_) {
-    for (ProjectChange& change : projects.ChangesAfter(version, most)) {
+    for (ProjectChange& change : projects.ChangesAfter(version, most, kMostReadBytes)) {
       changes.push_back(std::make_shared<const ProjectChange>(std::move(change)));
     }
     return changes;

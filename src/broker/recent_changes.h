@@ -17,9 +17,11 @@ using SharedChange = std::shared_ptr<const store::ProjectChange>;
 // Confined to one thread at a time. Inside one transaction: Refresh, then the others.
 class RecentChanges {
  public:
-  // Changes, and their bytes, that are kept; one change more than that where it is large.
+  // Changes, and their bytes in memory, that are kept; one change more than that where it is large.
   static constexpr size_t kMostKept = 1024;
   static constexpr size_t kMostBytes = size_t{8} * 1024 * 1024;
+  // Bytes in the store that one call of After reads for who is further behind.
+  static constexpr size_t kMostReadBytes = size_t{1} * 1024 * 1024;
 
   // Reads what was changed since the last time.
   void Refresh(store::ProjectTable& projects);
@@ -30,8 +32,8 @@ class RecentChanges {
   // that of an older copy of the store.
   bool HasAllAfter(int64_t version) const { return version >= trimmed_ && version <= version_; }
 
-  // The next changes after `version`, of which the log has all, the oldest first; none after the
-  // last one.
+  // The next changes after `version`, of which the log has all, the oldest first: some of them,
+  // none after the last one.
   std::vector<SharedChange> After(store::ProjectTable& projects, int64_t version,
                                   size_t most) const;
   // Whether one project may have changed since: true if that is not known here.

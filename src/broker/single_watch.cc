@@ -23,7 +23,8 @@ class SingleWatch final : public ProjectWatch {
  public:
   SingleWatch(std::string id, resource::Mask mask) : id_(std::move(id)), mask_(std::move(mask)) {}
 
-  absl::StatusOr<Step> Advance(ProjectTable& projects, const RecentChanges& changes) override {
+  absl::StatusOr<Step> Advance(ProjectTable& projects, const RecentChanges& changes,
+                               StepEnd) override {
     Step step;
     step.is_idle = true;
     const bool is_first = !position_;

@@ -16,24 +16,26 @@ using store::Project;
 using store::ProjectTable;
 
 // That one step looks at.
-constexpr size_t kMostChanges = 1000;
+constexpr size_t kMostChanges = 250;
 
 class StatefulWatch final : public ProjectWatch {
  public:
   StatefulWatch(WatchQuestion question, const resource::PageTokens& tokens)
       : question_(std::move(question)), tokens_(tokens), view_(question_.projects) {}
 
-  absl::StatusOr<Step> Advance(ProjectTable& projects, const RecentChanges& changes) override {
-    if (search_ == nullptr && MustRead(changes)) {
+  absl::StatusOr<Step> Advance(ProjectTable& projects, const RecentChanges& changes,
+                               StepEnd end) override {
+    if (state_ == State::kFollowing && MustRead(changes)) state_ = State::kBegin;
+    if (state_ == State::kBegin) {
       search_ = PageSearch::Make(view_.Query());
       position_ = changes.version();
-      is_read_ = false;
+      state_ = State::kReading;
     }
-    if (search_ != nullptr) {
-      CULVERT_ASSIGN_OR_RETURN(const bool is_over, search_->Step(projects));
+    if (state_ == State::kReading) {
+      CULVERT_ASSIGN_OR_RETURN(const bool is_over, search_->Step(projects, end));
       if (!is_over) return Step();
       view_.Reset(std::exchange(search_, nullptr)->TakePage());
-      is_read_ = true;
+      state_ = State::kFollowing;
       is_touched_ = true;
     }
     // Also of what was just read: its steps saw different states, and that makes one of them.
@@ -45,8 +47,10 @@ class StatefulWatch final : public ProjectWatch {
   }
 
  private:
+  enum class State { kBegin, kReading, kFollowing };
+
   bool MustRead(const RecentChanges& changes) const {
-    return !is_read_ || view_.IsShort() || !changes.HasAllAfter(position_);
+    return view_.MustBeRead() || !changes.HasAllAfter(position_);
   }
 
   // Whether the view is what there is now.
@@ -54,8 +58,8 @@ class StatefulWatch final : public ProjectWatch {
     if (!changes.HasAllAfter(position_)) return false;
     const std::vector<SharedChange> news = changes.After(projects, position_, kMostChanges);
     if (view_.Apply(news)) is_touched_ = true;
-    position_ = news.size() == kMostChanges ? news.back()->version : changes.version();
-    return position_ == changes.version() && !view_.IsShort();
+    position_ = news.empty() ? changes.version() : news.back()->version;
+    return position_ == changes.version() && !view_.MustBeRead();
   }
 
   absl::Status Tell(ProjectTable& projects, Step* step) {
@@ -114,7 +118,7 @@ class StatefulWatch final : public ProjectWatch {
   const WatchQuestion question_;
   const resource::PageTokens tokens_;  // its own: a step may outlast whose they are
   WatchView view_;
-  bool is_read_ = false;
+  State state_ = State::kBegin;
   bool is_touched_ = false;  // since the client was told
   int64_t position_ = 0;     // the view has every change up to here
   std::shared_ptr<PageSearch> search_;

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "broker/filter_bounds.h"
 #include "broker/project_watch.h"
 #include "broker/watch_message.h"
 #include "broker/watch_tokens.h"
@@ -34,14 +33,15 @@ class StatelessWatch final : public ProjectWatch {
   StatelessWatch(WatchQuestion question, const resource::PageTokens& tokens)
       : question_(std::move(question)), tokens_(tokens) {}
 
-  absl::StatusOr<Step> Advance(ProjectTable& projects, const RecentChanges& changes) override {
+  absl::StatusOr<Step> Advance(ProjectTable& projects, const RecentChanges& changes,
+                               StepEnd end) override {
     Step step;
     if (phase_ == Phase::kBegin) Begin(projects, changes, &step);
     if (!changes.HasAllAfter(position_)) Reset(changes, &step);
     if (phase_ == Phase::kSnapshot) {
-      ReadSnapshot(projects, changes, &step);
+      ReadSnapshot(projects, changes, end, &step);
     } else {
-      Follow(projects, changes, &step);
+      Follow(projects, changes, end, &step);
     }
     return step;
   }
@@ -74,35 +74,34 @@ class StatelessWatch final : public ProjectWatch {
     phase_ = Phase::kSnapshot;
     position_ = changes.version();
     next_ = {.most = kMostLookedAt};
-    Narrow(question_.projects.filter, &next_);
+    question_.projects.Narrow(&next_);
     parts_.clear();
     consistent_at_ = 0;
     is_told_ = false;
+    last_id_.clear();
     message_ = {};
   }
 
-  void ReadSnapshot(ProjectTable& projects, const RecentChanges& changes, Step* step) {
+  void ReadSnapshot(ProjectTable& projects, const RecentChanges& changes, StepEnd end, Step* step) {
     size_t looked_at = 0;
-    bool is_full = false;
+    bool is_cut = false;
     projects.Scan(next_, [&](const Project& project) {
-      if (message_.IsFull(question_.chunk)) {
-        is_full = true;
-        return false;
-      }
+      is_cut = message_.IsFull(question_.chunk) || (looked_at > 0 && end.HasCome());
+      if (is_cut) return false;
       ++looked_at;
       last_id_ = store::ProjectId(project);
       if (question_.projects.Matches(project)) AddCurrent(project);
       return true;
     });
     consistent_at_ = changes.version();
-    if (is_full) step->frames.push_back(message_.Take());
+    if (is_cut && message_.IsFull(question_.chunk)) step->frames.push_back(message_.Take());
     if (looked_at > 0) NoteRead(consistent_at_);
-    if (is_full || looked_at == next_.most) {
-      next_.from = store::ProjectPlace{{}, last_id_};
+    if (is_cut || looked_at == next_.most) {
+      if (!last_id_.empty()) next_.from = store::ProjectPlace{{}, last_id_};
       return;
     }
     phase_ = Phase::kFollow;
-    Follow(projects, changes, step);
+    Follow(projects, changes, end, step);
   }
 
   void NoteRead(int64_t version) {
@@ -123,9 +122,12 @@ class StatelessWatch final : public ProjectWatch {
     return change.version <= (part == parts_.end() ? consistent_at_ : part->version);
   }
 
-  void Follow(ProjectTable& projects, const RecentChanges& changes, Step* step) {
-    for (const SharedChange& change : changes.After(projects, position_, kMostLookedAt)) {
-      if (message_.IsFull(question_.chunk)) break;
+  void Follow(ProjectTable& projects, const RecentChanges& changes, StepEnd end, Step* step) {
+    const std::vector<SharedChange> news = changes.After(projects, position_, kMostLookedAt);
+    if (news.empty()) position_ = changes.version();
+    size_t looked_at = 0;
+    for (const SharedChange& change : news) {
+      if (message_.IsFull(question_.chunk) || (looked_at++ > 0 && end.HasCome())) break;
       position_ = change->version;
       if (!IsKnown(*change)) AddChange(*change);
     }

@@ -8,7 +8,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include "broker/project_writes.h"
 #include "broker/watch_digest.h"
 
 namespace culvert::broker {
@@ -185,11 +184,15 @@ std::optional<Project> WatchView::TakeBody(const std::string& name) {
 
 size_t WatchView::page_length() const { return std::min(limit_, items_.size()); }
 
-bool WatchView::IsShort() const {
+// A list ends its page with the project that makes it kMostAnswerBytes.
+bool WatchView::MustBeRead() const {
   if (is_more_ && items_.size() < limit_) return true;
-  size_t bytes = 0;
-  for (size_t i = 0; i < page_length(); ++i) bytes += items_[i]->bytes;
-  return page_length() > 1 && bytes > kMostAnswerBytes + kMaxProjectBytes;
+  const size_t length = page_length();
+  size_t bytes = 0;  // without the last one
+  for (size_t i = 0; i + 1 < length; ++i) bytes += items_[i]->bytes;
+  if (length > 1 && bytes >= kMostAnswerBytes) return true;
+  const bool is_cut = is_more_ && limit_ < question_.page_size;
+  return is_cut && bytes + items_[length - 1]->bytes < kMostAnswerBytes;
 }
 
 std::vector<SharedItem> WatchView::Page() const {

@@ -56,8 +56,9 @@ class WatchView {
   // What changed next, the oldest first. Whether any of it is about what is known.
   bool Apply(const std::vector<SharedChange>& changes);
 
-  // Whether too few are known, or too large ones, for a page: Query and Reset again.
-  bool IsShort() const;
+  // Whether the page cannot be told from what is known: too few, or other ones than a list would
+  // have on it now that they are larger or smaller. Query and Reset again.
+  bool MustBeRead() const;
   // In the order of the list.
   std::vector<SharedItem> Page() const;
   // The key of the page's last project in the direction of reading, if there are more behind it.

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <compare>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "resource/filter.h"
 #include "resource/like.h"
@@ -89,6 +92,32 @@ bool Contains(const Value& value, const Operand& operand) {
   return false;
 }
 
+// Of a list each element, of a map each key, read once for many operands.
+std::vector<Value> ElementsOf(const Value& value) {
+  std::vector<Value> elements;
+  if (const auto* map = std::get_if<MapView>(&value)) {
+    for (int i = 0, size = SizeOf(*map); i < size; ++i) {
+      elements.emplace_back(EntryKey(EntryAt(*map, i)));
+    }
+  } else if (const auto* list = std::get_if<ListView>(&value)) {
+    const int size = list->message->GetReflection()->FieldSize(*list->message, list->field);
+    for (int i = 0; i < size; ++i) {
+      elements.push_back(ReadElement(*list->message, *list->field, i));
+    }
+  }
+  return elements;
+}
+
+// What asks whether `value` contains an operand.
+auto ContainsIn(const Value& value) {
+  return [&value, elements = ElementsOf(value)](const Operand& operand) {
+    if (operand.object != nullptr) return Contains(value, operand);
+    return std::any_of(elements.begin(), elements.end(), [&operand](const Value& element) {
+      return IsEqual(element, operand).value_or(false);
+    });
+  };
+}
+
 bool IsNan(const Value& value) {
   const auto* real = std::get_if<double>(&value);
   return real != nullptr && std::isnan(*real);
@@ -115,7 +144,6 @@ bool MatchesComparison(const Comparison& comparison, const Message& message) {
   const FieldPath& path = comparison.path;
   const std::vector<Operand>& operands = comparison.operands;
   const Value value = path.Read(message);
-  const auto contains = [&value](const Operand& operand) { return Contains(value, operand); };
   switch (comparison.comparator) {
     case Comparator::kEqual:
       return IsEqualAt(path, value, operands.front()).value_or(false);
@@ -139,11 +167,11 @@ bool MatchesComparison(const Comparison& comparison, const Message& message) {
     case Comparator::kIsNotNan:
       return !IsNan(value);
     case Comparator::kContains:
-      return contains(operands.front());
+      return Contains(value, operands.front());
     case Comparator::kContainsAny:
-      return std::any_of(operands.begin(), operands.end(), contains);
+      return std::any_of(operands.begin(), operands.end(), ContainsIn(value));
     case Comparator::kContainsAll:
-      return std::all_of(operands.begin(), operands.end(), contains);
+      return std::all_of(operands.begin(), operands.end(), ContainsIn(value));
     case Comparator::kLike: {
       const auto* text = std::get_if<std::string>(&value);
       return text != nullptr && LikeMatches(std::get<std::string>(operands.front().value), *text);

@@ -15,8 +15,8 @@ inline constexpr size_t kMostPatternBytes = 256;
 // INVALID_ARGUMENT if `pattern` is too long, or has a backslash in front of something else.
 absl::Status CheckLikePattern(std::string_view pattern);
 
-// Whether the whole of `text` fits, with its case. Takes at most |pattern| * |text| steps and no
-// memory; `pattern` has passed CheckLikePattern.
+// Whether the whole of `text` fits, with its case. Takes a time in proportion to |text|, whatever
+// the pattern, which has passed CheckLikePattern.
 bool LikeMatches(std::string_view pattern, std::string_view text);
 
 }  // namespace culvert::resource

@@ -16,7 +16,7 @@ class Database;
 // Confined to one thread at a time.
 class ProjectStore {
  public:
-  // Of a directory whose Store is open, and stays open for longer.
+  // Of a directory whose Store is open. What runs when the Store is closed is still committed.
   static absl::StatusOr<std::unique_ptr<ProjectStore>> Open(const std::string& state_dir);
   ~ProjectStore();
   ProjectStore(const ProjectStore&) = delete;

@@ -153,7 +153,7 @@ void ProjectTable::Remove(const Project& before, WallTime now) {
 void ProjectTable::AdoptOld(WallTime now) {
   std::vector<std::pair<std::string, WallTime>> old;
   SQLite::Statement row =
-      database_.Prepare("SELECT name, created FROM projects WHERE length(body) = 0");
+      database_.Prepare("SELECT name, created FROM projects WHERE created_us = 0 AND body = x''");
   while (row.executeStep()) old.emplace_back(TextAt(row, 0), TimeAt(row, 1));
   row.reset();
   for (const auto& [id, created] : old) {
@@ -207,13 +207,29 @@ int64_t ProjectTable::TrimmedVersion() {
   return row.getColumn(0).getInt64();
 }
 
-std::vector<ProjectChange> ProjectTable::ChangesAfter(int64_t version, size_t most) {
+std::vector<ProjectChange> ProjectTable::ChangesAfter(int64_t version, size_t most,
+                                                      size_t most_bytes) {
+  return Changes("ASC", version, most, most_bytes);
+}
+
+std::vector<ProjectChange> ProjectTable::LatestChanges(int64_t version, size_t most,
+                                                       size_t most_bytes) {
+  std::vector<ProjectChange> changes = Changes("DESC", version, most, most_bytes);
+  std::reverse(changes.begin(), changes.end());
+  return changes;
+}
+
+std::vector<ProjectChange> ProjectTable::Changes(const char* order, int64_t version, size_t most,
+                                                 size_t most_bytes) {
   SQLite::Statement row = database_.Prepare(
-      "SELECT version, changed_us, before, after FROM project_changes WHERE version > ? "
-      "ORDER BY version LIMIT ?",
+      fmt::format("SELECT version, changed_us, before, after FROM project_changes "
+                  "WHERE version > ? ORDER BY version {} LIMIT ?",
+                  order)
+          .c_str(),
       version, static_cast<int64_t>(most));
   std::vector<ProjectChange> changes;
-  while (row.executeStep()) {
+  for (size_t bytes = 0; bytes < most_bytes && row.executeStep();) {
+    bytes += static_cast<size_t>(row.getColumn(2).getBytes() + row.getColumn(3).getBytes());
     changes.push_back({row.getColumn(0).getInt64(), FromMicros(row.getColumn(1).getInt64()),
                        ParseIfAny(row, 2), ParseIfAny(row, 3)});
   }

@@ -88,7 +88,10 @@ class ProjectTable {
   int64_t Version();
   // Changes up to this one are not in the log any more.
   int64_t TrimmedVersion();
-  std::vector<ProjectChange> ChangesAfter(int64_t version, size_t most);
+  // The next ones, the oldest first: at most `most`, and none once they have `most_bytes`.
+  std::vector<ProjectChange> ChangesAfter(int64_t version, size_t most, size_t most_bytes);
+  // The latest ones that are after `version`, the oldest first, with the same limits.
+  std::vector<ProjectChange> LatestChanges(int64_t version, size_t most, size_t most_bytes);
   // The last change before `time`; never less than TrimmedVersion().
   int64_t VersionBefore(WallTime time);
   // Keeps the latest `kept` changes, or removes `most` at a time until they are.
@@ -96,6 +99,8 @@ class ProjectTable {
 
  private:
   void Put(const Project& project, bool is_new, int64_t created_millis);
+  std::vector<ProjectChange> Changes(const char* order, int64_t version, size_t most,
+                                     size_t most_bytes);
   void Log(const Project* before, const Project* after, WallTime now);
   int64_t NextVersion();
 

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/log.h"
+#include "base/status.h"
 #include "store/database.h"
 #include "store/project_table.h"
 #include "store/projects.h"
@@ -115,7 +117,12 @@ absl::Status Store::RemoveProject(const std::string& project, WallTime now) {
   };
   CULVERT_RETURN_IF_ERROR(revocations_.RevokeWith(remove, "its project was deleted", now).status());
   known_projects_.erase(project);
-  return policy_.Load();
+  // It is gone, whatever becomes of this: rules of a project that is not there let nobody do
+  // anything.
+  if (const absl::Status loaded = policy_.Load(); !loaded.ok()) {
+    CULVERT_LOG(kError, "policy: {}", MessageOf(loaded));
+  }
+  return absl::OkStatus();
 }
 
 bool Store::HasProject(const std::string& project) {

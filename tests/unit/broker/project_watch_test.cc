@@ -117,8 +117,9 @@ TEST_CASE_METHOD(RandomChanges, "What changes while a long snapshot is read is i
   std::vector<std::unique_ptr<WatchClient>> clients;
   WatchRequest mixed =
       Stateful(50, "multi_region_policy.default_control_region, metadata.update_time");
-  clients.push_back(
-      std::make_unique<StatelessClient>(*this, Stateless("", 1000), ProjectScope{"p777"}));
+  auto all = std::make_unique<StatelessClient>(*this, Stateless("", 700));
+  const StatelessClient& snapshot = *all;
+  clients.push_back(std::move(all));
   clients.push_back(std::make_unique<StatefulClient>(*this, mixed));
   clients.push_back(std::make_unique<StatefulClient>(*this, Stateful(1000, "name desc")));
   for (int round = 0; round < 20; ++round) {
@@ -131,6 +132,57 @@ TEST_CASE_METHOD(RandomChanges, "What changes while a long snapshot is read is i
     client->AdvanceToEnd();
     client->Check();
   }
+  CHECK(snapshot.sent_again() == 0);
+}
+
+TEST_CASE_METHOD(RandomChanges, "A page that its bytes cut is the list's, whatever becomes of them",
+                 "[projects][watch]") {
+  StatefulClient all(*this, Stateful(200));
+  StatefulClient backwards(*this, Stateful(100, "metadata.update_time desc"));
+  const auto check = [&] {
+    for (StatefulClient* client : {&all, &backwards}) {
+      client->AdvanceToEnd();
+      client->Check();
+    }
+  };
+  AtOnce([&] {
+    for (int i = 0; i < 150; ++i) Put(fmt::format("p{}", i), std::string(60'000, 'x'), "large");
+    check();
+    // One just below the limit after another, and then smaller ones again.
+    for (int i = 0; i < 150; ++i) {
+      Put(fmt::format("p{}", i), std::string(random() % 3 == 0 ? 64'900 : 40'000, 'x'), "other");
+      if (i % 10 == 0) check();
+    }
+    for (int i = 0; i < 150; ++i) {
+      Put(fmt::format("p{}", random() % 150), "small", "small");
+      if (i % 10 == 0) check();
+    }
+    for (int i = 0; i < 150; ++i) Put(fmt::format("p{}", i), "small", "small");
+    check();
+  });
+}
+
+TEST_CASE_METHOD(RandomChanges, "A step ends when its time has come, and nothing is lost",
+                 "[projects][watch]") {
+  AtOnce([&] {
+    for (int i = 0; i < 300; ++i) Put(fmt::format("p{}", i), "r", "prod");
+  });
+  std::vector<std::unique_ptr<WatchClient>> clients;
+  clients.push_back(std::make_unique<StatelessClient>(*this, Stateless("", 50)));
+  clients.push_back(std::make_unique<StatefulClient>(*this, Stateful(40)));
+  clients.push_back(std::make_unique<StatefulClient>(
+      *this, Stateful(30, "multi_region_policy.default_control_region desc")));
+  step_end = [] { return StepEnd::After(Duration(0)); };
+  AtOnce([&] {
+    for (int i = 0; i < 100; ++i) {
+      Change(300);
+      for (auto& client : clients) client->Advance();
+    }
+    for (auto& client : clients) {
+      client->AdvanceToEnd();
+      client->Check();
+    }
+  });
 }
 
 TEST_CASE_METHOD(WatchFixture, "A stateless snapshot comes in chunks, the last one current",

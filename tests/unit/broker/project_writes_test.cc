@@ -53,6 +53,42 @@ struct ProjectWritesFixture : ProjectFixture {
   Effect effect = Effect::kNone;  // of the last write
 };
 
+TEST_CASE_METHOD(ProjectWritesFixture, "A project has so much and no more", "[projects]") {
+  const Project lab = MakeLab();
+  const auto check = [&](Project project, const std::string& words) {
+    CreateProjectRequest create;
+    *create.mutable_project() = project;
+    create.mutable_project()->clear_name();
+    UpdateProjectRequest update;
+    *update.mutable_project() = project;
+    const absl::Status made =
+        Write([&](ProjectTable& table) { return CreateProject(table, create, now); }).status();
+    const absl::Status changed =
+        Write([&](ProjectTable& table) { return UpdateProject(table, update, now); }).status();
+    for (const absl::Status& status : {made, changed}) {
+      if (words.empty()) {
+        CHECK(status.ok());
+      } else {
+        CHECK(absl::IsInvalidArgument(status));
+        CHECK_THAT(std::string(status.message()), Catch::Matchers::Contains(words));
+      }
+    }
+  };
+  Project project = lab;
+  for (int i = 0; i < kMaxProjectEntries; ++i) project.mutable_metadata()->add_tags("t");
+  check(project, "");
+  project.mutable_metadata()->add_tags("t");
+  check(project, "tags has 513 entries (limit 512)");
+  project = lab;
+  for (int i = 0; i <= kMaxProjectEntries; ++i) {
+    (*project.mutable_metadata()->mutable_labels())[std::to_string(i)] = "";
+  }
+  check(project, "labels has 514 entries (limit 512)");
+  project = lab;
+  (*project.mutable_metadata()->mutable_annotations())["x"] = std::string(kMaxProjectBytes, 'x');
+  check(project, "(limit 65536)");
+}
+
 TEST_CASE_METHOD(ProjectWritesFixture, "CreateProject makes what it is given", "[projects]") {
   const Project made = MakeLab();
   CHECK(made.name() == "projects/lab");

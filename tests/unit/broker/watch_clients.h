@@ -3,6 +3,7 @@
 
 #include <google/protobuf/util/message_differencer.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -46,7 +47,7 @@ struct WatchFixture : ProjectFixture {
   absl::StatusOr<ProjectWatch::Step> Advance(ProjectWatch& watch) {
     return Write([&](store::ProjectTable& table) {
       recent.Refresh(table);
-      return watch.Advance(table, recent);
+      return watch.Advance(table, recent, step_end());
     });
   }
   // Until it is idle.
@@ -115,6 +116,7 @@ struct WatchFixture : ProjectFixture {
 
   resource::PageTokens tokens{std::string(32, 'k')};
   RecentChanges recent;
+  std::function<StepEnd()> step_end = [] { return StepEnd::Never(); };
   PageLinks links;  // of the last List
 };
 
@@ -155,14 +157,23 @@ class WatchClient {
   virtual void Take(const WatchResponse& response) = 0;
   virtual void Lose(WatchRequest* request) = 0;
 
+  // The page that is watched, or all of it.
   Held ListNow() {
     ntt::proxies::v1::ListProjectsRequest list;
     list.set_filter(request_.filter());
     list.set_order_by(request_.order_by());
     list.set_page_token(request_.page_token());
-    list.set_page_size(request_.type() == goten::types::STATELESS ? 1000 : request_.page_size());
+    const bool is_all = request_.type() == goten::types::STATELESS;
+    list.set_page_size(is_all ? 1000 : request_.page_size());
     const auto mask = ParseWatchMask(request_.field_mask(), request_.view());
-    return fixture_.List(list, scope_, *mask);
+    Held held = fixture_.List(list, scope_, *mask);
+    while (is_all && !fixture_.links.next.empty()) {
+      list.set_page_token(fixture_.links.next);
+      for (store::Project& project : fixture_.List(list, scope_, *mask)) {
+        held.push_back(std::move(project));
+      }
+    }
+    return held;
   }
 
   WatchFixture& fixture_;
@@ -184,7 +195,7 @@ class StatelessClient final : public WatchClient {
     REQUIRE(unfinished_.empty());
     Held held;
     for (const auto& [name, project] : held_) held.push_back(project);
-    CHECK(TextOf(held) == TextOf(ListNow()));
+    CHECK((TextOf(held) == TextOf(ListNow())));
   }
   int hard_resets() const { return hard_resets_; }
   int resumed() const { return resumed_; }
@@ -241,7 +252,7 @@ class StatefulClient final : public WatchClient {
   using WatchClient::WatchClient;
 
   void Check() override {
-    CHECK(TextOf(held_) == TextOf(ListNow()));
+    CHECK((TextOf(held_) == TextOf(ListNow())));
     CHECK(links_.prev == fixture_.links.prev);
     CHECK(links_.next == fixture_.links.next);
   }

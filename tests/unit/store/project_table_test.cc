@@ -58,13 +58,34 @@ struct ProjectTableFixture : StoreFixture {
     });
   }
   std::vector<ProjectChange> ChangesAfter(int64_t version) {
-    return Read([&](ProjectTable& table) { return table.ChangesAfter(version, 100); });
+    return Read([&](ProjectTable& table) { return table.ChangesAfter(version, 100, 1'000'000); });
   }
 
   std::unique_ptr<ProjectStore> projects;
 };
 
 using Names = std::vector<std::string>;
+
+TEST_CASE_METHOD(ProjectTableFixture, "ProjectTable reads changes up to a number and up to bytes",
+                 "[projects]") {
+  const int64_t start = Read([](ProjectTable& table) { return table.Version(); });
+  for (const char* id : {"a", "b", "c", "d"}) Made(id, now);
+  const auto read = [&](bool latest, size_t most, size_t most_bytes) {
+    const auto changes = Read([&](ProjectTable& table) {
+      return latest ? table.LatestChanges(start, most, most_bytes)
+                    : table.ChangesAfter(start, most, most_bytes);
+    });
+    std::string names;
+    for (const ProjectChange& change : changes) names += change.latest().name().back();
+    return names;
+  };
+  CHECK(read(false, 10, 1'000'000) == "abcd");
+  CHECK(read(false, 3, 1'000'000) == "abc");
+  CHECK(read(false, 10, 1) == "a");
+  CHECK(read(true, 10, 1'000'000) == "abcd");
+  CHECK(read(true, 3, 1'000'000) == "bcd");
+  CHECK(read(true, 10, 1) == "d");
+}
 
 TEST_CASE_METHOD(ProjectTableFixture, "ProjectTable sets what is the broker's in a new project",
                  "[projects]") {
