@@ -52,10 +52,14 @@ class ClientReactor final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffe
     return writable ? writes_.size() : 1;
   }
 
-  void FinishWriting() {
+  void HalfClose() {
     if (writing_ == Writing::kOpen) writing_ = Writing::kFinishing;
-    reads_on_ = true;
     PumpWrites();
+  }
+
+  void FinishWriting() {
+    reads_on_ = true;
+    HalfClose();
     Read();  // the status comes only after all messages were read
   }
 
@@ -192,6 +196,9 @@ class ClientStream final : public Stream {
   }
   void Finish(absl::Status) override {
     if (reactor_ != nullptr) reactor_->FinishWriting();
+  }
+  void HalfClose() override {
+    if (reactor_ != nullptr) reactor_->HalfClose();
   }
   void HoldUntilDone(std::shared_ptr<void> what) override {
     if (reactor_ != nullptr) reactor_->Hold(std::move(what));

@@ -35,11 +35,25 @@ const char* MethodPath(Method method) {
       return "/culvert.v1.Identity/KeyRotations";
     case Method::kRequestConnection:
       return "/culvert.v1.Control/RequestConnection";
+    case Method::kGetProject:
+      return "/ntt.proxies.v1.ProjectService/GetProject";
+    case Method::kBatchGetProjects:
+      return "/ntt.proxies.v1.ProjectService/BatchGetProjects";
+    case Method::kListProjects:
+      return "/ntt.proxies.v1.ProjectService/ListProjects";
+    case Method::kWatchProjects:
+      return "/ntt.proxies.v1.ProjectService/WatchProjects";
+    case Method::kCreateProject:
+      return "/ntt.proxies.v1.ProjectService/CreateProject";
+    case Method::kUpdateProject:
+      return "/ntt.proxies.v1.ProjectService/UpdateProject";
+    case Method::kDeleteProject:
+      return "/ntt.proxies.v1.ProjectService/DeleteProject";
   }
   return "";
 }
 
-grpc::ChannelArguments Arguments(const Credentials& credentials) {
+grpc::ChannelArguments Arguments(const Credentials& credentials, int max_message_bytes) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -54,7 +68,7 @@ grpc::ChannelArguments Arguments(const Credentials& credentials) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // is the time limit of one connect
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxReceiveMessageSize(max_message_bytes);
   if (credentials.secure()) arguments.SetSslTargetNameOverride(kBrokerName);
   return arguments;
 }
@@ -62,8 +76,11 @@ grpc::ChannelArguments Arguments(const Credentials& credentials) {
 }  // namespace
 
 Connection::Connection(net::EventLoop& loop, const std::string& address,
-                       const Credentials& credentials)
-    : loop_(loop), address_(address), credentials_(credentials) {
+                       const Credentials& credentials, int max_message_bytes)
+    : loop_(loop),
+      address_(address),
+      credentials_(credentials),
+      max_message_bytes_(max_message_bytes) {
   QuietLibraries();
   Reconnect();
 }
@@ -86,7 +103,8 @@ void Connection::Reconnect(const std::string& address) {
 }
 
 void Connection::Connect(const std::string& address) {
-  channel_ = grpc::CreateCustomChannel(address, credentials_.client(), Arguments(credentials_));
+  channel_ = grpc::CreateCustomChannel(address, credentials_.client(),
+                                       Arguments(credentials_, max_message_bytes_));
 }
 
 void Connection::SetOnWrite(std::function<void()> on_write) {

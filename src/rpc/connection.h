@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "net/event_loop.h"
 #include "rpc/credentials.h"
+#include "rpc/limits.h"
 #include "rpc/stream.h"
 
 namespace grpc {
@@ -17,12 +18,14 @@ class Channel;
 
 namespace culvert::rpc {
 
-// The RPCs that clients call. Those after kAttach are unary: one Write, Finish(OK), one message.
+// The RPCs that clients call. Those after kWatchProjects are unary: one Write, Finish(OK), one
+// message; kWatchProjects itself is one Write, HalfClose, and then messages.
 enum class Method {
   kConnect,
   kListen,
   kAccept,
   kAttach,
+  kWatchProjects,
   kEnroll,
   kLogin,
   kRenew,
@@ -30,6 +33,12 @@ enum class Method {
   kListAgents,
   kKeyRotations,
   kRequestConnection,
+  kGetProject,
+  kBatchGetProjects,
+  kListProjects,
+  kCreateProject,
+  kUpdateProject,
+  kDeleteProject,
 };
 
 // What passes over a connection, all its streams together. Confined to the loop.
@@ -44,8 +53,10 @@ struct Traffic {
 // that is started while there is none ends with UNAVAILABLE. Loop thread.
 class Connection {
  public:
-  // `address` is `host:port`, IPv6 in brackets; gRPC resolves names.
-  Connection(net::EventLoop& loop, const std::string& address, const Credentials& credentials);
+  // `address` is `host:port`, IPv6 in brackets; gRPC resolves names. A message that has more than
+  // `max_message_bytes` ends its stream with RESOURCE_EXHAUSTED.
+  Connection(net::EventLoop& loop, const std::string& address, const Credentials& credentials,
+             int max_message_bytes = kMaxMessageBytes);
   ~Connection();
 
   std::unique_ptr<Stream> Start(Method method);
@@ -82,6 +93,7 @@ class Connection {
   net::EventLoop& loop_;
   const std::string address_;
   Credentials credentials_;
+  const int max_message_bytes_;
   std::function<void()> on_write_;
   std::shared_ptr<Traffic> traffic_;
   MonotonicTime since_{};

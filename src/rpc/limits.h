@@ -16,6 +16,9 @@ inline constexpr int kEndpointLookahead = 1024 * 1024;
 inline constexpr int kBrokerLookahead = 256 * 1024;
 
 inline constexpr int kMaxMessageBytes = 1024 * 1024;
+// What a client takes of answers about projects: a broker's have at most 3 MiB, and one change of a
+// watch is not more than a few projects.
+inline constexpr int kMaxProjectsBytes = 4 * 1024 * 1024;
 inline constexpr int kMaxMetadataBytes = 8 * 1024;
 // From the first byte to the HTTP/2 settings.
 inline constexpr int kHandshakeTimeoutMs = 10'000;

@@ -51,6 +51,9 @@ class Stream {
   // Client: finishes writing after the queued frames; the server ends the RPC. Server: ends the RPC
   // with `status` after the queued frames.
   virtual void Finish(absl::Status status) = 0;
+  // Client side: finishes writing as Finish does, and reading stays as it was, a message for each
+  // Read. For what the server streams; the status comes once all of it was read.
+  virtual void HalfClose() {}
   // Keeps `what` until gRPC holds nothing of the stream any more, which may be long after Finish
   // and the destructor: limits count it until then. Destroyed on the loop. Once.
   virtual void HoldUntilDone(std::shared_ptr<void> what) = 0;

@@ -70,6 +70,29 @@ TEST_CASE("Client's Finish reaches the server behind its messages", "[stream]") 
   CHECK_FALSE(streams.server.log.ended.has_value());
 }
 
+TEST_CASE("Client that half-closes still gets a message for each Read, and then the end",
+          "[stream]") {
+  StreamFixture streams;
+  streams.client.Run([&] {
+    streams.client.log.read_on = false;
+    streams.client.stream->Write(Frame{"ask", Bytes()});
+    streams.client.stream->HalfClose();
+    streams.client.stream->Write(Frame{"ignored", Bytes()});
+  });
+  REQUIRE(streams.server.Wait([&] { return streams.server.log.peer_finished; }));
+  CHECK(streams.server.log.messages == std::vector<std::string>{"ask"});
+  for (int i = 0; i < 3; ++i) streams.server.Write("answer " + std::to_string(i));
+  streams.server.Finish();
+  for (size_t i = 1; i <= 3; ++i) {
+    REQUIRE(streams.client.Wait([&] { return streams.client.log.messages.size() >= i; }));
+    CHECK(streams.client.log.messages.size() == i);
+    CHECK_FALSE(streams.client.log.ended.has_value());
+    streams.client.Run([&] { streams.client.stream->Read(); });
+  }
+  REQUIRE(streams.client.Wait([&] { return streams.client.log.ended.has_value(); }));
+  CHECK(streams.client.log.ended->ok());
+}
+
 TEST_CASE("Client reads what the server said last although it can write no more", "[stream]") {
   StreamFixture streams;
   streams.client.Run([&] { streams.client.log.read_on = false; });
