@@ -42,6 +42,7 @@ ONLY_IN = {
     "SQLiteCpp/": "store",
     "cxxopts.hpp": "config",
     "toml++/": "config",
+    "yaml-cpp/": "forwarder",
     "systemd/": "config",
     "spdlog/": "base",
 }

@@ -5,7 +5,7 @@ culvert_build_packages=(
   g++ cmake ninja-build pkg-config scdoc python3
   libabsl-dev libcurl4-openssl-dev libcxxopts-dev libfmt-dev libgrpc++-dev libmbedtls-dev
   libprotobuf-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libsystemd-dev
-  libtomlplusplus-dev libuv1-dev nlohmann-json3-dev
+  libtomlplusplus-dev libuv1-dev libyaml-cpp-dev nlohmann-json3-dev
   protobuf-compiler protobuf-compiler-grpc
 )
 
