@@ -186,7 +186,8 @@ def check_program(bin_dir, man_dir, config_page, program, page_name, wanted, exa
         in_help = options_in_help(output(binary, *command.split(), "--help")[1])
         if not in_help:
             mistake(f"{program} {command} --help tells no options")
-        everything.update(in_help)
+        # A flag of the same name may be another one in another command.
+        everything.update({(flag, option.get("File")): option for flag, option in in_help.items()})
         compare(f"{program} {command}", in_help, options_in_page(page, command, working))
     compare_keys(program, everything, config_page, wanted)
     check_example(binary, working[0], config_page, example)

@@ -63,11 +63,13 @@ WORDS = {
                "admin"],
     "--e2e": ["required", "off"],
     "--path": ["auto", "stream"],
+    "-o": ["table", "wide", "json", "yaml", "name"],
+    "--output": ["table", "wide", "json", "yaml", "name"],
     "--permission": ["connect", "listen", "accept", "get", "batchGet", "list", "watch", "create",
                      "update", "delete"],
 }
-FILES = {"--config", "--audit-log", "--ca-cert", "--ca-file", "--in", "--jwks", "--jwt-file",
-         "--out", "--public-key", "--token-file"}
+FILES = {"-f", "--filename", "--config", "--audit-log", "--ca-cert", "--ca-file", "--in", "--jwks",
+         "--jwt-file", "--out", "--public-key", "--token-file"}
 FOLDERS = {"--state-dir"}
 
 

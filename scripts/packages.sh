@@ -14,7 +14,7 @@ culvert_test_packages=(
   catch2 ccache clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
   dpkg-dev file git iproute2 man-db netcat-openbsd nftables openssh-client openssh-server
   openssh-sftp-server openssl postgresql postgresql-contrib procps python3-grpc-tools python3-grpcio
-  socat systemd
+  python3-yaml socat systemd
 )
 
 # To measure it against other tunnels.

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "config/enrolment.h"
 #include "config/names.h"
+#include "config/projects_commands.h"
 
 namespace culvert::config {
 namespace {
@@ -188,14 +189,16 @@ Command StatusCommand(ForwarderConfig& config, const Settings& shared) {
 
 std::vector<Command> QueryCommands(ForwarderConfig& config, const Settings& shared,
                                    const Environment& environment) {
-  return {EnrollCommand(config, shared, environment),
-          RenewCommand(config, shared),
-          LoginCommand(config, shared),
-          WhoAmICommand(config, shared),
-          AgentsCommand(config, shared),
-          KnownAgentsCommandOf(config, shared),
-          RendezvousCommand(config, shared),
-          StatusCommand(config, shared)};
+  std::vector<Command> commands = {EnrollCommand(config, shared, environment),
+                                   RenewCommand(config, shared),
+                                   LoginCommand(config, shared),
+                                   WhoAmICommand(config, shared),
+                                   AgentsCommand(config, shared),
+                                   KnownAgentsCommandOf(config, shared),
+                                   RendezvousCommand(config, shared),
+                                   StatusCommand(config, shared)};
+  for (Command& command : ProjectCommands(config, shared)) commands.push_back(std::move(command));
+  return commands;
 }
 
 }  // namespace culvert::config

@@ -13,6 +13,7 @@
 #include "config/environment.h"
 #include "config/forward_spec.h"
 #include "config/login.h"
+#include "config/projects_config.h"
 #include "culvert/client.h"
 
 namespace culvert::config {
@@ -35,6 +36,7 @@ struct ForwarderConfig {
     kAgents,
     kKnownAgents,
     kRendezvous,
+    kProjects,
     kStatus
   };
 
@@ -58,6 +60,7 @@ struct ForwarderConfig {
   LoginConfig login;                              // kLogin only
   std::string with_agent;                         // kRendezvous only; empty: of no agent
   KnownAgentsCommand known_agents;                // kKnownAgents only
+  ProjectsConfig projects;                        // kProjects only
   std::map<std::string, std::string> agent_keys;  // by name; counts more than what is known
 };
 

@@ -5,6 +5,7 @@
 #include "forwarder/forward.h"
 #include "forwarder/login.h"
 #include "forwarder/make_client.h"
+#include "forwarder/projects.h"
 #include "forwarder/queries.h"
 #include "forwarder/rendezvous.h"
 
@@ -32,6 +33,8 @@ int Run(const culvert::config::ForwarderConfig& config,
       return culvert::forwarder::RunKnownAgents(config);
     case Command::kRendezvous:
       return culvert::forwarder::RunRendezvous(config);
+    case Command::kProjects:
+      return culvert::forwarder::RunProjects(config);
     case Command::kStatus:
       return culvert::config::RunStatus(culvert::forwarder::kProgram, config.common, config.json);
   }

@@ -27,7 +27,13 @@ struct HelpFixture : ConfigFixture {
             ParseAgentCommand({"run", "--help"}, environment)->text,
             ParseForwarderCommand({"help"}, environment)->text,
             ParseForwarderCommand({"forward", "--help"}, environment)->text,
-            ParseForwarderCommand({"connect", "--help"}, environment)->text};
+            ParseForwarderCommand({"connect", "--help"}, environment)->text,
+            ParseForwarderCommand({"projects", "--help"}, environment)->text,
+            ParseForwarderCommand({"projects", "list", "--help"}, environment)->text,
+            ParseForwarderCommand({"projects", "watch", "--help"}, environment)->text,
+            ParseForwarderCommand({"projects", "create", "--help"}, environment)->text,
+            ParseForwarderCommand({"projects", "update", "--help"}, environment)->text,
+            ParseForwarderCommand({"projects", "delete", "--help"}, environment)->text};
   }
 };
 
