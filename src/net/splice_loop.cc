@@ -8,6 +8,7 @@
 #include <csignal>
 #include <deque>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "base/status.h"
 #include "net/deferred.h"
 #include "net/fd_poll.h"
+#include "net/timer.h"
 #include "net/uv_error.h"
 
 namespace culvert::net {
@@ -47,7 +49,8 @@ class SpliceLoop::Core {
         pool_(budget),
         on_end_(std::move(on_end)),
         poll_(std::in_place, loop, [this](unsigned) { Turn(); }),
-        again_(loop, [this] { Turn(); }) {}
+        again_(loop, [this] { Turn(); }),
+        pause_timer_(loop) {}
 
   ~Core() {
     for (auto& [id, entry] : pairs_) Unwatch(entry->pair);
@@ -64,8 +67,9 @@ class SpliceLoop::Core {
     return absl::OkStatus();
   }
 
-  void Add(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts) {
-    auto made = std::make_unique<Entry>(id, std::move(sockets), std::move(counts));
+  void Add(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts,
+           std::shared_ptr<ByteRate> rate) {
+    auto made = std::make_unique<Entry>(id, std::move(sockets), std::move(counts), std::move(rate));
     Entry* const entry = made.get();
     CULVERT_CHECK(pairs_.emplace(id, std::move(made)).second);
     if (const int error = Watch(entry)) End(entry, SpliceOutcome::kBroken, error);
@@ -86,12 +90,14 @@ class SpliceLoop::Core {
     int side;
   };
   struct Entry {
-    Entry(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts)
-        : pair(id, std::move(sockets), std::move(counts)) {}
+    Entry(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts,
+          std::shared_ptr<ByteRate> rate)
+        : pair(id, std::move(sockets), std::move(counts), std::move(rate)) {}
     SplicePair pair;
     std::array<Mark, 2> marks{Mark{this, 0}, Mark{this, 1}};
-    bool queued = false;    // in light_ or heavy_
-    bool has_much = false;  // as of its last turn
+    bool queued = false;                        // in light_ or heavy_
+    bool has_much = false;                      // as of its last turn
+    std::optional<MonotonicTime> paused_until;  // in paused_
   };
 
   // 0 or an errno.
@@ -115,12 +121,13 @@ class SpliceLoop::Core {
     for (int i = 0; i < kMostShares; ++i) {
       Collect();
       for (Entry* entry : std::exchange(light_, {})) RunPair(entry);
-      if (heavy_.empty()) return;
+      if (heavy_.empty()) return AwaitPaused();
       Entry* const entry = heavy_.front();
       heavy_.pop_front();
       RunPair(entry);
     }
     if (!heavy_.empty()) again_.Schedule();
+    AwaitPaused();
   }
 
   void Collect() {
@@ -142,8 +149,37 @@ class SpliceLoop::Core {
     }
   }
 
+  // Those whose time has come go as if there were news of their sockets.
+  void HandlePauseOver() {
+    const MonotonicTime now = MonotonicNow();
+    while (!paused_.empty() && paused_.begin()->first <= now) {
+      Entry* const entry = paused_.begin()->second;
+      Unpause(entry);
+      if (!entry->queued) Enqueue(entry);
+    }
+    Turn();
+  }
+
+  void AwaitPaused() {
+    if (paused_.empty()) return;
+    pause_timer_.Start(std::max(paused_.begin()->first - MonotonicNow(), Duration::zero()),
+                       [this] { HandlePauseOver(); });
+  }
+
+  void Pause(Entry* entry) {
+    entry->paused_until = MonotonicNow() + entry->pair.pause();
+    paused_.emplace(*entry->paused_until, entry);
+  }
+
+  void Unpause(Entry* entry) {
+    if (!entry->paused_until) return;
+    paused_.erase({*entry->paused_until, entry});
+    entry->paused_until.reset();
+  }
+
   void RunPair(Entry* entry) {
     entry->queued = false;
+    Unpause(entry);
     const uint64_t before = entry->pair.counts().total();
     const SplicePair::Turn turn = entry->pair.Run(pool_, loop_.scratch());
     if (turn == SplicePair::Turn::kEnded) {
@@ -152,6 +188,7 @@ class SpliceLoop::Core {
     }
     entry->has_much = entry->pair.counts().total() - before >= kMuch;
     if (turn == SplicePair::Turn::kMore) Enqueue(entry);
+    if (turn == SplicePair::Turn::kPaused) Pause(entry);
   }
 
   void End(Entry* entry, SpliceOutcome outcome, int error) {
@@ -162,6 +199,7 @@ class SpliceLoop::Core {
                         {pair.counts().moved[0].load(std::memory_order_relaxed),
                          pair.counts().moved[1].load(std::memory_order_relaxed)}};
     Unwatch(pair);
+    Unpause(entry);
     pairs_.erase(end.id);  // closes the sockets: who hears of the end finds it done
     on_end_(end);
   }
@@ -173,8 +211,10 @@ class SpliceLoop::Core {
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> pairs_;
   std::vector<Entry*> light_;  // empty but during a turn
   std::deque<Entry*> heavy_;
-  std::optional<FdPoll> poll_;  // goes before `epoll_`
+  std::set<std::pair<MonotonicTime, Entry*>> paused_;  // by a limit of bytes a second
+  std::optional<FdPoll> poll_;                         // goes before `epoll_`
   Deferred again_;
+  Timer pause_timer_;
 };
 
 SpliceLoop::SpliceLoop() = default;
@@ -197,11 +237,11 @@ SpliceLoop::~SpliceLoop() {
 }
 
 void SpliceLoop::Add(uint64_t id, std::array<UniqueFd, 2> sockets,
-                     std::shared_ptr<SpliceCounts> counts) {
-  thread_.loop().Post(
-      [core = core_.get(), id, sockets = std::move(sockets), counts = std::move(counts)]() mutable {
-        core->Add(id, std::move(sockets), std::move(counts));
-      });
+                     std::shared_ptr<SpliceCounts> counts, std::shared_ptr<ByteRate> rate) {
+  thread_.loop().Post([core = core_.get(), id, sockets = std::move(sockets),
+                       counts = std::move(counts), rate = std::move(rate)]() mutable {
+    core->Add(id, std::move(sockets), std::move(counts), std::move(rate));
+  });
 }
 
 void SpliceLoop::Cut(uint64_t id) {

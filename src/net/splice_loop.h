@@ -35,7 +35,8 @@ class SpliceLoop {
   SpliceLoop& operator=(const SpliceLoop&) = delete;
 
   // `id` is of no other pair of this loop.
-  void Add(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts);
+  void Add(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts,
+           std::shared_ptr<ByteRate> rate);
   // Nothing if the pair has ended.
   void Cut(uint64_t id);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -28,15 +29,17 @@ void SetOptions(int fd) {
 }  // namespace
 
 SplicePair::SplicePair(uint64_t id, std::array<UniqueFd, 2> sockets,
-                       std::shared_ptr<SpliceCounts> counts)
-    : id_(id), counts_(std::move(counts)) {
+                       std::shared_ptr<SpliceCounts> counts, std::shared_ptr<ByteRate> rate)
+    : id_(id), counts_(std::move(counts)), rate_(std::move(rate)) {
   for (int side : {0, 1}) {
     ends_[Index(side)].socket = std::move(sockets[Index(side)]);
     SetOptions(fd(side));
   }
 }
 
-SplicePair::~SplicePair() = default;
+SplicePair::~SplicePair() {
+  for (Way& way : ways_) GiveBack(way);
+}
 
 void SplicePair::Note(int side, uint32_t events) {
   End& end = ends_[Index(side)];
@@ -50,12 +53,20 @@ void SplicePair::Note(int side, uint32_t events) {
 }
 
 SplicePair::Turn SplicePair::Run(PipePool& pool, absl::Span<char> scratch) {
+  pause_ = Duration::max();
   bool more = false;
+  bool paused = false;
   for (int from : {0, 1}) {
-    if (error_ == 0 && Move(from, pool, scratch)) more = true;
+    if (error_ != 0) break;
+    const Turn turn = Move(from, pool, scratch);
+    more |= turn == Turn::kMore;
+    paused |= turn == Turn::kPaused;
   }
   if (error_ != 0) return Turn::kEnded;
-  if (!ways_[0].ended || !ways_[1].ended) return more ? Turn::kMore : Turn::kIdle;
+  if (!ways_[0].ended || !ways_[1].ended) {
+    if (more) return Turn::kMore;
+    return paused ? Turn::kPaused : Turn::kIdle;
+  }
   for (End& end : ends_) SetResetOnClose(end.socket.get(), false);
   return Turn::kEnded;
 }
@@ -74,15 +85,18 @@ SpliceOutcome SplicePair::outcome() const {
   }
 }
 
-bool SplicePair::Move(int from, PipePool& pool, absl::Span<char> scratch) {
+SplicePair::Turn SplicePair::Move(int from, PipePool& pool, absl::Span<char> scratch) {
   size_t left = kMostPerTurn;
   while (left > 0 && error_ == 0) {
-    if (Advance(from, left, pool, scratch) == Step::kMoved) continue;
+    const Step step = Advance(from, left, pool, scratch);
+    if (step == Step::kMoved) continue;
     Way& way = ways_[Index(from)];
     if (way.pipe != nullptr && way.held == 0) pool.Return(std::move(way.pipe));
-    return false;
+    if (step == Step::kPaused) return Turn::kPaused;
+    if (!ends_[Index(from)].readable) GiveBack(way);
+    return Turn::kIdle;
   }
-  return true;
+  return Turn::kMore;
 }
 
 SplicePair::Step SplicePair::Advance(int from, size_t& left, PipePool& pool,
@@ -92,8 +106,32 @@ SplicePair::Step SplicePair::Advance(int from, size_t& left, PipePool& pool,
   if (way.ended || !ends_[Index(1 - from)].writable) return Step::kBlocked;
   if (way.held > 0) return Drain(from, left);
   if (!ends_[Index(from)].readable) return Step::kBlocked;
+  const bool limited = rate_ != nullptr && rate_->is_limited();
+  const size_t most = limited ? MayMove(from, left) : left;
+  if (most == 0) return Step::kPaused;
   if (way.pipe == nullptr) way.pipe = pool.Take();
-  return way.pipe != nullptr ? Fill(from, left) : Copy(from, left, scratch);
+  return way.pipe != nullptr ? Fill(from, most) : Copy(from, most, left, scratch);
+}
+
+// The claim is for what is there, so that little of it is given back. An end of the stream is there
+// too, and costs nothing.
+size_t SplicePair::MayMove(int from, size_t most) {
+  Way& way = ways_[Index(from)];
+  const MonotonicTime now = MonotonicNow();
+  if (way.claimed == 0) {
+    int there = 0;
+    if (ioctl(fd(from), FIONREAD, &there) != 0) there = 0;
+    way.claimed = std::clamp<size_t>(static_cast<size_t>(std::max(there, 0)), 1, rate_->turn());
+    way.place = rate_->Claim(way.claimed, now);
+  }
+  const Duration wait = rate_->WaitFor(way.place, now);
+  if (wait == Duration::zero()) return std::min(way.claimed, most);
+  pause_ = std::min(pause_, wait);
+  return 0;
+}
+
+void SplicePair::GiveBack(Way& way) {
+  if (way.claimed > 0) rate_->GiveBack(std::exchange(way.claimed, 0));
 }
 
 SplicePair::Step SplicePair::Fill(int from, size_t most) {
@@ -105,6 +143,7 @@ SplicePair::Step SplicePair::Fill(int from, size_t most) {
   // The pipe is empty, so that EAGAIN speaks of the socket.
   if (got < 0) return Failed(source.readable);
   way.held = static_cast<uint32_t>(got);
+  way.claimed -= std::min(way.claimed, static_cast<size_t>(got));
   return Step::kMoved;
 }
 
@@ -125,11 +164,11 @@ SplicePair::Step SplicePair::Drain(int from, size_t& left) {
   return Step::kMoved;
 }
 
-SplicePair::Step SplicePair::Copy(int from, size_t& left, absl::Span<char> scratch) {
+SplicePair::Step SplicePair::Copy(int from, size_t most, size_t& left, absl::Span<char> scratch) {
   End& source = ends_[Index(from)];
   End& sink = ends_[Index(1 - from)];
   // Only what went out is taken, so that nothing has to be kept.
-  const ssize_t seen = recv(source.socket.get(), scratch.data(), std::min(scratch.size(), left),
+  const ssize_t seen = recv(source.socket.get(), scratch.data(), std::min(scratch.size(), most),
                             MSG_PEEK | MSG_DONTWAIT);
   if (seen == 0) return Finish(from);
   if (seen < 0) return Failed(source.readable);
@@ -137,6 +176,8 @@ SplicePair::Step SplicePair::Copy(int from, size_t& left, absl::Span<char> scrat
                            MSG_DONTWAIT | MSG_NOSIGNAL);
   if (put < 0) return Failed(sink.writable);
   Count(from, static_cast<size_t>(put), left);
+  Way& way = ways_[Index(from)];
+  way.claimed -= std::min(way.claimed, static_cast<size_t>(put));
   // TCP does not copy with MSG_TRUNC; others ignore it.
   if (recv(source.socket.get(), scratch.data(), static_cast<size_t>(put),
            MSG_TRUNC | MSG_DONTWAIT) != put) {
@@ -157,6 +198,7 @@ SplicePair::Step SplicePair::Failed(bool& ready) {
 
 SplicePair::Step SplicePair::Finish(int from) {
   ways_[Index(from)].ended = true;
+  GiveBack(ways_[Index(from)]);
   if (shutdown(ends_[Index(1 - from)].socket.get(), SHUT_WR) != 0) error_ = errno;
   return Step::kBlocked;
 }

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "absl/types/span.h"
+#include "base/clock.h"
+#include "net/byte_rate.h"
 #include "net/pipe_pool.h"
 #include "net/unique_fd.h"
 
@@ -47,8 +49,9 @@ class SplicePair {
   // What is to be watched, with EPOLLET.
   static constexpr uint32_t kWatched = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
-  // Stream sockets, non-blocking. Sets their options.
-  SplicePair(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts);
+  // Stream sockets, non-blocking. Sets their options. `rate` may be null: then nothing is limited.
+  SplicePair(uint64_t id, std::array<UniqueFd, 2> sockets, std::shared_ptr<SpliceCounts> counts,
+             std::shared_ptr<ByteRate> rate = nullptr);
   ~SplicePair();
   SplicePair(const SplicePair&) = delete;
   SplicePair& operator=(const SplicePair&) = delete;
@@ -61,19 +64,22 @@ class SplicePair {
   void Note(int side, uint32_t events);
 
   enum class Turn {
-    kIdle,   // nothing to do until Note
-    kMore,   // had its share of this turn
-    kEnded,  // see outcome(); to be destroyed
+    kIdle,    // nothing to do until Note
+    kMore,    // had its share of this turn
+    kPaused,  // may not before pause() is over: there is a limit of bytes a second
+    kEnded,   // see outcome(); to be destroyed
   };
   // Moves what there is. `scratch` is for copying where there is no pipe.
   Turn Run(PipePool& pool, absl::Span<char> scratch);
 
+  // After kPaused.
+  Duration pause() const { return pause_; }
   // After kEnded.
   SpliceOutcome outcome() const;
   int error() const { return error_; }
 
  private:
-  enum class Step { kMoved, kBlocked };
+  enum class Step { kMoved, kBlocked, kPaused };
   struct End {
     UniqueFd socket;
     bool readable = false;
@@ -85,15 +91,20 @@ class SplicePair {
     std::unique_ptr<Pipe> pipe;
     uint32_t held = 0;  // bytes in the pipe
     bool ended = false;
+    size_t claimed = 0;  // of the rate, and not moved
+    ByteRate::Place place = 0;
   };
   static constexpr size_t Index(int side) { return static_cast<size_t>(side); }
 
-  // True if it had its share.
-  bool Move(int from, PipePool& pool, absl::Span<char> scratch);
+  // Never kEnded.
+  Turn Move(int from, PipePool& pool, absl::Span<char> scratch);
   Step Advance(int from, size_t& left, PipePool& pool, absl::Span<char> scratch);
+  // As many of `most` as may be moved now; 0: see pause().
+  size_t MayMove(int from, size_t most);
+  void GiveBack(Way& way);
   Step Fill(int from, size_t most);
   Step Drain(int from, size_t& left);
-  Step Copy(int from, size_t& left, absl::Span<char> scratch);
+  Step Copy(int from, size_t most, size_t& left, absl::Span<char> scratch);
   // What to make of a call that returned -1.
   Step Failed(bool& ready);
   Step Finish(int from);
@@ -104,6 +115,8 @@ class SplicePair {
   std::array<Way, 2> ways_;
   int error_ = 0;
   const std::shared_ptr<SpliceCounts> counts_;
+  const std::shared_ptr<ByteRate> rate_;
+  Duration pause_{0};
 };
 
 }  // namespace culvert::net

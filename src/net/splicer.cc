@@ -47,7 +47,7 @@ Splicer::~Splicer() {
   inbox_->splicer = nullptr;
 }
 
-uint64_t Splicer::Join(UniqueFd one, UniqueFd other) {
+uint64_t Splicer::Join(UniqueFd one, UniqueFd other, std::shared_ptr<ByteRate> rate) {
   control_.AssertOnThread();
   const auto fewest =
       std::min_element(workers_.begin(), workers_.end(),
@@ -57,7 +57,7 @@ uint64_t Splicer::Join(UniqueFd one, UniqueFd other) {
   const uint64_t id = ++last_id_;
   pairs_.emplace(id, Joined{&worker, counts});
   ++worker.pairs;
-  worker.loop->Add(id, {std::move(one), std::move(other)}, std::move(counts));
+  worker.loop->Add(id, {std::move(one), std::move(other)}, std::move(counts), std::move(rate));
   return id;
 }
 

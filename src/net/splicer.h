@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "net/byte_rate.h"
 #include "net/event_loop.h"
 #include "net/splice_loop.h"
 
@@ -33,8 +34,8 @@ class Splicer {
   Splicer& operator=(const Splicer&) = delete;
 
   // Takes two connected stream sockets, non-blocking, and reads nothing of them but to pass it on.
-  // The id is never used again.
-  uint64_t Join(UniqueFd one, UniqueFd other);
+  // The id is never used again. What passes counts in `rate`, if it is not null.
+  uint64_t Join(UniqueFd one, UniqueFd other, std::shared_ptr<ByteRate> rate = nullptr);
   // Resets both. OnEnd follows: kCut, or what came before it. Nothing if the pair has ended.
   void Cut(uint64_t id);
 
