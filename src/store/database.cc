@@ -101,6 +101,12 @@ constexpr std::array kMigrations = {
       token_key BLOB NOT NULL) STRICT;
     INSERT INTO project_version VALUES (0, 0, 0, randomblob(32));
     )sql",
+    // No reference to projects: '*' is for those that have none of their own. NULL is no limit.
+    R"sql(
+    CREATE TABLE quotas (
+      project TEXT PRIMARY KEY, agents INTEGER, channels INTEGER, bytes_per_second INTEGER,
+      new_channels_per_second INTEGER) STRICT, WITHOUT ROWID;
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

@@ -20,6 +20,7 @@ namespace {
 constexpr std::array kOfProject = {
     "DELETE FROM bindings WHERE project = ?",
     "DELETE FROM groups WHERE project = ?",
+    "DELETE FROM quotas WHERE project = ?",
     "DELETE FROM tokens WHERE project = ?",
     "DELETE FROM signing_requests WHERE project = ?",
     "DELETE FROM service_account_keys WHERE project = ?",
@@ -50,6 +51,7 @@ Store::Store(StateLock lock, std::unique_ptr<Database> database)
       key_rotations_(*database_),
       signing_requests_(*database_),
       policy_(*database_),
+      quotas_(*database_),
       issuers_(*database_),
       service_accounts_(*database_),
       ticket_keys_(*database_),
@@ -82,6 +84,7 @@ absl::Status Store::Load(WallTime now) {
   CULVERT_RETURN_IF_ERROR(revocations_.Load());
   CULVERT_RETURN_IF_ERROR(ticket_keys_.Load());
   CULVERT_RETURN_IF_ERROR(killed_channels_.Load(now));
+  CULVERT_RETURN_IF_ERROR(quotas_.Load());
   return policy_.Load();
 }
 
@@ -117,10 +120,10 @@ absl::Status Store::RemoveProject(const std::string& project, WallTime now) {
   };
   CULVERT_RETURN_IF_ERROR(revocations_.RevokeWith(remove, "its project was deleted", now).status());
   known_projects_.erase(project);
-  // It is gone, whatever becomes of this: rules of a project that is not there let nobody do
-  // anything.
-  if (const absl::Status loaded = policy_.Load(); !loaded.ok()) {
-    CULVERT_LOG(kError, "policy: {}", MessageOf(loaded));
+  // It is gone, whatever becomes of this: rules and quotas of a project that is not there let nobody
+  // do anything.
+  for (const absl::Status& loaded : {policy_.Load(), quotas_.Load()}) {
+    if (!loaded.ok()) CULVERT_LOG(kError, "deletion of a project: {}", MessageOf(loaded));
   }
   return absl::OkStatus();
 }

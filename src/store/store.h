@@ -1,5 +1,5 @@
 // What a broker must not forget: projects, enrolment tokens, principals, revoked keys, policy,
-// whose JSON Web Tokens count, and what resume tickets are sealed with.
+// quotas, whose JSON Web Tokens count, and what resume tickets are sealed with.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,7 @@
 #include "store/killed_channel_table.h"
 #include "store/policy_table.h"
 #include "store/principal_table.h"
+#include "store/quota_table.h"
 #include "store/revocation_table.h"
 #include "store/service_account_table.h"
 #include "store/signing_table.h"
@@ -67,6 +68,7 @@ class Store {
   KeyRotationTable& key_rotations() { return key_rotations_; }
   SigningTable& signing_requests() { return signing_requests_; }
   PolicyTable& policy() { return policy_; }
+  QuotaTable& quotas() { return quotas_; }
   IssuerTable& issuers() { return issuers_; }
   ServiceAccountTable& service_accounts() { return service_accounts_; }
   TicketKeyTable& ticket_keys() { return ticket_keys_; }
@@ -86,6 +88,7 @@ class Store {
   KeyRotationTable key_rotations_;
   SigningTable signing_requests_;
   PolicyTable policy_;
+  QuotaTable quotas_;
   IssuerTable issuers_;
   ServiceAccountTable service_accounts_;
   TicketKeyTable ticket_keys_;
