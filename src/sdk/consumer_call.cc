@@ -190,13 +190,16 @@ void ConsumerCall::OnMessage(Bytes message) {
 
 void ConsumerCall::HandleOpenError(const pb::ConnectResponse::ChannelOpenError& error) {
   const ErrorCode code = ErrorCodeFromNumber(static_cast<uint32_t>(error.code()));
+  const Duration retry_after = std::chrono::milliseconds(error.retry_after_ms());
+  // A quota: it is the same over streams.
+  const bool for_now = code == ErrorCode::kLimit && retry_after > Duration::zero();
   // Over a stream every answer has its status, and what is final is said there.
-  if (joining_) {
+  if (joining_ && !for_now) {
     TryOverStream();
     return;
   }
   HandleFailedTry(ErrorStatus(code, error.message()),
-                  WorthRetrying(code) ? Again::kYes : Again::kNo);
+                  for_now || WorthRetrying(code) ? Again::kYes : Again::kNo, retry_after);
 }
 
 // Before the two ends have met it is an answer to the opening, and counts as one.
@@ -223,20 +226,23 @@ void ConsumerCall::OnEnd(absl::Status status) {
   HandleFailedTry(why, again ? Again::kYes : Again::kNo);
 }
 
-void ConsumerCall::HandleFailedTry(const absl::Status& why, Again again) {
+void ConsumerCall::HandleFailedTry(const absl::Status& why, Again again, Duration retry_after) {
   // A provider registers with one broker of several: it is unknown once all have said so.
   const bool unknown = ErrorCodeOf(why) == ErrorCode::kUnknownProvider;
   unknown_at_ = unknown ? unknown_at_ + 1 : 0;
   const bool another_may_know = unknown && unknown_at_ < core_.brokers().size();
   if (again == Again::kYes || another_may_know) {
-    Retry(why);
+    Retry(why, retry_after);
   } else {
     FailOpening(why);
   }
 }
 
-void ConsumerCall::Retry(const absl::Status& why) {
-  if (last_try_) {
+void ConsumerCall::Retry(const absl::Status& why, Duration retry_after) {
+  // Who would wait in vain hears of it at once.
+  const bool too_late = retry_after > Duration::zero() &&
+                        MonotonicNow() + retry_after >= started_ + request_.open_timeout;
+  if (last_try_ || too_late) {
     FailOpening(why);
     return;
   }
@@ -245,7 +251,7 @@ void ConsumerCall::Retry(const absl::Status& why) {
   last_failure_ = why;
   core_.connectivity().NoteFailedTry();
   attempt_ = core_.brokers().After(attempt_);
-  const Duration wait = backoff_.Next();
+  const Duration wait = std::max(backoff_.Next(), retry_after);
   CULVERT_LOG(kDebug, "{}: opening failed, next try in {:.2f} s: {}", Printable(request_.provider),
               ToSeconds(wait), Printable(MessageOf(why)));
   timer_.Start(wait, [this] { TryOpen(); });

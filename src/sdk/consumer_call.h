@@ -76,9 +76,10 @@ class ConsumerCall final : private rpc::Stream::Delegate,
   void TryNow();
   void HandleDead(size_t broker, const std::string& why);
   void LeaveOpening();
-  void Retry(const absl::Status& why);
+  void Retry(const absl::Status& why, Duration retry_after);
   enum class Again { kNo, kYes };
-  void HandleFailedTry(const absl::Status& why, Again again);
+  // The broker wants no other try before `retry_after`.
+  void HandleFailedTry(const absl::Status& why, Again again, Duration retry_after = {});
   void HandleOpened(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
   void Join(const ntt::proxies::v1::ConnectResponse::OpenResponse& response);
   void HandleJoined(absl::StatusOr<PendingStitch::Joined> joined);

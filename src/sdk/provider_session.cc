@@ -91,6 +91,7 @@ void ProviderSession::Connect() {
   rpc::Connection& connection = core_.brokers().ForAttempt(attempt_);
   connection_ = connection.generation();
   next_.reset();
+  retry_after_ = Duration::zero();
   stream_ = connection.Start(rpc::Method::kListen);
   stream_->SetDelegate(this);
   stream_->Write(Opening());
@@ -225,7 +226,7 @@ void ProviderSession::Forget() {
 }
 
 void ProviderSession::WaitAndConnect(const absl::Status& why) {
-  const Duration wait = WaitAfter(why);
+  const Duration wait = std::max(WaitAfter(why), std::exchange(retry_after_, Duration::zero()));
   SetState(absl::IsAborted(why) ? State::kTakenOver : State::kWaiting);
   attempt_ = next_.value_or(core_.brokers().After(attempt_));
   timer_.Start(wait, [this] { Connect(); });

@@ -48,6 +48,8 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   static constexpr size_t kMaxUnreadAnswers = 4'096;
   // What a broker may say of the time that it stops in.
   static constexpr Duration kMaxStopTime = std::chrono::minutes(10);
+  // … and for how long it wants no registration.
+  static constexpr Duration kMostRetryAfter = std::chrono::minutes(2);
 
   ProviderSession(ClientCore& core, Provider::Options options);
   ~ProviderSession();
@@ -122,6 +124,7 @@ class ProviderSession final : private rpc::Stream::Delegate, private ProviderCha
   std::unique_ptr<rpc::Stream> stream_;
   std::optional<Connectivity::ControlPing> ping_;  // while it listens
   Duration taken_over_wait_ = kTakenOverWait;
+  Duration retry_after_{0};  // as the broker said while kConnecting
   std::optional<MonotonicTime> taken_back_;
   net::Timer timer_;  // kConnecting: its limit; kListening, kLeaving: the move; else the next try
   net::Timer abort_timer_;

@@ -15,6 +15,10 @@ namespace culvert {
 void ProviderSession::HandleNotice(const culvert::v1::Notice& notice) {
   if (notice.has_cut()) channels_.Cut(notice.cut());
   if (notice.has_drain() && state_ == State::kListening) HandleStopping(notice.drain());
+  if (notice.has_retry_after() && state_ == State::kConnecting) {
+    retry_after_ = std::min(Duration(std::chrono::milliseconds(notice.retry_after().ms())),
+                            Duration(kMostRetryAfter));
+  }
 }
 
 // All agents of a broker hear it at the same time: they go to another one after another, and from
