@@ -18,7 +18,7 @@ struct NamedCommand {
   AdminCommand run;
 };
 
-constexpr std::array<NamedCommand, 25> kCommands = {{
+constexpr std::array<NamedCommand, 28> kCommands = {{
     {"token create", CreateToken},
     {"token list", ListTokens},
     {"token revoke", RevokeToken},
@@ -31,6 +31,9 @@ constexpr std::array<NamedCommand, 25> kCommands = {{
     {"role add", AddToRole},
     {"role remove", RemoveFromRole},
     {"role list", ListRoles},
+    {"quota set", SetQuota},
+    {"quota clear", ClearQuota},
+    {"quota list", ListQuotas},
     {"principal list", ListPrincipals},
     {"revoke", RevokeKeys},
     {"unrevoke", UnrevokeKey},
@@ -81,7 +84,8 @@ absl::StatusOr<Json> Admin::Handle(const Json& request, const Administrator& who
                  now,
                  actions_.ca_fingerprint,
                  actions_.state_dir,
-                 actions_.channels};
+                 actions_.channels,
+                 actions_.quota_use};
   CULVERT_ASSIGN_OR_RETURN(AdminOutcome outcome, run(call));
   if (outcome.event) actions_.audit(*outcome.event);
   if (outcome.change != AdminChange::kNone) actions_.on_change(outcome.change);

@@ -13,6 +13,7 @@
 #include "base/wall_time.h"
 #include "broker/audit_event.h"
 #include "broker/live_channel.h"
+#include "broker/quotas.h"
 #include "store/store.h"
 
 namespace culvert::broker {
@@ -25,6 +26,7 @@ enum class AdminChange {
   kPolicy,       // live channels may have lost their permission
   kRevocations,  // or their ends their identity
   kJwts,         // the same, of those who have a JSON Web Token for one
+  kQuotas,
 };
 
 // Who asks, for the records: "uid 0".
@@ -59,6 +61,9 @@ class Admin {
     std::function<void(const AuditEvent&)> audit = [](const AuditEvent&) {};
     std::string state_dir = {};  // where the authority's and the broker's own certificate are
     AdminChannels channels = {};
+    // What a project has at the broker that runs; nothing without one.
+    std::function<std::optional<QuotaUse>(const std::string& project)> quota_use =
+        [](const std::string&) { return std::nullopt; };
   };
 
   Admin(store::Store& store, Actions actions) : store_(store), actions_(std::move(actions)) {}

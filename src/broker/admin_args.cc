@@ -87,6 +87,17 @@ absl::StatusOr<int64_t> AdminArgs::TakeInteger(const char* name) {
   return Expected(name, "an integer");
 }
 
+absl::StatusOr<store::QuotaChange::Limit> AdminArgs::TakeQuotaLimit(const char* name) {
+  using Limit = store::QuotaChange::Limit;
+  const Json value = Take(name);
+  if (value.is_null()) return Limit();
+  if (value == "unlimited") return Limit(std::in_place, std::nullopt);
+  const bool is_count =
+      value.is_number_unsigned() || (value.is_number_integer() && value.get<int64_t>() >= 0);
+  if (is_count) return Limit(std::in_place, value.get<uint64_t>());
+  return Expected(name, "a number or \"unlimited\"");
+}
+
 absl::StatusOr<store::Subject> AdminArgs::TakeSubject(const char* name) {
   return SubjectFrom(name, Take(name));
 }

@@ -10,6 +10,7 @@
 #include "broker/admin.h"
 #include "store/permission.h"
 #include "store/policy.h"
+#include "store/quota_table.h"
 
 namespace culvert::broker {
 
@@ -30,6 +31,8 @@ class AdminArgs {
   // False if it is not there.
   bool TakeSwitch(const char* name);
   absl::StatusOr<int64_t> TakeInteger(const char* name);
+  // A number that is not negative, or "unlimited"; nothing if it is not there.
+  absl::StatusOr<store::QuotaChange::Limit> TakeQuotaLimit(const char* name);
   // {"kind": "user", "name": "alice"}
   absl::StatusOr<store::Subject> TakeSubject(const char* name);
   // Empty if it is not there.

@@ -84,6 +84,18 @@ Json ServiceAccountArgs(const config::AdminCommand& command) {
   return args;
 }
 
+Json QuotaArgs(const config::AdminCommand& command) {
+  Json args = {{"project", command.all_others ? store::QuotaTable::kDefault : command.project}};
+  for (const auto& [name, limit] : command.limits) {
+    if (limit) {
+      args[name] = *limit;
+    } else {
+      args[name] = "unlimited";
+    }
+  }
+  return args;
+}
+
 Json ArgsOf(const config::AdminCommand& command) {
   const std::string& name = command.name;
   if (name == "token create") return TokenArgs(command);
@@ -93,7 +105,11 @@ Json ArgsOf(const config::AdminCommand& command) {
   if (name == "role add" || name == "role remove") {
     return {{"name", command.operand}, {"permissions", command.permissions}};
   }
-  if (name == "role list" || name == "issuer list" || name == "ca requests") return Json::object();
+  if (name == "quota set" || name == "quota clear") return QuotaArgs(command);
+  if (name == "role list" || name == "issuer list" || name == "ca requests" ||
+      name == "quota list") {
+    return Json::object();
+  }
   if (name == "issuer add") return IssuerArgs(command);
   if (name == "issuer remove") return {{"issuer", command.operand}};
   if (name == "service-account add" || name == "service-account remove") {

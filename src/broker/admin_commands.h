@@ -20,6 +20,7 @@ struct AdminCall {
   const std::function<absl::StatusOr<std::string>()>& ca_fingerprint;
   const std::string& state_dir;
   const AdminChannels& channels;
+  const std::function<std::optional<QuotaUse>(const std::string& project)>& quota_use;
 };
 
 struct AdminOutcome {
@@ -43,6 +44,10 @@ absl::StatusOr<AdminOutcome> ListGroups(AdminCall& call);
 absl::StatusOr<AdminOutcome> AddToRole(AdminCall& call);
 absl::StatusOr<AdminOutcome> RemoveFromRole(AdminCall& call);
 absl::StatusOr<AdminOutcome> ListRoles(AdminCall& call);
+
+absl::StatusOr<AdminOutcome> SetQuota(AdminCall& call);
+absl::StatusOr<AdminOutcome> ClearQuota(AdminCall& call);
+absl::StatusOr<AdminOutcome> ListQuotas(AdminCall& call);
 
 absl::StatusOr<AdminOutcome> ListPrincipals(AdminCall& call);
 absl::StatusOr<AdminOutcome> RevokeKeys(AdminCall& call);

@@ -63,6 +63,13 @@ std::vector<Column> ColumnsOf(const std::string& command) {
     return {{"ISSUER", "issuer"}, {"PROJECT", "project"}, {"AUDIENCES", "audiences"},
             {"CLAIM", "claim"},   {"KEYS", "keys"},       {"FROM", "jwks"}};
   }
+  if (command == "quota list") {
+    return {{"PROJECT", "project"},
+            {"AGENTS", "agents"},
+            {"CHANNELS", "channels"},
+            {"BYTES/S", "bytes_per_second"},
+            {"NEW CHANNELS/S", "new_channels_per_second"}};
+  }
   if (command == "channels list") {
     return {{"CHANNEL", "id"},      {"CONSUMER", "consumer"}, {"AGENT", "agent"},
             {"SERVICE", "service"}, {"TARGET", "target"},     {"PATH", "path"},
@@ -73,6 +80,19 @@ std::vector<Column> ColumnsOf(const std::string& command) {
   }
   return {{"ROLE", "role"},       {"NAME", "name"},      {"KEY", "key"}, {"ENROLLED", "enrolled"},
           {"EXPIRES", "expires"}, {"REVOKED", "revoked"}};  // principal list
+}
+
+// "3/100": what there is of what may be.
+Json WithUse(Json quotas) {
+  for (Json& quota : quotas) {
+    const Json use = quota.value("use", Json());
+    if (!use.is_object()) continue;
+    for (const auto& [what, number] : use.items()) {
+      const std::string limit = quota.contains(what) ? Cell(quota[what]) : "-";
+      quota[what] = fmt::format("{}/{}", Cell(number), limit);
+    }
+  }
+  return quotas;
 }
 
 std::string TableOf(const std::vector<Column>& columns, const Json& list) {
@@ -103,7 +123,8 @@ std::string JsonLines(const Json& list) {
 
 std::string DescribeResult(const std::string& command, const Json& result, Format format) {
   if (result.is_array()) {
-    return format == Format::kJson ? JsonLines(result) : TableOf(ColumnsOf(command), result);
+    if (format == Format::kJson) return JsonLines(result);
+    return TableOf(ColumnsOf(command), command == "quota list" ? WithUse(result) : result);
   }
   if (command == "token create") return result.value("token", "") + "\n";
   if (command == "service-account add") {

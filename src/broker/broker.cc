@@ -33,6 +33,7 @@ Broker::Broker(net::EventLoop& loop, std::string region, const Limits& limits, c
       admission_(limits, loop.Now()),
       trail_(loop, access.audit),
       departures_(times.departures, loop.Now()),
+      quotas_(access.quotas),
       attachments_(loop, AttachmentCalls()),
       raw_(loop, data, trail_, [this] { sweep_.Schedule(); }),
       ticket_renewals_(times.ticket_renewal),
@@ -171,6 +172,7 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
   open.principal = *std::move(who);
   SetAsked(open, pending.asked());
   if (open.principal) CULVERT_RETURN_IF_ERROR(access_.gate->MayConnect(open));
+  CULVERT_RETURN_IF_ERROR(TakeOpening(pending, open));
   if (pending.data_owner()) return OpenStitched(pending, std::move(open));
   OpenRelay(pending, std::move(open));
   return absl::OkStatus();
@@ -183,9 +185,10 @@ Relay& Broker::AddRelay(std::unique_ptr<Relay> relay) {
 }
 
 void Broker::OpenRelay(PendingStream& pending, OpenChannel open) {
+  Quotas::Channel counted = quotas_.Count(ProjectId(open.provider.project), loop_.Now());
   Relay& relay = AddRelay(std::make_unique<Relay>(
       loop_, openings_.DrawChannelId(), std::move(open), std::nullopt, pending.info().endpoint(),
-      pending.TakeStream(), pending.TakeOpeningSlot(), times_.opening, *this));
+      pending.TakeStream(), pending.TakeOpeningSlot(), std::move(counted), times_.opening, *this));
   const ProviderKey& key = relay.open().provider;
   if (key.region != region_) {
     relay.Fail(RegionNotServed(key.region), tunnel::ErrorCode::kUnknownProvider, Duration::zero());

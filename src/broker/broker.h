@@ -27,6 +27,7 @@
 #include "broker/parting_pairs.h"
 #include "broker/pending_stream.h"
 #include "broker/project_calls.h"
+#include "broker/quotas.h"
 #include "broker/raw_connections.h"
 #include "broker/recent_ids.h"
 #include "broker/registry.h"
@@ -69,6 +70,7 @@ struct BrokerAccess {
   AuditTrail::Write audit = nullptr;  // takes what happens
   Tickets* tickets = nullptr;
   ProjectCalls* projects = nullptr;
+  Quotas::Lookup quotas = nullptr;
 };
 
 // Everything but the sockets: streams come in by AddStream. Confined to the control loop.
@@ -92,6 +94,9 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void SetLimits(const Limits& limits);
   // The policy or the revoked keys have changed: ends what is not allowed any more.
   void CheckPermissions();
+  // Quotas have changed. What runs goes on.
+  void ReloadQuotas();
+  QuotaUse QuotaUseOf(const std::string& project);
   // Those that are open, of one project (an ID), the oldest first.
   std::vector<LiveChannel> ListChannels(const std::string& project) const;
   // Ends a channel at both ends, which hear KILLED. That it is not resumed is Tickets::Kill's
@@ -160,6 +165,10 @@ class Broker final : public Session::Owner, public Relay::Owner {
   void HandleStitchRefused(Relay& relay, const OfferRefusal& refusal);
   // Tells the consumer that the channel has ended for good, then cuts it.
   void NotifyAndCut(Relay& relay, const absl::Status& why);
+
+  // Takes one of the openings that the project may have, or tells the consumer why not.
+  absl::Status TakeOpening(PendingStream& pending, const OpenChannel& open);
+  absl::Status CheckAgents(PendingStream& pending, const OpenSession& open);
 
   absl::Status BeginResume(PendingStream& pending, const ResumeChannel& resume,
                            const std::optional<Principal>& who);
@@ -251,6 +260,7 @@ class Broker final : public Session::Owner, public Relay::Owner {
   LogThrottle sessions_log_{100};  // a fleet may come back at once, a loop of one agent may not
   Departures departures_;          // outlives the streams
   Registry registry_;
+  Quotas quotas_;  // outlives what counts in it
   Attachments attachments_;
   RawConnections raw_;
   TicketRenewals ticket_renewals_;

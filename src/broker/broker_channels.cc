@@ -51,6 +51,7 @@ std::vector<LiveChannel> Broker::ListChannels(const std::string& project) const 
 
 std::optional<LiveChannel> Broker::KillChannel(uint64_t id) {
   loop_.AssertOnThread();
+  quotas_.Forget(id);
   Relay* const relay = openings_.FindChannel(id);
   if (relay == nullptr || relay->state() == Relay::State::kEnded) return std::nullopt;
   LiveChannel channel = Describe(*relay, WallNow(), loop_.Now());

@@ -51,6 +51,7 @@ void Broker::HandleUserGone(const Departures::Gone& gone) {
   CULVERT_LOG(kInfo, "[channel {:x}] the user's program is gone", gone.channel_id);
   departures_.Remember(gone.channel_id, loop_.Now());
   earlier_paths_.Forget(gone.channel_id);
+  quotas_.Forget(gone.channel_id);
   trail_.UserGone(gone.who);
   TellCutOnce(*session, gone.channel_id,
               ErrorStatus(ErrorCode::kShutdown, "the user's program is gone"));

@@ -55,12 +55,22 @@ void Broker::AwaitTicketRenewals() {
 }
 
 void Broker::KeepCarried(const Relay& relay) {
-  if (!relay.outcome().opened) return;
+  const std::string project = ProjectId(relay.open().provider.project);
+  if (!relay.outcome().opened) {
+    // A resume that came to nothing, for now.
+    const absl::Status& end = relay.end_status();
+    const bool again = relay.resume() && (absl::IsUnavailable(end) || absl::IsCancelled(end));
+    if (!again) return;
+    quotas_.Suspend(project, relay.id(), std::chrono::seconds(relay.resume()->timeout_s),
+                    loop_.Now());
+    return;
+  }
   const absl::Status& why = relay.outcome().why;
   const bool lost = ErrorCodeOf(why) == ErrorCode::kPathLost || absl::IsAborted(why);
   if (!lost || relay.resume_timeout_s() == 0) return;
-  earlier_paths_.Keep(relay.id(), relay.carried(), std::chrono::seconds(relay.resume_timeout_s()),
-                      loop_.Now());
+  const auto time = std::chrono::seconds(relay.resume_timeout_s());
+  earlier_paths_.Keep(relay.id(), relay.carried(), time, loop_.Now());
+  quotas_.Suspend(project, relay.id(), time, loop_.Now());
 }
 
 }  // namespace culvert::broker

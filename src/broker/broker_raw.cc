@@ -63,9 +63,13 @@ absl::StatusOr<rpc::Frame> Broker::RequestConnection(const Principal& who, Pendi
     return absl::InvalidArgumentError("message does not parse");
   }
   CULVERT_ASSIGN_OR_RETURN(RawRequest request, AllowRaw(who, pending, parsed));
-  CULVERT_ASSIGN_OR_RETURN(const v1::RequestConnectionResponse response,
-                           raw_.Ask(std::move(request)));
-  return rpc::FrameOf(response);
+  const std::string project = ProjectId(who.project());
+  if (const auto over = quotas_.TakeOpening(project, loop_.Now())) return over->status;
+  request.counted = std::make_shared<Quotas::Channel>(quotas_.Count(project, loop_.Now()));
+  const absl::StatusOr<v1::RequestConnectionResponse> response = raw_.Ask(std::move(request));
+  if (response.ok()) return rpc::FrameOf(*response);
+  quotas_.ReturnOpening(project, loop_.Now());
+  return response.status();
 }
 
 absl::Status Broker::MayGoOn(const RawRequest& request) const {

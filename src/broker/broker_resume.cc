@@ -100,6 +100,7 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
     TellCut(open.provider, resumption.session_id, resumption.channel_id, refusal->status);
     legacy_.Forget(resumption.channel_id);
     earlier_paths_.Forget(resumption.channel_id);
+    quotas_.Forget(resumption.channel_id);
     return Refuse(pending, resume, *refusal);
   }
   if (older != nullptr && older->attempt() >= resumption.attempt) {
@@ -118,9 +119,12 @@ absl::Status Broker::Resume(PendingStream& pending, const ResumeChannel& resume,
     older->Cut(capable ? Superseded() : ErrorStatus(ErrorCode::kPathLost, "path lost"));
   }
   const uint64_t channel_id = resumption.channel_id;
+  // Above any quota: it counts, and new ones wait.
+  Quotas::Channel counted = quotas_.Count(ProjectId(open.provider.project), loop_.Now());
+  quotas_.Forget(channel_id);
   auto created = std::make_unique<Relay>(loop_, channel_id, std::move(open), std::move(resumption),
                                          pending.info().endpoint(), pending.TakeStream(),
-                                         pending.TakeOpeningSlot(),
+                                         pending.TakeOpeningSlot(), std::move(counted),
                                          times_.resume_wait + times_.resume_answer, *this);
   Relay& relay = *created;
   relays_.emplace(&relay, std::move(created));

@@ -21,6 +21,8 @@ absl::Status Broker::BeginListen(PendingStream& pending, const Bytes& message) {
   open.principal = std::move(who);
   open.endpoint = pending.info().endpoint();
   const uint64_t id = SessionIdFor(open);
+  const bool comes_back = open.earlier && open.earlier->session_id == id;
+  if (!comes_back) CULVERT_RETURN_IF_ERROR(CheckAgents(pending, open));
   const std::string endpoint = pending.info().endpoint();
   auto session = std::make_unique<Session>(loop_, id, std::move(open), pending.info().peer,
                                            pending.TakeStream(), times_.session, *this);

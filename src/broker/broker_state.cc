@@ -63,7 +63,8 @@ BrokerState::BrokerState(net::EventLoop& loop, const config::BrokerConfig& confi
                          audit_.Write(event);
                          audit_.Flush();
                        },
-                       config.common.state_dir, Channels()}),
+                       config.common.state_dir, Channels(),
+                       [this](const std::string& project) { return QuotaUseOf(project); }}),
       certificate_timer_(loop) {
   certificate_timer_.Start(kCertificateTime, [this] { KeepCertificate(); });
 }
@@ -95,10 +96,18 @@ AdminChannels BrokerState::Channels() {
       [this](uint64_t id) { return broker_ != nullptr ? broker_->KillChannel(id) : std::nullopt; }};
 }
 
+std::optional<QuotaUse> BrokerState::QuotaUseOf(const std::string& project) {
+  if (broker_ == nullptr) return std::nullopt;
+  return broker_->QuotaUseOf(project);
+}
+
 void BrokerState::HandleChange(AdminChange change) {
   if (change == AdminChange::kJwts) jwts_.Reload();
   // The first token of a project makes it.
   if (change == AdminChange::kTokens) projects_->HandleChanges();
+  // With a project its quota goes.
+  const bool quotas = change == AdminChange::kQuotas || change == AdminChange::kJwts;
+  if (quotas && broker_ != nullptr) broker_->ReloadQuotas();
   const bool permissions = change == AdminChange::kPolicy || change == AdminChange::kRevocations ||
                            change == AdminChange::kJwts;
   if (permissions && broker_ != nullptr) broker_->CheckPermissions();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -33,8 +34,12 @@ class BrokerState {
                                                            const config::BrokerConfig& config);
 
   BrokerAccess access() {
-    return {&gate_, &calls_, [this](const AuditEvent& event) { audit_.Write(event); }, &tickets_,
-            projects_.get()};
+    return {&gate_,
+            &calls_,
+            [this](const AuditEvent& event) { audit_.Write(event); },
+            &tickets_,
+            projects_.get(),
+            [this](const std::string& project) { return store_->quotas().Of(project); }};
   }
   rpc::Credentials credentials() const;
   std::string authority_fingerprint() const { return pki_->authority().Fingerprint(); }
@@ -51,6 +56,7 @@ class BrokerState {
   void HandleChange(AdminChange change);
   void KeepCertificate();
   AdminChannels Channels();
+  std::optional<QuotaUse> QuotaUseOf(const std::string& project);
 
   net::EventLoop& loop_;
   const std::string state_dir_;

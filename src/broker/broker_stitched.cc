@@ -92,13 +92,21 @@ absl::StatusOr<Relay::Ends> Broker::TakeParked(const DataOwner& consumer, const 
 absl::Status Broker::OpenStitched(PendingStream& pending, OpenChannel open) {
   Session* const session =
       open.provider.region == region_ ? registry_.Find(open.provider) : nullptr;
-  CULVERT_ASSIGN_OR_RETURN(Relay::Ends ends, TakeParked(*pending.data_owner(), open, session));
+  const std::string project = ProjectId(open.provider.project);
   const uint64_t id = openings_.DrawChannelId();
-  CULVERT_RETURN_IF_ERROR(session->Offer(id, open, pending.info().endpoint(), ends.provider.id));
+  absl::StatusOr<Relay::Ends> ends = TakeParked(*pending.data_owner(), open, session);
+  absl::Status offered = ends.status();
+  if (offered.ok()) {
+    offered = session->Offer(id, open, pending.info().endpoint(), ends->provider.id);
+  }
+  if (!offered.ok()) {
+    quotas_.ReturnOpening(project, loop_.Now());  // it comes again, over streams
+    return offered;
+  }
   Relay& relay = AddRelay(std::make_unique<Relay>(
       loop_, id, std::move(open), std::nullopt, pending.info().endpoint(), pending.TakeStream(),
-      pending.TakeOpeningSlot(), times_.opening, *this));
-  Stitch(relay, *session, std::move(ends));
+      pending.TakeOpeningSlot(), quotas_.Count(project, loop_.Now()), times_.opening, *this));
+  Stitch(relay, *session, *std::move(ends));
   trail_.Opened(relay);
   return absl::OkStatus();
 }
@@ -118,9 +126,11 @@ absl::Status Broker::ResumeStitched(PendingStream& pending, OpenChannel open, Re
       session->OfferResume(resumption, open, pending.info().endpoint(), ends.provider.id));
   if (older != nullptr) older->Cut(absl::AbortedError("superseded"));
   const uint64_t id = resumption.channel_id;
-  auto created = std::make_unique<Relay>(loop_, id, std::move(open), std::move(resumption),
-                                         pending.info().endpoint(), pending.TakeStream(),
-                                         pending.TakeOpeningSlot(), times_.opening, *this);
+  Quotas::Channel counted = quotas_.Count(ProjectId(open.provider.project), loop_.Now());
+  quotas_.Forget(id);
+  auto created = std::make_unique<Relay>(
+      loop_, id, std::move(open), std::move(resumption), pending.info().endpoint(),
+      pending.TakeStream(), pending.TakeOpeningSlot(), std::move(counted), times_.opening, *this);
   if (const std::optional<CarriedBytes> carried = earlier_paths_.Take(id, loop_.Now())) {
     created->GoOnFrom(*carried);
   }

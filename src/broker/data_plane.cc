@@ -80,9 +80,9 @@ void DataPlane::HandleEnd(const net::SpliceEnd& end) {
 }
 
 DataPlane::Pair::Pair(DataPlane& plane, net::UniqueFd consumer, net::UniqueFd provider,
-                      OnEnd on_end)
+                      OnEnd on_end, std::shared_ptr<net::ByteRate> rate)
     : plane_(plane),
-      id_(plane.splicer_->Join(std::move(consumer), std::move(provider))),
+      id_(plane.splicer_->Join(std::move(consumer), std::move(provider), std::move(rate))),
       on_end_(std::move(on_end)) {
   plane_.pairs_.emplace(id_, this);
 }

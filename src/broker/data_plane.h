@@ -74,8 +74,10 @@ class DataPlane {
   class Pair {
    public:
     using OnEnd = absl::AnyInvocable<void(const net::SpliceEnd&) &&>;
-    // `on_end` runs once, when both have ended; never inside a call. May destroy the Pair.
-    Pair(DataPlane& plane, net::UniqueFd consumer, net::UniqueFd provider, OnEnd on_end);
+    // `on_end` runs once, when both have ended; never inside a call. May destroy the Pair. What
+    // passes counts in `rate`, if it is not null.
+    Pair(DataPlane& plane, net::UniqueFd consumer, net::UniqueFd provider, OnEnd on_end,
+         std::shared_ptr<net::ByteRate> rate = nullptr);
     ~Pair();
     Pair(const Pair&) = delete;
     Pair& operator=(const Pair&) = delete;

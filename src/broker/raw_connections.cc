@@ -112,12 +112,13 @@ void RawConnections::Join(RawRequest request, net::UniqueFd consumer, net::Uniqu
   CULVERT_LOG(kInfo, "[rendezvous {:x}] joined", id);
   trail_.Granted(Describe(request), AuditKind::kOpen);
   ++joined_of_[request.owner()];
+  auto rate = request.counted != nullptr ? request.counted->rate() : nullptr;
   Joined& joined = joined_[id];
   joined.request = std::move(request);
   joined.since = loop_.Now();
   joined.pair = std::make_unique<DataPlane::Pair>(
       *data_, std::move(consumer), std::move(provider),
-      [this, id](const net::SpliceEnd& end) { HandleEnd(id, end); });
+      [this, id](const net::SpliceEnd& end) { HandleEnd(id, end); }, std::move(rate));
 }
 
 void RawConnections::HandleEnd(uint64_t id, const net::SpliceEnd& end) {

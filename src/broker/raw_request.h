@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "broker/principal.h"
+#include "broker/quotas.h"
 #include "broker/requests.h"
 
 namespace culvert::broker {
@@ -20,6 +22,8 @@ struct RawRequest {
   // Where an agent is named: what the policy was asked, and who the agent was.
   std::optional<OpenChannel> with = std::nullopt;
   std::optional<Principal> agent = std::nullopt;
+  // As a channel of the project, from when it was asked for until it has ended.
+  std::shared_ptr<Quotas::Channel> counted = nullptr;
 
   // Whose limits it counts in.
   std::string owner() const { return who.id.ToString(); }

@@ -10,6 +10,8 @@ std::unique_ptr<Session> Registry::Add(std::unique_ptr<Session> session) {
   if (place != nullptr) {
     auto node = by_id_.extract(place->id());
     replaced = std::move(node.mapped());
+  } else {
+    ++of_project_[session->provider().project];
   }
   place = session.get();
   ForgetAway(session->provider());
@@ -23,6 +25,8 @@ std::unique_ptr<Session> Registry::Remove(uint64_t session_id, MonotonicTime now
   std::unique_ptr<Session> removed = std::move(found->second);
   by_id_.erase(found);
   by_key_.erase(removed->provider());
+  const auto count = of_project_.find(removed->provider().project);
+  if (--count->second == 0) of_project_.erase(count);
   RememberAway(*removed, now);
   return removed;
 }
@@ -71,6 +75,12 @@ void Registry::EndAll(const absl::Status& why) {
   for (auto& [id, session] : by_id_) session->End(why);
   by_id_.clear();
   by_key_.clear();
+  of_project_.clear();
+}
+
+uint64_t Registry::CountOf(const std::string& project) const {
+  const auto found = of_project_.find(project);
+  return found == of_project_.end() ? 0 : found->second;
 }
 
 }  // namespace culvert::broker

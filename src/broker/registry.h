@@ -1,10 +1,12 @@
 // Which providers are here, and which were here a moment ago.
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 
 #include "absl/functional/function_ref.h"
@@ -41,6 +43,8 @@ class Registry {
   std::optional<MonotonicTime> AwaySince(const ProviderKey& key) const;
 
   size_t size() const { return by_id_.size(); }
+  // Those of a project, by its whole name.
+  uint64_t CountOf(const std::string& project) const;
   // `visit` must not change the registry.
   void ForEach(absl::FunctionRef<void(Session&)> visit) const {
     for (const auto& [key, session] : by_key_) visit(*session);
@@ -50,6 +54,7 @@ class Registry {
  private:
   std::unordered_map<uint64_t, std::unique_ptr<Session>> by_id_;
   std::map<ProviderKey, Session*> by_key_;
+  std::unordered_map<std::string, uint64_t> of_project_;
   struct Away {
     Known last;
     std::list<ProviderKey>::iterator place;  // in away_order_

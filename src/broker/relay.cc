@@ -41,7 +41,7 @@ absl::Status PathLost() { return ErrorStatus(ErrorCode::kPathLost, "path lost");
 Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
              std::optional<Resumption> resume, std::string peer,
              std::unique_ptr<rpc::Stream> consumer, SlotCounter::Slot opening,
-             Duration opening_time, Owner& owner)
+             Quotas::Channel counted, Duration opening_time, Owner& owner)
     : loop_(loop),
       id_(channel_id),
       open_(std::move(open)),
@@ -51,6 +51,7 @@ Relay::Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
       consumer_(*this, EnvelopeType::kConnectRequest, EnvelopeType::kConnectResponse),
       provider_(*this, EnvelopeType::kAcceptRequest, EnvelopeType::kAcceptResponse),
       opening_(std::move(opening)),
+      counted_(std::move(counted)),
       owner_(owner),
       timer_(loop),
       started_(loop.Now()),
@@ -121,7 +122,38 @@ void Relay::HandleMessage(Half& from, const Bytes& message) {
     from.stream->Write(rpc::MakeEnvelope(from.out, Kind::kPong, Bytes()));
     return;
   }
-  PassOn(from, *envelope);
+  const bool limited = counted_.rate() != nullptr && counted_.rate()->is_limited();
+  if (limited && envelope->kind == Kind::kData) {
+    Hold(from, *std::move(envelope));
+  } else {
+    PassOn(from, *envelope);
+  }
+}
+
+// Nothing is read of the half meanwhile, so that its client has to wait.
+void Relay::Hold(Half& from, rpc::Envelope data) {
+  from.held = Half::Held{std::move(data)};
+  PassOnHeld(from);
+}
+
+// A turn at a time: who has large messages gets no more than who has small ones.
+void Relay::PassOnHeld(Half& from) {
+  net::ByteRate& rate = *counted_.rate();
+  Half::Held& held = *from.held;
+  const MonotonicTime now = MonotonicNow();
+  for (;;) {
+    if (const Duration wait = rate.WaitFor(held.place, now); wait > Duration::zero()) {
+      if (!from.held_timer) from.held_timer.emplace(loop_);
+      from.held_timer->Start(wait, [this, &from] { PassOnHeld(from); });
+      return;
+    }
+    const uint64_t left = rpc::PayloadSize(held.data.body) - held.claimed;
+    if (left == 0) break;
+    const uint64_t turn = std::min<uint64_t>(left, rate.turn());
+    held.place = rate.Claim(turn, now);
+    held.claimed += turn;
+  }
+  PassOn(from, std::exchange(from.held, std::nullopt)->data);
 }
 
 void Relay::PassOn(Half& from, const rpc::Envelope& envelope) {
@@ -152,7 +184,8 @@ void Relay::HandleWritten(Half& half) {
 }
 
 void Relay::MaybeRead(Half& half) {
-  if (!half.pong_in_flight && Other(half).stream->pending_writes() == 0) half.stream->Read();
+  if (half.pong_in_flight || half.held) return;
+  if (Other(half).stream->pending_writes() == 0) half.stream->Read();
 }
 
 void Relay::HandlePeerFinished(Half& half) {
@@ -219,10 +252,14 @@ void Relay::EndButPair(const absl::Status& why, const absl::Status& consumer,
   provider_slot_ = SlotCounter::Slot();
   // The streams write what they still have, then finish.
   for (auto [half, status] : {std::pair(&consumer_, consumer), std::pair(&provider_, provider)}) {
+    if (half->held) counted_.rate()->GiveBack(half->held->claimed);
+    half->held.reset();
+    half->held_timer.reset();
     if (half->stream == nullptr) continue;
     half->stream->Finish(status);
     half->stream->SetDelegate(nullptr);
   }
+  counted_ = Quotas::Channel();
   owner_.OnRelayEnded(*this);
 }
 

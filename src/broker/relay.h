@@ -11,6 +11,7 @@
 #include "broker/admission.h"
 #include "broker/data_plane.h"
 #include "broker/earlier_paths.h"
+#include "broker/quotas.h"
 #include "broker/requests.h"
 #include "broker/resumption.h"
 #include "net/event_loop.h"
@@ -71,11 +72,11 @@ class Relay {
   static constexpr int kMaxRedraws = 3;
 
   // `peer` is the consumer's address. `opening` counts as an opening under way until the channel is
-  // open or over, which is after `opening_time` at the latest. With `resume` it is one more path of
-  // that channel.
+  // open or over, which is after `opening_time` at the latest; `counted` until it is over. With
+  // `resume` it is one more path of that channel.
   Relay(net::EventLoop& loop, uint64_t channel_id, OpenChannel open,
         std::optional<Resumption> resume, std::string peer, std::unique_ptr<rpc::Stream> consumer,
-        SlotCounter::Slot opening, Duration opening_time, Owner& owner);
+        SlotCounter::Slot opening, Quotas::Channel counted, Duration opening_time, Owner& owner);
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -175,6 +176,14 @@ class Relay {
     bool said_end = false;       // a Close or Error of this half was passed on
     bool peer_finished = false;  // the client of this half has finished writing
     uint64_t bytes = 0;          // of the user's, passed on from this half
+    // Data that the project's bytes a second do not let through yet.
+    struct Held {
+      rpc::Envelope data;
+      uint64_t claimed = 0;  // of its bytes
+      net::ByteRate::Place place = 0;
+    };
+    std::optional<Held> held;
+    std::optional<net::Timer> held_timer;
   };
 
   enum class Lost { kNothing, kConsumer, kProvider, kPair };  // kPair: one of the two, or both
@@ -189,6 +198,8 @@ class Relay {
   void HandleLost(Half& half);
   void EndLeft(const Half& left, const absl::Status& why);
   void PassOn(Half& from, const rpc::Envelope& envelope);
+  void Hold(Half& from, rpc::Envelope data);
+  void PassOnHeld(Half& from);
   void NoteError(const Half& from, const Bytes& body);
   Lost LostOf(const Half& half) const {
     return &half == &consumer_ ? Lost::kConsumer : Lost::kProvider;
@@ -216,6 +227,7 @@ class Relay {
   Half provider_;
   SlotCounter::Slot opening_;
   SlotCounter::Slot held_;
+  Quotas::Channel counted_;
   Owner& owner_;
   net::Timer timer_;
   State state_ = State::kWaiting;

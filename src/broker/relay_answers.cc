@@ -66,7 +66,7 @@ void Relay::Stitch(const AcceptChannel& accept, std::optional<Principal> who, Da
   BeginRelaying(accept, std::move(who));
   pair_ = std::make_unique<DataPlane::Pair>(
       plane, std::move(ends.consumer), std::move(ends.provider.socket),
-      [this](const net::SpliceEnd& end) { HandlePairEnd(end); });
+      [this](const net::SpliceEnd& end) { HandlePairEnd(end); }, counted_.rate());
   provider_parked_id_ = ends.provider.id;
   consumer_process_ = std::move(ends.consumer_process);
   provider_slot_ = std::move(ends.provider_slot);

@@ -228,6 +228,7 @@ std::vector<Command> AdminCommands(AdminCommand& admin, const Settings& shared) 
   AddPolicy(table, admin);
   AddGroups(table, admin);
   AddRoles(table, admin);
+  AddQuotas(table, admin);
   AddKeys(table, admin);
   AddIssuers(table, admin);
   AddServiceAccounts(table, admin);

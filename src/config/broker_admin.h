@@ -1,6 +1,8 @@
 // What culvert-broker's admin commands are told.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +42,11 @@ struct AdminCommand {
   std::vector<std::string> permissions;
   std::string reason;
   bool successors = false;  // of revoke
+  // Of quotas:
+  bool all_others = false;  // for every project that has none of its own
+  bool has_project = false;
+  // By name, as the broker is told; nothing: no limit.
+  std::map<std::string, std::optional<uint64_t>> limits;
   Duration ttl = std::chrono::hours(1);
   // Of ca sign and ca import; "-" is standard input or output:
   std::string in = "-";

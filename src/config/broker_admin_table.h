@@ -35,6 +35,7 @@ class AdminTable {
 // Parts of the table that have a file of their own.
 void AddIssuers(AdminTable& table, AdminCommand& admin);
 void AddServiceAccounts(AdminTable& table, AdminCommand& admin);
+void AddQuotas(AdminTable& table, AdminCommand& admin);
 void AddAuthority(AdminTable& table, AdminCommand& admin);
 
 }  // namespace culvert::config

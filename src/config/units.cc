@@ -35,6 +35,7 @@ constexpr std::array kSizeUnits = {Unit{"GiB", kGiB}, Unit{"G", kGiB},   Unit{"M
                                    Unit{"", 1}};
 constexpr uint64_t kMinSize = kMiB;
 constexpr uint64_t kMaxSize = 1024 * kGiB;
+constexpr uint64_t kMinRate = 64 * kKiB;
 
 // The number times its unit, or nothing where `text` is neither or the product exceeds `max`.
 template <size_t kCount>
@@ -110,6 +111,15 @@ absl::StatusOr<uint64_t> ParseMemorySize(std::string_view text) {
   if (!bytes || *bytes < kMinSize) {
     return absl::InvalidArgumentError(
         "expected a size such as 256MiB, 64M, 1GiB or a number of bytes, from 1MiB to 1024GiB");
+  }
+  return *bytes;
+}
+
+absl::StatusOr<uint64_t> ParseByteRate(std::string_view text) {
+  const std::optional<uint64_t> bytes = Scaled(text, kSizeUnits, kMaxSize);
+  if (!bytes || *bytes < kMinRate) {
+    return absl::InvalidArgumentError(
+        "expected bytes a second such as 10MiB, 512K or a number, from 64KiB to 1024GiB");
   }
   return *bytes;
 }

@@ -29,6 +29,8 @@ std::string FormatDuration(Duration duration);
 // least 1 MiB, at most 1 TiB.
 absl::StatusOr<uint64_t> ParseMemorySize(std::string_view text);
 std::string FormatMemorySize(uint64_t bytes);
+// The same units for so many bytes a second, from 64 KiB to 1 TiB.
+absl::StatusOr<uint64_t> ParseByteRate(std::string_view text);
 
 // "1", "true", "yes", "on" and "0", "false", "no", "off".
 absl::StatusOr<bool> ParseSwitch(std::string_view text);

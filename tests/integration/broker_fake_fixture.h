@@ -77,8 +77,9 @@ struct FakeBrokerFixture {
       : FakeBrokerFixture(times, limits, [](net::EventLoop&) { return nullptr; }) {}
   // With the data plane that `make` makes.
   FakeBrokerFixture(const Broker::Times& times, const Broker::Limits& limits,
-                    const std::function<std::unique_ptr<broker::DataPlane>(net::EventLoop&)>& make)
-      : data_plane(make(loop)), broker(loop, "here", limits, times, {}, data_plane.get()) {}
+                    const std::function<std::unique_ptr<broker::DataPlane>(net::EventLoop&)>& make,
+                    const Broker::Access& access = {})
+      : data_plane(make(loop)), broker(loop, "here", limits, times, access, data_plane.get()) {}
   ~FakeBrokerFixture() {
     for (Transport* transport : {&listen, &consumer, &provider}) transport->Done();
     for (Transport& transport : others) transport.Done();  // what they hold counts in the broker

@@ -33,8 +33,9 @@ struct StitchedFixture : FakeBrokerFixture {
   uint64_t session = 0;
 
   explicit StitchedFixture(const Broker::Limits& limits = {},
-                           const Broker::Times& times = {.start_wait = Duration::zero()})
-      : FakeBrokerFixture(times, limits, Listening) {}
+                           const Broker::Times& times = {.start_wait = Duration::zero()},
+                           const Broker::Access& access = {})
+      : FakeBrokerFixture(times, limits, Listening, access) {}
 
   Transport& Attach(const std::string& name, uint64_t incarnation = 7, uint16_t port = 4022) {
     AttachRequest request;

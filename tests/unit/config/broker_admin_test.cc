@@ -68,6 +68,26 @@ TEST_CASE_METHOD(BrokerAdminFixture, "Admin commands take whom and what they are
   CHECK(Parse({"serve"}).name.empty());
 }
 
+TEST_CASE_METHOD(BrokerAdminFixture, "Quota commands take whose they are, and limits or none",
+                 "[broker_admin]") {
+  using Limits = std::map<std::string, std::optional<uint64_t>>;
+  AdminCommand command =
+      Parse({"quota", "set", "--project", "lab", "--agents", "100", "--channels", "0",
+             "--bytes-per-second", "10MiB", "--new-channels-per-second", "unlimited"});
+  CHECK(command.name == "quota set");
+  CHECK(command.project == "lab");
+  CHECK_FALSE(command.all_others);
+  CHECK(command.limits == Limits{{"agents", 100},
+                                 {"channels", 0},
+                                 {"bytes_per_second", uint64_t{10} << 20},
+                                 {"new_channels_per_second", std::nullopt}});
+  command = Parse({"quota", "set", "--others", "--agents", "1"});
+  CHECK(command.all_others);
+  CHECK(Parse({"quota", "clear", "--project", "lab"}).project == "lab");
+  CHECK(Parse({"quota", "clear", "--others"}).all_others);
+  CHECK(Parse({"quota", "list"}).name == "quota list");
+}
+
 TEST_CASE_METHOD(BrokerAdminFixture, "The audit command takes times in both forms",
                  "[broker_admin]") {
   const AdminCommand command = Parse({"audit", "--since", "1h", "--until", "2026-01-31T08:00:00Z",
@@ -99,6 +119,17 @@ TEST_CASE_METHOD(BrokerAdminFixture, "Admin commands say in one line what is mis
       {{"group", "add", "a", "b"},
        "expected one argument, the name of a group; see 'culvert-broker group add --help'"},
       {{"unrevoke"}, "give one of --key KEYID"},
+      {{"quota", "set"},
+       "give one of --agents, --channels, --bytes-per-second and --new-channels-per-second"},
+      {{"quota", "set", "--others", "--project", "lab", "--agents", "1"},
+       "give one of --project PROJECT and --others"},
+      {{"quota", "clear", "--project", "lab", "--others"},
+       "give one of --project PROJECT and --others"},
+      {{"quota", "set", "--agents", "-1"},
+       "--agents \"-1\": expected a number from 0 to 4294967295, or unlimited"},
+      {{"quota", "set", "--bytes-per-second", "1K"},
+       "--bytes-per-second \"1K\": expected bytes a second such as 10MiB, 512K or a number, from "
+       "64KiB to 1024GiB, or unlimited"},
       {{"audit", "--since", "soon"},
        "--since \"soon\": expected a duration such as 30m or 1h, or a time such as "
        "2026-01-31T08:00:00Z"},

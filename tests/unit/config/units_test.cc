@@ -77,6 +77,17 @@ TEST_CASE("ParseMemorySize refuses what is ambiguous, too small or too large", "
         "expected a size such as 256MiB, 64M, 1GiB or a number of bytes, from 1MiB to 1024GiB");
 }
 
+TEST_CASE("ParseByteRate takes sizes from 64 KiB to 1 TiB", "[units]") {
+  auto [text, bytes] = GENERATE(table<std::string, uint64_t>(
+      {{"64KiB", 65536}, {"65536", 65536}, {"10MiB", 10 * kMiB}, {"1024G", 1048576 * kMiB}}));
+  CAPTURE(text);
+  REQUIRE(ParseByteRate(text).ok());
+  CHECK(*ParseByteRate(text) == bytes);
+  for (const char* bad : {"", "0", "65535", "63K", "10MB", "10MiB/s", "1025G", "-1"}) {
+    CHECK_FALSE(ParseByteRate(bad).ok());
+  }
+}
+
 TEST_CASE("ParseLimit takes 1 to 2^32 - 1", "[units]") {
   CHECK(*ParseLimit("1") == 1);
   CHECK(*ParseLimit("4294967295") == 4294967295U);
