@@ -102,6 +102,14 @@ class Admin(SystemTest):
         self.assertEqual("caller", self.listed("role", "list")[-1]["name"])
         self.admin("role", "remove", "caller")
 
+        self.assertEqual("", self.admin("quota", "set", "--agents", "5", "--channels", "unlimited"))
+        self.assertEqual([("default", 5)], [(quota["project"], quota["agents"])
+                                            for quota in self.listed("quota", "list")])
+        self.assertIn('no project "lake"',
+                      self.refused("quota", "set", "--project", "lake", "--agents", "5"))
+        self.assertEqual("", self.admin("quota", "clear"))
+        self.assertIn("has no quota of its own", self.refused("quota", "clear"))
+
         self.assertEqual([], self.listed("channels", "list"))
         self.assertIn("channel 5d is not open here", self.admin("channels", "kill", "5d"))
 
