@@ -70,6 +70,8 @@ void Broker::KeepCarried(const Relay& relay) {
   if (!lost || relay.resume_timeout_s() == 0) return;
   const auto time = std::chrono::seconds(relay.resume_timeout_s());
   earlier_paths_.Keep(relay.id(), relay.carried(), time, loop_.Now());
+  // In place of one that was superseded its successor counts.
+  if (ErrorCodeOf(why) != ErrorCode::kPathLost) return;
   quotas_.Suspend(project, relay.id(), time, loop_.Now());
 }
 

@@ -149,6 +149,18 @@ TEST_CASE_METHOD(QuotaFixture, "Resumes go above the quota, and new channels wai
   CHECK(IsOpening(last));
 }
 
+TEST_CASE_METHOD(QuotaFixture, "Channel that an end aborted counts no longer", "[quota]") {
+  Register();
+  const Streams one = OpenStreams();
+  V1::ConnectRequest request;
+  request.mutable_error()->set_id(1);
+  request.mutable_error()->set_message("enough");
+  request.mutable_error()->set_code(culvert::v1::ERROR_CODE_RESET);
+  REQUIRE(one.consumer->Flood(request.SerializeAsString(), 1) == 1);
+  Lose(one);
+  CHECK(channels() == 0);
+}
+
 TEST_CASE_METHOD(QuotaFixture, "Resume that comes to nothing for now still counts", "[quota]") {
   Register();
   const Streams one = OpenStreams();

@@ -135,6 +135,31 @@ TEST_CASE("Consumer gives an opening up when its outlet breaks or finishes", "[s
   CHECK(consumer.WaitForReports(1));
 }
 
+TEST_CASE("Consumer over a quota opens when there is room again", "[sdk]") {
+  SdkFixture sdk;
+  REQUIRE(sdk.provider.WaitForRegistrations(1));
+  sdk.broker.SetQuota({.channels = 1});
+  auto first = sdk.consumer.Connect("echo");
+  first->Say("one");
+  REQUIRE(first->WaitForBytes("one"));
+  auto second = sdk.consumer.Connect("echo");
+  second->Say("two");
+  REQUIRE(Eventually([&] { return !sdk.broker.TakeAudit(broker::AuditKind::kDeny).empty(); }));
+  first->Break(ErrorStatus(ErrorCode::kReset, "enough"));
+  CHECK(second->WaitForBytes("two"));
+}
+
+TEST_CASE("Consumer over a quota fails at once where it would wait in vain", "[sdk]") {
+  SdkFixture sdk;
+  REQUIRE(sdk.provider.WaitForRegistrations(1));
+  sdk.broker.SetQuota({.channels = 0});
+  const auto start = std::chrono::steady_clock::now();
+  const absl::Status why = sdk.consumer.Connect("echo", 15s)->WaitForClose();
+  CHECK(std::chrono::steady_clock::now() - start < 10s);
+  CHECK(ErrorCodeOf(why) == ErrorCode::kLimit);
+  CHECK(std::string(why.message()).find("project default has its quota of 0 channels") == 0);
+}
+
 TEST_CASE("Provider registers again after the broker went away and came back", "[sdk]") {
   auto broker = std::make_unique<TestBroker>();
   const uint16_t port = broker->port();

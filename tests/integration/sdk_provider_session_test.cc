@@ -23,6 +23,23 @@ TEST_CASE("Provider takes its session up again when its stream is lost", "[resum
   CHECK(at.ListenAgain(kSession).resume_request().session_ticket() == "another ticket");
 }
 
+TEST_CASE("Provider that is refused for now registers again when the broker said so", "[resume]") {
+  ScriptedBroker broker;
+  TestProvider sdk(InsecureOptions({broker.address()}, "edge-1"));
+  auto listen = broker.NextListen();
+  listen->Next();
+  V1::ListenResponse later;
+  later.mutable_notice()->mutable_retry_after()->set_ms(1'500);
+  listen->Send(later);
+  const auto refused = std::chrono::steady_clock::now();
+  listen->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "enough of them"});
+  listen = broker.NextListen();
+  CHECK(std::chrono::steady_clock::now() - refused >= std::chrono::milliseconds(1'400));
+  CHECK(listen->Next().has_open_request());
+  listen->Send(Listening(kSession, "a ticket"));
+  CHECK(sdk.WaitForRegistrations(1));
+}
+
 TEST_CASE("Provider presents the newest ticket of its session", "[resume]") {
   ProviderWithChannel at;
   at.listen->Send(Listening(kSession, "a fresh ticket"));

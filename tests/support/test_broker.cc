@@ -50,7 +50,7 @@ void TestBroker::Start(const Broker::Limits& limits, uint16_t port, const Broker
         thread_.loop(), kRegion, limits, times,
         Broker::Access{gate_.get(), calls_.get(),
                        [this](const broker::AuditEvent& event) { audit_.push_back(event); },
-                       tickets_},
+                       tickets_, nullptr, [this](const std::string&) { return quota_; }},
         data_.get());
   });
   auto server = rpc::Server::Start(
@@ -119,6 +119,13 @@ void TestBroker::Stop() {
     jwts_.reset();
   });
   server_.reset();
+}
+
+void TestBroker::SetQuota(const store::Quota& quota) {
+  Run([&](Broker& broker) {
+    quota_ = quota;
+    broker.ReloadQuotas();
+  });
 }
 
 void TestBroker::Run(absl::AnyInvocable<void(Broker&) &&> task) {

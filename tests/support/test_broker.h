@@ -17,6 +17,7 @@
 #include "net/listener.h"
 #include "net/loop_thread.h"
 #include "rpc/server.h"
+#include "store/quota_table.h"
 #include "tests/support/test_realm.h"
 
 namespace culvert::test {
@@ -61,6 +62,8 @@ class TestBroker {
   uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
+  // Of every project.
+  void SetQuota(const store::Quota& quota);
   // Drops that many of the next streams: their clients see CANCELLED.
   void DropStreams(int count) { drops_ = count; }
   // Ends every stream with UNAVAILABLE and closes the port.
@@ -91,6 +94,7 @@ class TestBroker {
   std::unique_ptr<broker::Tickets> stored_tickets_;  // null without a store
   broker::Tickets* tickets_ = nullptr;               // null without identities
   std::vector<broker::AuditEvent> audit_;            // on the loop
+  store::Quota quota_;                               // on the loop
   std::unique_ptr<broker::DataPlane> data_;          // on the loop; null without a data port
   uint16_t data_port_ = 0;
   std::unique_ptr<broker::Broker> broker_;  // on the loop

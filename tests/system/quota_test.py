@@ -5,7 +5,7 @@ import time
 import unittest
 
 from harness import (AGENT, HOST, KIB, MIB, SystemTest, Task, binary, dial, eventually, fate,
-                     payload, read_exactly, round_trip)
+                     payload, read_exactly, reset, round_trip)
 
 
 class Quota(SystemTest):
@@ -50,6 +50,23 @@ class Quota(SystemTest):
                 self.assertEqual(1, self.use(tunnel.broker)["channels"])
                 first.close()
                 waiting.result()
+
+    def test_a_connection_that_is_reset_counts_no_longer(self):
+        for path in ("auto", "stream"):
+            with self.subTest(path=path):
+                tunnel = self.tunnel(f"{HOST}:{self.echo.port}", forwarder=("--path", path))
+                for _ in range(12):  # the later ones are stitched, where that may be
+                    stream = dial(tunnel.port)
+                    round_trip(stream, b"x")
+                    self.assertEqual(1, self.use_of(tunnel.broker))
+                    reset(stream)
+                    self.assertTrue(eventually(lambda: self.use_of(tunnel.broker) == 0))
+
+    def use_of(self, broker):
+        """How many channels count."""
+        if not self.listed(broker):
+            self.quota(broker, "set", "--channels", "100")
+        return self.use(broker)["channels"]
 
     def test_a_connection_that_would_wait_in_vain_is_refused_with_the_reason(self):
         tunnel = self.tunnel(f"{HOST}:{self.echo.port}")
