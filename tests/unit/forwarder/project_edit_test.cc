@@ -75,7 +75,7 @@ TEST_CASE("An update by a file is about everything, but for a policy that it doe
   CHECK(Paths(UpdateRequestOf(config, project)) == std::vector<std::string>{"metadata"});
 }
 
-TEST_CASE("--update-mask and --resource-version go into the request", "[project_edit]") {
+TEST_CASE("The flags --update-mask and --resource-version go into the request", "[project_edit]") {
   ProjectsConfig config;
   config.names = {"projects/lab"};
   config.update_mask = {"metadata.labels, metadata.tags", "multi_region_policy"};
