@@ -31,7 +31,7 @@ struct ProjectWorker::Round {
         writes[written].run(projects);
       }
       changed = projects.Version() != before;
-      projects.Trim(kKeptChanges, 2 * static_cast<int64_t>(kMostWrites));
+      projects.Trim(kKeptChanges, 2 * static_cast<int64_t>(kMostWrites), kKeptBytes);
       return absl::OkStatus();
     };
     committed = store->Write(body);

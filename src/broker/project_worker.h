@@ -58,6 +58,8 @@ class ProjectWorker {
   static constexpr Duration kStepTime = std::chrono::milliseconds(4);
   // Changes that the log keeps at least.
   static constexpr int64_t kKeptChanges = 100'000;
+  // Fewer where they have more bytes.
+  static constexpr int64_t kKeptBytes = int64_t{1} << 30;
 
   // `on_changes` is called after every round that changed projects, before its writes' own
   // callbacks.

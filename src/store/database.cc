@@ -107,6 +107,13 @@ constexpr std::array kMigrations = {
       project TEXT PRIMARY KEY, agents INTEGER, channels INTEGER, bytes_per_second INTEGER,
       new_channels_per_second INTEGER) STRICT, WITHOUT ROWID;
     )sql",
+    R"sql(
+    CREATE INDEX project_changes_by_time ON project_changes (changed_us);
+    ALTER TABLE project_version ADD COLUMN log_bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE project_version SET log_bytes = (
+      SELECT coalesce(sum(coalesce(length(before), 0) + coalesce(length(after), 0)), 0)
+      FROM project_changes);
+    )sql",
 };
 
 // SQLite makes a file as wide as the umask allows, and its -wal and -shm as wide as the file.

@@ -40,13 +40,15 @@ std::optional<Project> ParseIfAny(const SQLite::Statement& row, int column) {
   return Parse(row.getColumn(column));
 }
 
-void BindBlob(SQLite::Statement& statement, int index, const Project* project) {
+// The bytes that it takes.
+int64_t BindBlob(SQLite::Statement& statement, int index, const Project* project) {
   if (project == nullptr) {
     statement.bind(index);
-    return;
+    return 0;
   }
   const std::string bytes = project->SerializeAsString();
   statement.bind(index, bytes.data(), static_cast<int>(bytes.size()));
+  return static_cast<int64_t>(bytes.size());
 }
 
 }  // namespace
@@ -184,9 +186,9 @@ void ProjectTable::Log(const Project* before, const Project* after, WallTime now
       "INSERT INTO project_changes (version, changed_us, before, after) "
       "SELECT version, ?, ?, ? FROM project_version");
   statement.bind(1, ToUnixMicros(now));
-  BindBlob(statement, 2, before);
-  BindBlob(statement, 3, after);
+  const int64_t bytes = BindBlob(statement, 2, before) + BindBlob(statement, 3, after);
   CULVERT_CHECK(statement.exec() == 1);
+  database_.Execute("UPDATE project_version SET log_bytes = log_bytes + ?", bytes);
 }
 
 std::string ProjectTable::TokenKey() {
@@ -245,12 +247,22 @@ int64_t ProjectTable::VersionBefore(WallTime time) {
   return row.isColumnNull(0) ? Version() : row.getColumn(0).getInt64();
 }
 
-void ProjectTable::Trim(int64_t kept, int64_t most) {
-  const int64_t trimmed = TrimmedVersion();
-  const int64_t until = std::min(Version() - kept, trimmed + most);
+void ProjectTable::Trim(int64_t kept, int64_t most, int64_t kept_bytes) {
+  SQLite::Statement row =
+      database_.Prepare("SELECT version, trimmed, log_bytes FROM project_version");
+  row.executeStep();
+  const int64_t version = row.getColumn(0).getInt64();
+  const int64_t trimmed = row.getColumn(1).getInt64();
+  const bool is_large = row.getColumn(2).getInt64() > kept_bytes;
+  row.reset();
+  const int64_t until = std::min(is_large ? version : version - kept, trimmed + most);
   if (until <= trimmed) return;
+  database_.Execute(
+      "UPDATE project_version SET trimmed = ?, log_bytes = log_bytes - (SELECT coalesce(sum("
+      "coalesce(length(before), 0) + coalesce(length(after), 0)), 0) FROM project_changes "
+      "WHERE version <= ?)",
+      until, until);
   database_.Execute("DELETE FROM project_changes WHERE version <= ?", until);
-  database_.Execute("UPDATE project_version SET trimmed = ?", until);
 }
 
 }  // namespace culvert::store

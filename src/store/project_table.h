@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -94,8 +95,9 @@ class ProjectTable {
   std::vector<ProjectChange> LatestChanges(int64_t version, size_t most, size_t most_bytes);
   // The last change before `time`; never less than TrimmedVersion().
   int64_t VersionBefore(WallTime time);
-  // Keeps the latest `kept` changes, or removes `most` at a time until they are.
-  void Trim(int64_t kept, int64_t most);
+  // Keeps the latest `kept` changes, fewer where they have more than `kept_bytes`; removes `most`
+  // at a time until it is so.
+  void Trim(int64_t kept, int64_t most, int64_t kept_bytes = std::numeric_limits<int64_t>::max());
 
  private:
   void Put(const Project& project, bool is_new, int64_t created_millis);

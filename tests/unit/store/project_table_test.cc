@@ -87,6 +87,32 @@ TEST_CASE_METHOD(ProjectTableFixture, "ProjectTable reads changes up to a number
   CHECK(read(true, 10, 1) == "d");
 }
 
+TEST_CASE_METHOD(ProjectTableFixture, "ProjectTable keeps a log of so many bytes", "[projects]") {
+  const int64_t start = Read([](ProjectTable& table) { return table.TrimmedVersion(); });
+  const auto trim = [&](int64_t kept_bytes) {
+    Write([&](ProjectTable& table) { table.Trim(1000, 2, kept_bytes); });
+    return Read([](ProjectTable& table) { return table.TrimmedVersion(); }) - start;
+  };
+  const auto change = [&](size_t bytes) {
+    Write([&](ProjectTable& table) {
+      const Project before = *table.Find("large");
+      Project after = before;
+      (*after.mutable_metadata()->mutable_labels())["x"] = std::string(bytes, 'x');
+      table.Replace(before, after, false, now);
+    });
+  };
+  Made("large", now);
+  for (int i = 0; i < 5; ++i) change(10'000);
+  CHECK(trim(200'000) == 0);
+  CHECK(trim(80'000) == 2);  // some 90 KB, of which the first two changes have next to nothing
+  CHECK(trim(80'000) == 4);
+  CHECK(trim(80'000) == 4);
+  // However much is written in the same bytes, it is counted.
+  for (int i = 0; i < 20; ++i) change(1'000);
+  CHECK(trim(120'000) == 4);
+  CHECK(trim(50'000) == 6);
+}
+
 TEST_CASE_METHOD(ProjectTableFixture, "ProjectTable sets what is the broker's in a new project",
                  "[projects]") {
   const Project made = Made("lab", now);

@@ -92,8 +92,11 @@ TEST_CASE_METHOD(QuotaFixture, "Store from before quotas gets their table", "[qu
   store.reset();
   sqlite3* database = nullptr;
   REQUIRE(sqlite3_open(directory.File("culvert.db").c_str(), &database) == SQLITE_OK);
-  CHECK(sqlite3_exec(database, "DROP TABLE quotas; PRAGMA user_version = 6", nullptr, nullptr,
-                     nullptr) == SQLITE_OK);
+  // With what came after them, too.
+  CHECK(sqlite3_exec(database,
+                     "DROP TABLE quotas; DROP INDEX project_changes_by_time; "
+                     "ALTER TABLE project_version DROP COLUMN log_bytes; PRAGMA user_version = 6",
+                     nullptr, nullptr, nullptr) == SQLITE_OK);
   sqlite3_close(database);
   Reopen();
   CHECK(Set("default", {.agents = 1}).ok());
