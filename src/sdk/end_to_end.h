@@ -15,8 +15,8 @@
 #include "crypto/tls_engine.h"
 #include "net/deferred.h"
 #include "net/timer.h"
+#include "net/worker_queue.h"
 #include "sdk/agent_keys.h"
-#include "sdk/worker_queue.h"
 
 namespace culvert {
 
@@ -43,7 +43,7 @@ class EndToEnd {
   void SetIdentity(const crypto::Identity& identity);
 
   net::EventLoop& loop() { return loop_; }
-  WorkerQueue& workers() { return workers_; }
+  net::WorkerQueue& workers() { return workers_; }
   const AgentKeys& agent_keys() const { return agent_keys_; }
   const std::shared_ptr<const crypto::TlsContext>& client() const { return client_; }
   // Null unless the identity is an agent's.
@@ -81,7 +81,7 @@ class EndToEnd {
   void Leave(Turn& turn);
 
   net::EventLoop& loop_;
-  WorkerQueue workers_;
+  net::WorkerQueue workers_;
   const AgentKeys agent_keys_;
   std::shared_ptr<const crypto::TlsContext> client_;
   std::shared_ptr<const crypto::TlsContext> server_;

@@ -22,7 +22,7 @@ struct TlsHandshake::Step {
   }
 };
 
-TlsHandshake::TlsHandshake(WorkerQueue& workers,
+TlsHandshake::TlsHandshake(net::WorkerQueue& workers,
                            const std::shared_ptr<const crypto::TlsContext>& context,
                            std::shared_ptr<const crypto::TlsSession> session, Send send,
                            OnDone on_done)
@@ -33,7 +33,7 @@ TlsHandshake::TlsHandshake(WorkerQueue& workers,
   if (context->role() == crypto::TlsRole::kClient) run_.Schedule();
 }
 
-TlsHandshake::TlsHandshake(WorkerQueue& workers, std::shared_ptr<crypto::TlsEngine> begun,
+TlsHandshake::TlsHandshake(net::WorkerQueue& workers, std::shared_ptr<crypto::TlsEngine> begun,
                            Send send, OnDone on_done)
     : workers_(workers),
       engine_(std::move(begun)),

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "crypto/tls_engine.h"
 #include "net/deferred.h"
-#include "sdk/worker_queue.h"
+#include "net/worker_queue.h"
 
 namespace culvert {
 
@@ -21,10 +21,10 @@ class TlsHandshake {
 
   // `send` takes what is to go to the peer. `on_done` runs once and may destroy the handshake.
   // Neither is called inside a call. A server waits for bytes, a client begins by itself.
-  TlsHandshake(WorkerQueue& workers, const std::shared_ptr<const crypto::TlsContext>& context,
+  TlsHandshake(net::WorkerQueue& workers, const std::shared_ptr<const crypto::TlsContext>& context,
                std::shared_ptr<const crypto::TlsSession> session, Send send, OnDone on_done);
   // Goes on with a client's whose first output is on its way.
-  TlsHandshake(WorkerQueue& workers, std::shared_ptr<crypto::TlsEngine> begun, Send send,
+  TlsHandshake(net::WorkerQueue& workers, std::shared_ptr<crypto::TlsEngine> begun, Send send,
                OnDone on_done);
   ~TlsHandshake();
 
@@ -39,15 +39,15 @@ class TlsHandshake {
   void RunOnThread(const std::shared_ptr<Step>& step);
   void HandleStep(const Step& step);
 
-  WorkerQueue& workers_;
+  net::WorkerQueue& workers_;
   // Shared with the thread that works on it, one at a time.
   const std::shared_ptr<crypto::TlsEngine> engine_;
   std::string incoming_;
   Send send_;
   OnDone on_done_;
   enum class Kind { kUnknown, kFull };
-  Kind kind_ = Kind::kUnknown;             // what is not full is done on the loop
-  std::unique_ptr<WorkerQueue::Job> job_;  // while a thread has the engine
+  Kind kind_ = Kind::kUnknown;                  // what is not full is done on the loop
+  std::unique_ptr<net::WorkerQueue::Job> job_;  // while a thread has the engine
   net::Deferred run_;
 };
 

@@ -9,19 +9,19 @@
 #include "net/event_loop.h"
 #include "net/work.h"
 
-namespace culvert {
+namespace culvert::net {
 
 // First in, first out. Confined to the loop; outlives its jobs.
 class WorkerQueue {
  public:
   static constexpr size_t kMostAtOnce = 2;
 
-  explicit WorkerQueue(net::EventLoop& loop);
+  explicit WorkerQueue(EventLoop& loop);
   ~WorkerQueue();
   WorkerQueue(const WorkerQueue&) = delete;
   WorkerQueue& operator=(const WorkerQueue&) = delete;
 
-  net::EventLoop& loop() { return loop_; }
+  EventLoop& loop() { return loop_; }
 
   class Job;
   // `work` runs on a thread (what it uses is its own or immutable), then `done` on the loop, never
@@ -35,7 +35,7 @@ class WorkerQueue {
   void Start();
   void HandleDone(const Slot* slot);
 
-  net::EventLoop& loop_;
+  EventLoop& loop_;
   std::list<Job*> waiting_;
   std::list<std::unique_ptr<Slot>> running_;
 };
@@ -56,4 +56,4 @@ class WorkerQueue::Job {
   Slot* slot_ = nullptr;  // while it runs
 };
 
-}  // namespace culvert
+}  // namespace culvert::net

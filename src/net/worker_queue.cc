@@ -1,16 +1,16 @@
-#include "sdk/worker_queue.h"
+#include "net/worker_queue.h"
 
 #include <optional>
 #include <utility>
 
-namespace culvert {
+namespace culvert::net {
 
 struct WorkerQueue::Slot {
   Job* job = nullptr;  // null once it was cancelled
-  std::optional<net::Work> work;
+  std::optional<Work> work;
 };
 
-WorkerQueue::WorkerQueue(net::EventLoop& loop) : loop_(loop) {}
+WorkerQueue::WorkerQueue(EventLoop& loop) : loop_(loop) {}
 
 WorkerQueue::~WorkerQueue() = default;
 
@@ -53,4 +53,4 @@ void WorkerQueue::HandleDone(const Slot* slot) {
   Start();
 }
 
-}  // namespace culvert
+}  // namespace culvert::net
