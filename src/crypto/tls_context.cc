@@ -63,12 +63,13 @@ TlsContext::Parts::Parts(TlsRole context_role, const Certificate& certificate,
       own(certificate),
       key(private_key),
       authority(ca),
-      record_layer(options.record_layer) {
+      record_layer(options.record_layer),
+      any_client(options.any_client) {
   FillAesTables();
   for (const TlsSuite suite : options.suites) suites.push_back(SuiteNumber(suite));
   suites.push_back(0);
   Parse(own, own_chain);
-  if (role == TlsRole::kClient) return;
+  if (role == TlsRole::kClient || any_client) return;
   tickets = options.tickets ? options.tickets : std::make_shared<const TlsTickets>();
 }
 

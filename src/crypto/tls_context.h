@@ -38,6 +38,9 @@ class TlsTickets {
 struct TlsOptions {
   std::vector<TlsSuite> suites = {TlsSuite::kAes128Gcm, TlsSuite::kChaCha20Poly1305};  // best first
   RecordLayer record_layer = RecordLayer::kLibcrypto;
+  // A server's: also takes clients that show no certificate, and one of any authority; who asks
+  // judges the one in TlsSecured. It resumes no session.
+  bool any_client = false;
   // A server's, if they are to outlive this context (its certificate was renewed); new ones if
   // null.
   std::shared_ptr<const TlsTickets> tickets;
@@ -62,7 +65,7 @@ class TlsContext {
   TlsRole role() const;
   const Certificate& own() const;
   const Certificate& authority() const;
-  std::shared_ptr<const TlsTickets> tickets() const;  // null at a client
+  std::shared_ptr<const TlsTickets> tickets() const;  // null where no session is resumed
 
   // CheckTlsPeer with this context's authority, for the end that is not `role`. The signatures of
   // the last 256 peers are remembered.

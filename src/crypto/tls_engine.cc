@@ -31,6 +31,7 @@ struct TlsEngine::Parts {
   static int Send(void* self, const unsigned char* bytes, size_t size);
   static int Receive(void* self, unsigned char* bytes, size_t size);
   static int Verify(void* self, mbedtls_x509_crt* crt, int depth, uint32_t* flags);
+  int Keep(const mbedtls_x509_crt& crt);
   uint32_t Judge(const mbedtls_x509_crt& crt);
 
   void SetUp();
@@ -79,8 +80,20 @@ int TlsEngine::Parts::Receive(void* self, unsigned char* bytes, size_t size) {
 // of the times is replaced by ours, which has leeway.
 int TlsEngine::Parts::Verify(void* self, mbedtls_x509_crt* crt, int depth, uint32_t* flags) {
   auto& parts = *static_cast<Parts*>(self);
+  if (parts.context.any_client) return depth == 0 ? parts.Keep(*crt) : 0;
   *flags &= ~static_cast<uint32_t>(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE);
   if (depth == 0 && *flags == 0) *flags = parts.Judge(*crt);
+  return 0;
+}
+
+// What mbedTLS thinks of it does not count: this server takes any. 0, or what ends the handshake.
+int TlsEngine::Parts::Keep(const mbedtls_x509_crt& crt) {
+  const absl::StatusOr<Certificate> certificate = Certificate::FromDer(DerOf(crt));
+  if (!certificate.ok()) {
+    refusal = absl::UnauthenticatedError(fmt::format("{}", MessageOf(certificate.status())));
+    return MBEDTLS_ERR_X509_FATAL_ERROR;
+  }
+  peer = *certificate;
   return 0;
 }
 
@@ -138,7 +151,6 @@ int TlsEngine::Parts::Run(Effort effort) {
 
 // After a resumption mbedTLS has the certificate from the session or the ticket.
 absl::StatusOr<Certificate> TlsEngine::Parts::Peer() {
-  if (peer) return *peer;
   const mbedtls_x509_crt* const crt = mbedtls_ssl_get_peer_cert(ssl.get());
   if (crt == nullptr) return absl::UnauthenticatedError("the session has no certificate");
   const std::string_view der = DerOf(*crt);
@@ -213,9 +225,14 @@ absl::Status TlsEngine::Finish() {
   // The records count on from here. A peer that sealed anything else before is not one of ours.
   if (!OnlyFinishedWasSealed(ssl))
     return absl::InvalidArgumentError("TLS handshake: more than Finished was sealed");
-  CULVERT_ASSIGN_OR_RETURN(Certificate peer, parts_->Peer());
-  const bool resumed = !parts_->peer.has_value();
-  if (!resumed) context_->parts().known_peers.Add(peer);
+  const bool any_client = context_->parts().any_client;
+  const bool resumed = !any_client && !parts_->peer.has_value();
+  std::optional<Certificate> peer = parts_->peer;
+  if (resumed) {
+    CULVERT_ASSIGN_OR_RETURN(peer, parts_->Peer());
+  } else if (!any_client) {
+    context_->parts().known_peers.Add(*peer);
+  }
 
   TlsKeys keys;
   keys.suite = SuiteOf(ssl);

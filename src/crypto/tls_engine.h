@@ -26,8 +26,9 @@ struct TlsSecured {
   std::unique_ptr<TlsRecords> records;
   // TLS has verified that the context's authority issued it, in this handshake or in the one that
   // it resumes. Whom it names is for TlsContext::CheckPeer, which the owner calls before anything
-  // else.
-  Certificate peer;
+  // else. With TlsOptions::any_client it is missing if none was shown, and only that the client has
+  // its key is verified.
+  std::optional<Certificate> peer;
   bool resumed = false;
   TlsSuite suite = TlsSuite::kAes128Gcm;
   std::string rest;  // what the peer sent after its Finished: for records->Open
@@ -40,7 +41,8 @@ struct TlsSecured {
 //   until Handshake() says kDone: send TakeOutput(); wait for bytes; Feed() them
 //   send TakeOutput(); TakeSecured()
 //
-// Both ends show certificates of the context's authority. Their times are judged here, at the `now`
+// Both ends show certificates of the context's authority (but see TlsOptions::any_client). Their
+// times are judged here, at the `now`
 // given, with 5 minutes of leeway; the names in them are not.
 class TlsEngine {
  public:

@@ -83,11 +83,12 @@ void ConfigureTls(TlsContext::Parts& context, mbedtls_ssl_config* config) {
   SetVersionAndCurves(config);
   mbedtls_ssl_conf_ciphersuites(config, context.suites.data());
   mbedtls_ssl_conf_cert_profile(config, &mbedtls_x509_crt_profile_suiteb);
-  mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
+  mbedtls_ssl_conf_authmode(
+      config, context.any_client ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_REQUIRED);
   mbedtls_ssl_conf_rng(config, MbedRandom, nullptr);
   mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
   mbedtls_ssl_conf_legacy_renegotiation(config, MBEDTLS_SSL_LEGACY_BREAK_HANDSHAKE);
-  if (server)
+  if (server && !context.any_client)
     mbedtls_ssl_conf_session_tickets_cb(config, WriteTicket, ParseTicket,
                                         &context.tickets->parts());
 }

@@ -52,6 +52,7 @@ struct TlsContext::Parts {
   const PrivateKey key;
   const Certificate authority;
   const RecordLayer record_layer;
+  const bool any_client;
   std::vector<int> suites;  // mbedTLS's numbers, ended by 0
   CrtContext own_chain;     // only read
   std::shared_ptr<const TlsTickets> tickets;

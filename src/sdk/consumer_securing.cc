@@ -75,7 +75,7 @@ void ConsumerSecuring::HandleSecured(absl::StatusOr<crypto::TlsSecured> secured)
     Finish(AsChannelError(secured.status()));
     return;
   }
-  absl::Status good = CheckPeer(secured->peer);
+  absl::Status good = CheckPeer(*secured->peer);
   if (good.ok()) {
     CheckKey(*std::move(secured));
   } else {
@@ -98,12 +98,12 @@ void ConsumerSecuring::CheckKey(crypto::TlsSecured secured) {
     return key.ok() ? key
                     : TellingPeer(AsOwnError(key), "the consumer does not accept the agent's key");
   };
-  absl::StatusOr<std::optional<std::string>> known = shared_.agent_keys().Check(secured.peer);
+  absl::StatusOr<std::optional<std::string>> known = shared_.agent_keys().Check(*secured.peer);
   if (!known.ok() || !*known) {
     GoOn(told(known.status()), std::move(secured));
     return;
   }
-  const crypto::Certificate peer = secured.peer;
+  const crypto::Certificate peer = *secured.peer;
   succession_.emplace(shared_.agent_keys(), peer, **std::move(known),
                       [this, told, kept = std::move(secured)](const absl::Status& key) mutable {
                         succession_.reset();

@@ -62,7 +62,7 @@ void ProviderSecuring::OnSecuringMessage(Bytes message) {
 void ProviderSecuring::HandleSecured(absl::StatusOr<crypto::TlsSecured> secured) {
   handshake_.reset();
   if (secured.ok() && secured->resumed) shared_.ReturnHandshake(consumer_.key_thumbprint());
-  absl::Status good = secured.ok() ? CheckPeer(secured->peer) : secured.status();
+  absl::Status good = secured.ok() ? CheckPeer(*secured->peer) : secured.status();
   if (!good.ok()) {
     Finish(AsChannelError(good));
     return;

@@ -75,7 +75,7 @@ std::shared_ptr<const TlsContext> LoadContext(TlsRole role, const std::string& d
 void SayConnected(const TlsSecured& secured) {
   const bool aes = secured.suite == TlsSuite::kAes128Gcm;
   Say(fmt::format("connected peer={} cipher={} resumed={} exported={}",
-                  secured.peer.spiffe_id() ? secured.peer.spiffe_id()->ToString() : "nobody",
+                  secured.peer->spiffe_id() ? secured.peer->spiffe_id()->ToString() : "nobody",
                   aes ? "aes" : "chacha", secured.resumed ? 1 : 0, Hex(*secured.exported)));
 }
 

@@ -70,9 +70,9 @@ TEST_CASE("A session is resumed any number of times, and names the same peers", 
     CHECK(server.resumed == (i > 0));
     CHECK(client.peer == project.agent.certificate);
     CHECK(server.peer == project.user.certificate);
-    CHECK(client_context->CheckPeer(client.peer, agent, project.now).ok());
-    CHECK(server_context->CheckPeer(server.peer, user, project.now).ok());
-    CHECK(server_context->CheckPeer(server.peer, user, project.now + 48h) ==
+    CHECK(client_context->CheckPeer(*client.peer, agent, project.now).ok());
+    CHECK(server_context->CheckPeer(*server.peer, user, project.now).ok());
+    CHECK(server_context->CheckPeer(*server.peer, user, project.now + 48h) ==
           absl::UnauthenticatedError("certificate: it has expired"));
     CHECK(Through(*client.records, *server.records, "up") == "up");
     CHECK(Through(*server.records, *client.records, "down") == "down");
@@ -82,6 +82,36 @@ TEST_CASE("A session is resumed any number of times, and names the same peers", 
     session = client.session;
     REQUIRE(session != nullptr);
   }
+}
+
+TEST_CASE("A server for any client takes one of another authority and resumes none", "[tls]") {
+  const TlsProject project;
+  TlsOptions any;
+  any.any_client = true;
+  const auto server_context = project.Server(any);
+  const TlsProject stranger;
+  std::shared_ptr<const TlsSession> session;
+  const auto shake = [&](const TlsIdentity& client) {
+    auto context = TlsContext::Create(TlsRole::kClient, client.certificate, client.key,
+                                      project.authority.certificate());
+    REQUIRE(context.ok());
+    TlsPair pair(*context, server_context, project.now, session);
+    pair.Shake();
+    REQUIRE(pair.ok());
+    session = pair.client.TakeSecured().session;
+    return pair.server.TakeSecured();
+  };
+  CHECK(shake(project.user).peer == project.user.certificate);
+  // Never resumed: what the server says of the peer, it has seen in this handshake.
+  const TlsSecured again = shake(project.user);
+  CHECK(again.peer == project.user.certificate);
+  CHECK_FALSE(again.resumed);
+  session = nullptr;
+  CHECK(shake(stranger.user).peer == stranger.user.certificate);
+  // Whoever was taken here is not known to be of the authority.
+  CHECK(server_context
+            ->CheckPeer(stranger.user.certificate, {"default", {Role::kUser}, {}}, project.now)
+            .code() == absl::StatusCode::kUnauthenticated);
 }
 
 TEST_CASE("A server that does not know a ticket shakes hands in full", "[tls]") {
@@ -182,7 +212,7 @@ TEST_CASE("Handshakes of one context run beside each other", "[tls]") {
         session = client.session;
         const TlsExpectation agent{"default", {Role::kAgent}, "edge-1"};
         const bool good = client.resumed == (i % 2 == 1) &&
-                          client_context->CheckPeer(client.peer, agent, project.now).ok();
+                          client_context->CheckPeer(*client.peer, agent, project.now).ok();
         done[static_cast<size_t>(thread)] += good ? 1 : 0;
       }
     });
