@@ -23,7 +23,9 @@ ALLOWED = {
     "sdk": ENDS | {"sdk api"},
     "agent": ENDS | {"sdk", "sdk api", "config"},
     "forwarder": ENDS | {"sdk", "sdk api", "config"},
-    "broker": CORE | {"net", "crypto", "tunnel", "rpc", "store", "config", "protos", "resource"},
+    "web": CORE | {"net", "crypto", "rpc", "protos"},
+    "broker": CORE | {"net", "crypto", "tunnel", "rpc", "store", "config", "protos", "resource",
+                      "web"},
 }
 
 # Public headers that define plain values, which all sides speak of.
@@ -38,6 +40,8 @@ ONLY_IN = {
     "psa/": "crypto",
     "openssl/": "crypto",
     "curl/": "broker",
+    "boost/": "web",
+    "wslay/": "web",
     "sqlite3.h": "store",
     "SQLiteCpp/": "store",
     "cxxopts.hpp": "config",

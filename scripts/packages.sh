@@ -3,18 +3,18 @@
 # To build the programs and their man pages.
 culvert_build_packages=(
   g++ cmake ninja-build pkg-config scdoc python3
-  libabsl-dev libcurl4-openssl-dev libcxxopts-dev libfmt-dev libgrpc++-dev libmbedtls-dev
+  libabsl-dev libboost-dev libcurl4-openssl-dev libcxxopts-dev libfmt-dev libgrpc++-dev libmbedtls-dev
   libprotobuf-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libsystemd-dev
-  libtomlplusplus-dev libuv1-dev libyaml-cpp-dev nlohmann-json3-dev
+  libtomlplusplus-dev libuv1-dev libyaml-cpp-dev nlohmann-json3-dev libwslay-dev
   protobuf-compiler protobuf-compiler-grpc
 )
 
 # To build and run every test, beside those.
 culvert_test_packages=(
-  catch2 ccache clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
+  catch2 ccache clang-14 clang-format-14 clang-tidy-14 curl libclang-rt-14-dev
   dpkg-dev file git iproute2 man-db netcat-openbsd nftables openssh-client openssh-server
   openssh-sftp-server openssl postgresql postgresql-contrib procps python3-grpc-tools python3-grpcio
-  python3-yaml socat systemd
+  python3-yaml socat systemd python3-websockets
 )
 
 # To measure it against other tunnels.

@@ -73,6 +73,10 @@ rpc::Credentials BrokerState::credentials() const {
   return rpc::Credentials::ForServer(pki_->server_certificate_file(), pki_->server_key_file());
 }
 
+absl::StatusOr<std::unique_ptr<WebIdentity>> BrokerState::MakeWebIdentity() const {
+  return WebIdentity::Open(state_dir_, pki_->server_certificate_file());
+}
+
 absl::Status BrokerState::Serve(Broker& broker) {
   broker_ = &broker;
   jwts_.set_on_keys_changed([this] {

@@ -17,6 +17,7 @@
 #include "broker/pki.h"
 #include "broker/store_records.h"
 #include "broker/tickets.h"
+#include "broker/web_port.h"
 #include "config/broker_config.h"
 #include "net/event_loop.h"
 #include "net/timer.h"
@@ -42,6 +43,7 @@ class BrokerState {
             [this](const std::string& project) { return store_->quotas().Of(project); }};
   }
   rpc::Credentials credentials() const;
+  absl::StatusOr<std::unique_ptr<WebIdentity>> MakeWebIdentity() const;
   std::string authority_fingerprint() const { return pki_->authority().Fingerprint(); }
   AuditLog& audit() { return audit_; }
 

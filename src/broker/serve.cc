@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "broker/announcement.h"
 #include "broker/broker.h"
 #include "broker/broker_state.h"
 #include "broker/connection_table.h"
@@ -21,6 +22,7 @@
 #include "broker/data_plane.h"
 #include "broker/log_throttle.h"
 #include "broker/program_name.h"
+#include "broker/web_port.h"
 #include "config/changed_keys.h"
 #include "config/credentials_policy.h"
 #include "config/main.h"
@@ -56,6 +58,7 @@ config::ChangedKeys ChangedForNextStart(const config::BrokerConfig& now,
   keys.Note("listen", now.listen, next.listen);
   keys.Note("data_port", now.data_port, next.data_port);
   keys.Note("advertise_data", now.advertise_data, next.advertise_data);
+  keys.Note("web", now.web, next.web);
   keys.Note("region", now.region, next.region);
   keys.Note("insecure", now.common.insecure, next.common.insecure);
   keys.Note("memory_limit", now.common.memory_limit, next.common.memory_limit);
@@ -100,6 +103,7 @@ class Serving {
                                                   [this] { Reload(); }});
     for (const config::Endpoint& endpoint : config_.listen) CULVERT_RETURN_IF_ERROR(Bind(endpoint));
     if (data_ != nullptr) CULVERT_RETURN_IF_ERROR(BindDataPort());
+    CULVERT_RETURN_IF_ERROR(BindWebPort());
     if (state_ != nullptr) {
       CULVERT_RETURN_IF_ERROR(state_->Serve(broker_));
     }
@@ -128,30 +132,27 @@ class Serving {
     return ListenForData(*data_, config_.data_port, addresses);
   }
 
-  absl::Status PrintAddresses() const {
-    std::string lines;
-    for (const auto& listener : listeners_) {
-      const std::string address = listener->address().ToString();
-      lines += config_.json ? fmt::format(R"({{"event":"listening","address":"{}"}})", address)
-                            : fmt::format("listening on {}", address);
-      lines += '\n';
+  absl::Status BindWebPort() {
+    if (state_ != nullptr) {
+      CULVERT_ASSIGN_OR_RETURN(web_identity_, state_->MakeWebIdentity());
     }
-    if (data_ != nullptr) lines += DataPortLine();
-    if (state_ != nullptr) lines += AuthorityLine();
-    return config::PrintResult(lines);
+    CULVERT_ASSIGN_OR_RETURN(
+        web_, WebPort::Listen(
+                  loop_, config_, web_identity_.get(),
+                  [this](int fd, const net::Address& peer) { return Admit(fd, peer); },
+                  [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+                    broker_.AddStream(info, std::move(stream));
+                  }));
+    return absl::OkStatus();
   }
 
-  std::string DataPortLine() const {
-    const uint16_t port = data_->addresses().front().port();
-    return config_.json ? fmt::format("{{\"event\":\"data_port\",\"port\":{}}}\n", port)
-                        : fmt::format("data port {}\n", port);
-  }
-
-  std::string AuthorityLine() const {
-    const std::string fingerprint = state_->authority_fingerprint();
-    return config_.json
-               ? fmt::format("{{\"event\":\"authority\",\"fingerprint\":\"{}\"}}\n", fingerprint)
-               : fmt::format("CA fingerprint {}\n", fingerprint);
+  absl::Status PrintAddresses() const {
+    Announcement said;
+    for (const auto& listener : listeners_) said.control.push_back(listener->address());
+    if (data_ != nullptr) said.data_port = data_->addresses().front().port();
+    said.web = web_->addresses();
+    if (state_ != nullptr) said.authority = state_->authority_fingerprint();
+    return config::PrintResult(config_.json ? said.ToJsonLines() : said.ToText());
   }
 
   std::string StatusLine() const {
@@ -159,23 +160,29 @@ class Serving {
   }
 
   void Accept(int fd, const net::Address& peer) {
+    if (Admit(fd, peer)) {
+      server_->Adopt(fd);
+    } else {
+      close(fd);
+    }
+  }
+
+  bool Admit(int fd, const net::Address& peer) {
     absl::Status admitted =
         config_.common.insecure ? config::CheckInsecurePeer(peer) : absl::OkStatus();
     if (admitted.ok()) admitted = connections_.Admit(peer.ip(), fd, loop_.Now());
-    if (!admitted.ok()) {
-      refusals_log_.Log(
-          LogLevel::kWarning, loop_.Now(),
-          fmt::format("connection from {} refused: {}", peer.ToString(), MessageOf(admitted)));
-      close(fd);
-      return;
-    }
-    server_->Adopt(fd);
+    if (admitted.ok()) return true;
+    refusals_log_.Log(
+        LogLevel::kWarning, loop_.Now(),
+        fmt::format("connection from {} refused: {}", peer.ToString(), MessageOf(admitted)));
+    return false;
   }
 
   void Drain() {
     config::NotifyStopping();
     listeners_.clear();
     if (data_ != nullptr) data_->StopListening();
+    if (web_ != nullptr) web_->Drain();
     broker_.Drain([this] { Finish(); }, signals_->grace());
   }
 
@@ -183,6 +190,7 @@ class Serving {
     if (finished_) return;
     finished_ = true;
     listeners_.clear();
+    if (web_ != nullptr) web_->Drain();
     broker_.EndAll();
     done_.set_value();
   }
@@ -214,6 +222,8 @@ class Serving {
   LogThrottle refusals_log_;
   rpc::Server* server_ = nullptr;
   std::vector<std::unique_ptr<net::FdListener>> listeners_;
+  std::unique_ptr<WebIdentity> web_identity_;
+  std::unique_ptr<WebPort> web_;
   std::optional<net::ProcessSignals> signals_;
   bool finished_ = false;
 };

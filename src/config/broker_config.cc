@@ -39,6 +39,15 @@ absl::StatusOr<uint16_t> ParseAdvertised(std::string_view text) {
   return absl::InvalidArgumentError("expected a port, 1 to 65535");
 }
 
+absl::StatusOr<WebChoice> ParseWeb(std::string_view text) {
+  if (text == "off") return WebChoice{WebChoice::Kind::kNone};
+  absl::StatusOr<Endpoint> address = ParseListen(text);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError(fmt::format("{}, or off", MessageOf(address.status())));
+  }
+  return WebChoice{WebChoice::Kind::kAddress, *std::move(address)};
+}
+
 absl::StatusOr<std::string> ParseAudience(std::string_view text) {
   constexpr size_t kMostBytes = 512;
   if (!text.empty() && text.size() <= kMostBytes) return std::string(text);
@@ -60,6 +69,11 @@ Settings ServeSettings(BrokerConfig& config) {
                     "The data port as they are to dial it, if it is another one there.", "",
                     FileForm::kInteger},
                    config.advertise_data, ParseAdvertised),
+      ValueSetting({"web", '\0', "ADDR:PORT",
+                    "Where REST and WebSockets are served. Port 0 is chosen and printed,\n"
+                    "      off is none.",
+                    "127.0.0.1:7490"},
+                   config.web, ParseWeb),
       ValueSetting({"region", '\0', "REGION", "The region that this broker is."}, config.region,
                    ParseRegion),
       LimitSetting("max-connections-per-address", "Connections from one peer address.",

@@ -26,12 +26,26 @@ struct DataPortChoice {
   friend bool operator==(const DataPortChoice&, const DataPortChoice&) = default;
 };
 
+// Where HTTP comes in.
+struct WebChoice {
+  enum class Kind {
+    kDefault,  // 127.0.0.1:7490, or a port that the kernel chooses where that of `listen` is one
+    kAddress,  // `address`
+    kNone,
+  };
+  Kind kind = Kind::kDefault;
+  Endpoint address = {};
+
+  friend bool operator==(const WebChoice&, const WebChoice&) = default;
+};
+
 struct BrokerConfig {
   CommonConfig common;
   std::vector<Endpoint> listen = {{"127.0.0.1", kControlPort}};  // never empty
   DataPortChoice data_port;
   uint16_t advertise_data = 0;  // what clients are told instead; 0: the data port
-  std::string region;           // the region this broker is; may be empty
+  WebChoice web;
+  std::string region;  // the region this broker is; may be empty
 
   // Per peer address, until there are identities.
   uint32_t max_connections_per_address = 4096;

@@ -46,6 +46,9 @@ absl::Status CheckLoopback(const std::vector<Endpoint>& endpoints) {
 
 absl::Status CheckCredentials(const BrokerConfig& config) {
   if (!config.common.insecure) return absl::OkStatus();  // it makes what it needs
+  if (config.web.kind == WebChoice::Kind::kAddress) {
+    CULVERT_RETURN_IF_ERROR(CheckLoopback(config.web.address));
+  }
   return CheckLoopback(config.listen);
 }
 

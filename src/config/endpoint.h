@@ -15,6 +15,7 @@
 namespace culvert::config {
 
 inline constexpr uint16_t kControlPort = 7400;
+inline constexpr uint16_t kWebPort = 7490;
 inline constexpr std::string_view kAllInterfaces = "*";
 
 // `host` is an address without brackets, a lower-case name, or kAllInterfaces where one can listen.

@@ -374,13 +374,14 @@ class Ready(SystemTest):
     def test_lines_of_the_broker_as_json(self):
         broker = self.start([binary("culvert-broker"), "serve", "--insecure", "--json", "--listen",
                              f"{HOST}:0", "--listen", "[::1]:0"])
-        broker.stdout.expect("data_port")
-        first, second, data = (json.loads(line) for line in broker.stdout.lines)
+        broker.stdout.expect("web")
+        first, second, data, web = (json.loads(line) for line in broker.stdout.lines)
         self.assertEqual({"event": "data_port", "port": data["port"]}, data)
         self.assertEqual({"event": "listening"}, {k: first[k] for k in first if k != "address"})
         self.assertRegex(first["address"], r"^127\.0\.0\.1:[1-9]\d*$")
         self.assertRegex(second["address"], r"^\[::1\]:[1-9]\d*$")
-        for row in (first, second):
+        self.assertEqual({"event": "web"}, {k: web[k] for k in web if k != "address"})
+        for row in (first, second, web):
             host, port = row["address"].rsplit(":", 1)
             socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 

@@ -88,6 +88,21 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes a data port in every
   CHECK(ParseBrokerCommand({"serve"}, environment)->config->data_port == choice);
 }
 
+TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve takes a web port in every form",
+                 "[broker_config]") {
+  using Kind = WebChoice::Kind;
+  CHECK(ParseBrokerCommand({"serve"}, environment)->config->web.kind == Kind::kDefault);
+  auto [text, choice] = GENERATE(table<std::string, WebChoice>({
+      {"0.0.0.0:443", {Kind::kAddress, {"0.0.0.0", 443}}},
+      {"[::1]:0", {Kind::kAddress, {"::1", 0}}},
+      {"off", {Kind::kNone, {}}},
+  }));
+  CAPTURE(text);
+  CHECK(ParseBrokerCommand({"serve", "--web", text}, environment)->config->web == choice);
+  const std::string path = Write("broker.toml", "web = '" + text + "'");
+  CHECK(ParseBrokerCommand({"serve", "--config", path}, environment)->config->web == choice);
+}
+
 TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve reads the data port of a file as a number",
                  "[broker_config]") {
   const std::string path = Write("broker.toml", "data_port = 7402\nadvertise_data = 443\n");
@@ -114,6 +129,10 @@ TEST_CASE_METHOD(ConfigFixture, "culvert-broker serve names the flag that is wro
        "--data-port \"on\": expected a port, 0 for one that is chosen, or off"},
       {{"--data-port", "65536"},
        "--data-port \"65536\": expected a port, 0 for one that is chosen, or off"},
+      {{"--web", "7490"},
+       "--web \"7490\": expected ADDR:PORT, an IPv6 address in brackets, or off"},
+      {{"--insecure", "--web", "0.0.0.0:7490", "--check-config"},
+       "--insecure is for loopback only, and 0.0.0.0:7490 is not loopback"},
       {{"--advertise-data", "0"}, "--advertise-data \"0\": expected a port, 1 to 65535"},
       {{"--advertise-data", "off"}, "--advertise-data \"off\": expected a port, 1 to 65535"},
       {{"--data-port", "off", "--advertise-data", "7401"},

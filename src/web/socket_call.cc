@@ -1,0 +1,190 @@
+#include "web/socket_call.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "rpc/limits.h"
+#include "web/transcoding.h"
+
+namespace culvert::web {
+namespace {
+
+constexpr uint16_t kBadMessage = 1007;
+constexpr uint16_t kOwnFault = 1011;
+constexpr uint16_t kTryLater = 1013;
+constexpr uint16_t kStatusCodes = 4000;  // and the code
+
+}  // namespace
+
+SocketCall::SocketCall(net::EventLoop& loop, Owner& owner, const Route& route,
+                       net::ByteStream& stream, Budget::Share& share, std::string_view early)
+    : Call(loop),
+      owner_(owner),
+      route_(route),
+      stream_(stream),
+      share_(share),
+      socket_(rpc::kMaxMessageBytes),
+      timer_(loop) {
+  stream_.SetDelegate(this);
+  Take(early);
+  timer_.Start(kSilence, [this] { CheckSilence(); });
+}
+
+void SocketCall::Take(std::string_view bytes) {
+  socket_.Feed(bytes);
+  if (!share_.Set(socket_.held())) {
+    Refuse(kTryLater, "too many requests are being read: try again later");
+    return;
+  }
+  Flush(/*frame=*/false);
+  if (socket_.has_ended()) HandleEndOfInput();
+  SetReading();
+  DeliverLater();
+}
+
+// A close frame answers what has come.
+void SocketCall::HandleEndOfInput() {
+  if (socket_.has_closed()) {
+    End(Phase::kLeft);  // what came before it is still to be delivered
+  } else {
+    End(Phase::kEnding);
+    EndByPeer();
+  }
+}
+
+// Messages that wait, and pongs that the client does not take, stop the reading.
+void SocketCall::SetReading() {
+  const bool wanted =
+      phase_ == Phase::kOpen && !socket_.has_ended() && !socket_.has_message() && unsent_ == 0;
+  // What still comes after a close frame is dropped.
+  stream_.SetReading(wanted || phase_ == Phase::kLeft || phase_ == Phase::kEnding);
+}
+
+void SocketCall::Deliver() {
+  if (!is_read_wanted()) return;
+  if (socket_.has_message()) {
+    const SocketMessage message = socket_.TakeMessage();
+    share_.Set(socket_.held());
+    SetReading();
+    if (!is_text_) is_text_ = message.is_text;
+    absl::StatusOr<Bytes> bytes = Decode(message);
+    if (bytes.ok()) {
+      DeliverMessage(*std::move(bytes));
+    } else {
+      Refuse(kBadMessage, std::string(MessageOf(bytes.status())));
+    }
+  } else if (socket_.has_ended()) {
+    DeliverEndOfInput();
+  }
+}
+
+absl::StatusOr<Bytes> SocketCall::Decode(const SocketMessage& message) {
+  if (!message.is_text) return Bytes(message.content);
+  return FromJson(*route_.rpc->input_type(), message.content);
+}
+
+void SocketCall::Refuse(uint16_t code, const std::string& why) {
+  Close(code, why);
+  EndByPeer();
+}
+
+void SocketCall::Send(rpc::Frame frame) {
+  SocketMessage message{is_text_.value_or(false), {}};
+  if (message.is_text) {
+    absl::StatusOr<std::string> json = ToJson(*route_.rpc->output_type(), frame);
+    if (!json.ok()) {
+      Refuse(kOwnFault, std::string(MessageOf(json.status())));
+      return;
+    }
+    message.content = *std::move(json);
+  } else {
+    message.content = std::move(frame.head);
+    message.content += frame.body.view();
+  }
+  socket_.Send(message);
+  Flush(/*frame=*/true);
+}
+
+void SocketCall::SendEnd(const absl::Status& status) {
+  if (status.ok()) {
+    Close(WebSocket::kNormal, "");
+  } else {
+    Close(static_cast<uint16_t>(kStatusCodes + static_cast<int>(status.code())), MessageOf(status));
+  }
+}
+
+void SocketCall::Close(uint16_t code, std::string_view reason) {
+  if (phase_ == Phase::kLeft) Finish();
+  if (phase_ != Phase::kOpen) return;
+  socket_.SendClose(code, reason);
+  Flush(/*frame=*/false);
+  End(Phase::kEnding);
+}
+
+void SocketCall::End(Phase phase) {
+  phase_ = phase;
+  stream_.FinishWriting([](absl::Status) {});
+  SetReading();
+  timer_.Start(phase == Phase::kLeft ? kFarewell : kLinger, [this] {
+    EndByPeer();
+    Finish();
+  });
+}
+
+void SocketCall::Flush(bool frame) {
+  std::string output = socket_.TakeOutput();
+  if (phase_ != Phase::kOpen || output.empty()) {
+    if (frame) HandleWritten();
+    return;
+  }
+  ++unsent_;
+  stream_.Write(Bytes(std::move(output)), [this, frame](const absl::Status& status) {
+    if (!status.ok()) return;  // OnBroken follows
+    --unsent_;
+    SetReading();
+    if (frame) HandleWritten();
+  });
+}
+
+void SocketCall::OnBytes(Bytes bytes) {
+  heard_ = true;
+  if (phase_ == Phase::kOpen) Take(bytes.view());
+}
+
+void SocketCall::OnEnd() {
+  if (phase_ == Phase::kLeft) return;  // it said so before
+  EndByPeer();
+  Finish();
+}
+
+void SocketCall::OnBroken(absl::Status) {
+  if (phase_ == Phase::kLeft) return;
+  EndByPeer();
+  Finish();
+}
+
+// While we do not read, the connection is the kernel's matter.
+void SocketCall::CheckSilence() {
+  const bool reads = !socket_.has_message() && unsent_ == 0;
+  if (reads && !heard_) {
+    EndByPeer();
+    Finish();
+    return;
+  }
+  heard_ = false;
+  if (unsent_ == 0) {
+    socket_.SendPing();
+    Flush(/*frame=*/false);
+  }
+  timer_.Start(kSilence, [this] { CheckSilence(); });
+}
+
+void SocketCall::Finish() {
+  if (std::exchange(phase_, Phase::kOver) == Phase::kOver) return;
+  timer_.Cancel();
+  owner_.OnSocketOver();
+}
+
+}  // namespace culvert::web

@@ -1,0 +1,206 @@
+"""All REST calls of the web port, by curl."""
+
+import json
+import os
+import subprocess
+import unittest
+import urllib.parse
+
+from google.protobuf import json_format
+
+import programs
+import stubs
+from realm import RealmTest
+
+VERSIONS = (stubs.V1, stubs.V1ALPHA2)
+
+
+def body(**fields):
+    return ["--json", json.dumps(fields)]
+
+
+class RestTest(RealmTest):
+    def call(self, who, method, path, *arguments, **query):
+        if query:
+            path += "?" + urllib.parse.urlencode(query, doseq=True)
+        answer = self.curl(path, *who, "-X", method, *arguments)
+        self.assertEqual(answer.code, 200, answer.body)
+        return answer.json()
+
+    def all_calls(self, who, version):
+        """A client that has only the public protos reads every answer."""
+        lab = f"projects/lab-{version.name}"
+        root = f"/{version.name}"
+
+        def read(answer, name):
+            kind = version.Project if name == "Project" else getattr(version.projects, name)
+            return json_format.ParseDict(answer, kind())
+
+        made = self.call(who, "POST", f"{root}/projects",
+                         *body(name=lab, metadata={"labels": {"env": "test"}},
+                               multiRegionPolicy={"enabledRegions": ["east"]}))
+        self.assertEqual(read(made, "Project").metadata.labels["env"], "test")
+        self.assertEqual(self.call(who, "GET", f"{root}/{lab}"), made)
+        self.assertEqual(self.call(who, "GET", f"{root}/{lab}", view="NAME"), {"name": lab})
+        self.assertEqual(self.call(who, "GET", f"{root}/{lab}", view=1), {"name": lab})
+        masked = self.call(who, "GET", f"{root}/{lab}", field_mask="name,metadata.labels")
+        self.assertEqual(masked, {"name": lab, "metadata": {"labels": {"env": "test"}}})
+
+        batch = self.call(who, "GET", f"{root}/projects:batchGet",
+                          names=[lab, "projects/none"], view="NAME")
+        self.assertEqual(batch, {"projects": [{"name": lab}], "missing": ["projects/none"]})
+        read(batch, "BatchGetProjectsResponse")
+
+        page = self.call(who, "GET", f"{root}/projects", filter='metadata.labels.env = "test"',
+                         page_size=1, orderBy="metadata.create_time desc",
+                         include_paging_info="true")
+        self.assertEqual([project["name"] for project in page["projects"]], [lab])
+        self.assertGreaterEqual(read(page, "ListProjectsResponse").total_results_count, 1)
+
+        self.check_updates(who, root, lab, made)
+        self.assertEqual(self.call(who, "DELETE", f"{root}/{lab}"), {})
+        self.assert_refused(404, lab, self.curl(f"{root}/{lab}", *who))
+        self.assert_refused(404, lab, self.curl(f"{root}/{lab}", *who, "-X", "DELETE"))
+        self.assertEqual(self.call(who, "DELETE", f"{root}/{lab}", allow_missing="true"), {})
+
+    def check_updates(self, who, root, lab, made):
+        version = {"cas.conditional_state.metadata.resource_version":
+                   made["metadata"]["resourceVersion"],
+                   "cas.field_mask": "metadata.resource_version"}
+        # The path says which project, whatever the body says.
+        changed = self.call(who, "PUT", f"{root}/{lab}",
+                            *body(name="projects/other", metadata={"labels": {"env": "prod"}}),
+                            update_mask="metadata.labels", **version)
+        self.assertEqual((changed["name"], changed["metadata"]["labels"]), (lab, {"env": "prod"}))
+        again = self.curl(f"{root}/{lab}?update_mask=metadata.labels&"
+                          + urllib.parse.urlencode(version), *who, "-X", "PUT", *body())
+        self.assert_refused(409, "resource_version", again)
+        part = self.call(who, "PATCH", f"{root}/{lab}", *body(metadata={"labels": {"a": "b"}}),
+                         updateMask="metadata.labels", **{"responseMask.bodyMask": "metadata.labels"})
+        self.assertEqual(part["metadata"]["labels"], {"a": "b"})
+        self.assertNotIn("multiRegionPolicy", part)
+        whole = self.call(who, "PUT", f"{root}/{lab}-2", *body(multiRegionPolicy={}),
+                          allowMissing="true")
+        self.assertEqual(whole["name"], f"{lab}-2")
+        self.call(who, "DELETE", f"{root}/{lab}-2")
+
+    def test_all_calls_with_a_certificate(self):
+        who = self.administrator()
+        for version in VERSIONS:
+            with self.subTest(version=version.name):
+                self.all_calls(who, version)
+
+    def test_all_calls_with_a_token(self):
+        self.add_service_account("--role", "projects-admin")
+        who = ["-H", "Authorization: Bearer " + self.token()]
+        for version in VERSIONS:
+            with self.subTest(version=version.name):
+                self.all_calls(who, version)
+
+    def test_who_is_nobody_may_nothing(self):
+        self.add_service_account("--role", "projects-admin")
+        stranger = os.path.join(self.directory, "stranger.pem")
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                     "-nodes", "-subj", "/CN=alice", "-days", "1", "-keyout", stranger, "-out",
+                     stranger + ".crt")
+        with open(stranger + ".crt", encoding="ascii") as file, \
+                open(stranger, "a", encoding="ascii") as pem:
+            pem.write(file.read())
+        good = "Authorization: Bearer " + self.token()
+        rows = (
+            ([], "no client certificate"),
+            (["-H", "Authorization: Bearer x"], "."),
+            (["-H", "Authorization: Basic eDp4"], "expected Bearer"),
+            (["-H", "Authorization: Bearer " + self.token(-100)], "expired"),
+            (["-H", good, "-H", good], "no client certificate"),
+            (["--cert", stranger], "authority"),
+            # The certificate counts where there are both.
+            (["--cert", stranger, "-H", good], "authority"),
+        )
+        for who, words in rows:
+            with self.subTest(who=who):
+                answer = self.curl("/v1/projects/default", *who)
+                self.assert_refused(401, words, answer)
+                self.assertIn("WWW-Authenticate: Bearer", answer.head)
+
+    def test_who_has_no_rule_may_nothing_until_there_is_one(self):
+        who = ["--cert", os.path.join(self.enrol("bob"), "identity.pem")]
+        self.assert_refused(403, "no rule allows user bob", self.curl("/v1/projects/default", *who))
+        self.admin("policy", "allow", "--user", "bob", "--role", "projects-viewer")
+        self.call(who, "GET", "/v1/projects/default")
+        self.assert_refused(403, "delete", self.curl("/v1/projects/other", *who, "-X", "DELETE"))
+        self.admin("revoke", "--user", "bob")
+        self.assert_refused(401, "revoked", self.curl("/v1/projects/default", *who))
+
+    def test_bad_requests_say_what_is_wrong(self):
+        who = self.administrator()
+        put = ["-X", "PUT"]
+        plain = ["-H", "Content-Type: text/plain", "-d", "{}"]
+        rows = (
+            ("/v1/projects/default?nothing=1", [], 400, "nothing: there is no such field"),
+            ("/v1/projects?page_size=x", [], 400, "page_size: the value does not fit"),
+            ("/v1/projects?page_size=1&pageSize=2", [], 400, "pageSize: is there twice"),
+            ("/v1/projects?include_paging_info=1", [], 400, "include_paging_info: true or false"),
+            ("/v1/projects?filter=%zz", [], 400, "escape"),
+            ("/v1/projects?filter=nothing=1", [], 400, "nothing"),
+            ("/v1/projects/default?view=SIDE", [], 400, "view: the value does not fit"),
+            ("/v1/projects/default?field_mask=nothing", [], 400, "nothing"),
+            ("/v1/projects/default?update_mask=x&project=1", put + body(), 400,
+             "project: name one of its fields"),
+            ("/v1/projects/default?project.metadata.labels=a", put + body(), 400, "a map"),
+            ("/v1/projects/..%2f..", [], 400, "unable to parse"),
+            ("/v1/projects/a%2Fb", [], 400, "unable to parse"),
+            ("/v1/projects", body(name=7), 400, "JSON of a Project"),
+            ("/v1/projects", body(nothing=7), 400, "nothing"),
+            ("/v1/projects", ["--json", "{"], 400, "JSON of a Project"),
+            ("/v1/projects", ["-X", "POST"], 400, "as the body"),
+            ("/v1/projects", plain, 415, "application/json"),
+            ("/v1/projects/default", ["-X", "PATCH"] + body(), 400, "PATCH needs update_mask"),
+            ("/v1/projects/default", ["-X", "GET"] + body(), 400, "no body"),
+            ("/v1/nothing", [], 404, "nothing is served at /v1/nothing"),
+            ("/v1/projects/default:drop", [], 404, "nothing is served"),
+            ("/v1/projects/", [], 404, "nothing is served"),
+            ("/v2/projects", [], 404, "nothing is served"),
+            ("/", [], 404, "nothing is served"),
+        )
+        for path, arguments, code, words in rows:
+            with self.subTest(path=path, arguments=arguments):
+                self.assert_refused(code, words,
+                                    self.curl(path, *who, "--path-as-is", *arguments))
+
+    def test_methods_that_are_not_for_a_path(self):
+        for path, method, allowed in (("/v1/projects", "OPTIONS", "GET, POST"),
+                                      ("/v1/projects/default", "POST", "GET, PUT, PATCH, DELETE"),
+                                      ("/v1/projects:watch", "GET", "POST"),
+                                      ("/v1alpha2:connect", "POST", "GET")):
+            answer = self.curl(path, "-X", method)
+            self.assert_refused(405, "not for this", answer)
+            self.assertIn(f"Allow: {allowed}", answer.head)
+            self.assertNotIn("Access-Control", answer.head)
+
+    def test_no_page_of_a_browser_is_served(self):
+        who = self.administrator()
+        for field in ("Origin: https://example.org", "Origin: null", "Sec-Fetch-Site: cross-site",
+                      "Sec-Fetch-Site: same-origin"):
+            answer = self.curl("/v1/projects", *who, "-H", field)
+            self.assert_refused(403, "no browser", answer)
+            self.assertNotIn("Access-Control", answer.head)
+        # What a user types is no page's.
+        self.assertEqual(self.curl("/v1/projects", *who, "-H", "Sec-Fetch-Site: none").code, 200)
+
+    def test_health_is_for_anybody(self):
+        answer = self.curl("/healthz")
+        self.assertEqual((answer.code, answer.body), (200, "ok\n"))
+
+    def test_one_connection_carries_many_calls(self):
+        command = self.curl_command("/v1/projects/default", *self.administrator())
+        url = command.pop()
+        done = subprocess.run([*command, "-w", "%{num_connects}\n", *[url] * 20],
+                              capture_output=True, check=True, timeout=programs.WAIT)
+        counts = [line[-1] for line in done.stdout.decode().splitlines()
+                  if line and line[-1] in "01" and line.endswith(("}1", "}0"))]
+        self.assertEqual(counts, ["1"] + ["0"] * 19)
+
+
+if __name__ == "__main__":
+    unittest.main()
