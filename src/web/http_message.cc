@@ -28,6 +28,7 @@ namespace http = boost::beast::http;
 using Parser = http::request_parser<http::string_body>;
 using ErrorCode = beast::error_code;
 
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr unsigned kHttp10 = 10;
 constexpr unsigned kHttp11 = 11;
 
@@ -94,7 +95,7 @@ std::optional<std::string_view> HttpRequest::Only(std::string_view name) const {
 
 struct HttpReader::Parts {
   Parts() {
-    parser.header_limit(kMostHead);
+    parser.header_limit(2 * kMostHead);  // of which less is given to it
     parser.body_limit(kMostBody);
     parser.eager(false);
   }
@@ -131,25 +132,32 @@ absl::StatusOr<HttpReader::Step> HttpReader::Next() {
   return Step::kWantsBytes;
 }
 
+// Beast is given the head when it is whole: in pieces it would keep some of it to itself.
 absl::StatusOr<HttpReader::Step> HttpReader::ReadHead() {
-  // An empty line before a request is one too many of an old client (RFC 9112 §2.2).
-  if (absl::StartsWith(buffer_, "\r\n")) buffer_.erase(0, 2);
-  if (buffer_.empty()) return Step::kWantsBytes;
-  ErrorCode error;
-  const size_t size = parts_->Put(buffer_, error);
-  if (error == http::error::need_more && buffer_.size() <= kMostHead) return Step::kWantsBytes;
-  if (error == http::error::need_more || error == http::error::header_limit) {
+  const size_t end = buffer_.find(kHeadEnd, searched_);
+  const size_t size = end == std::string::npos ? 0 : end + kHeadEnd.size();
+  if (size > kMostHead || (size == 0 && buffer_.size() >= kMostHead)) {
     return Fail(431, absl::ResourceExhaustedError(
                          fmt::format("request head: more than {} bytes", kMostHead)));
   }
+  if (size == 0) {
+    searched_ = buffer_.size() - std::min(buffer_.size(), kHeadEnd.size() - 1);
+    return Step::kWantsBytes;
+  }
+  ErrorCode error;
+  const std::string head = buffer_.substr(0, size);
+  const size_t taken = parts_->Put(head, error);
   if (error == http::error::body_limit) {
     return Fail(413, absl::ResourceExhaustedError(
                          fmt::format("request body: more than {} bytes", kMostBody)));
   }
   if (error) return Fail(400, absl::InvalidArgumentError("request: " + error.message()));
+  // What is behind an end that Beast does not see would be another request to somebody else.
+  if (taken != size) return Fail(400, absl::InvalidArgumentError("request: a head with two ends"));
   TakeHead();
-  CULVERT_RETURN_IF_ERROR(CheckHead(std::string_view(buffer_).substr(0, size)));
+  CULVERT_RETURN_IF_ERROR(CheckHead(head));
   buffer_.erase(0, size);
+  searched_ = 0;
   state_ = State::kBody;
   return Step::kHead;
 }
@@ -177,8 +185,10 @@ absl::Status HttpReader::CheckHead(std::string_view text) {
       return refuse(501, "transfer-encoding: chunked alone is known");
     }
   }
-  if (request_.Has("content-length") && !request_.Only("content-length")) {
-    return refuse(400, "content-length twice");
+  const auto length = request_.Only("content-length");
+  if (request_.Has("content-length") &&
+      (!length || length->find_first_not_of("0123456789") != std::string_view::npos)) {
+    return refuse(400, "content-length must be one number");
   }
   // A proxy may have chosen by the one, and we by the other.
   if (!request_.Only("host") && (request_.is_1_1 || request_.Has("host"))) {

@@ -74,6 +74,7 @@ class HttpReader {
 
   std::unique_ptr<Parts> parts_;
   std::string buffer_;
+  size_t searched_ = 0;  // of it, for the end of a head
   HttpRequest request_;
   State state_ = State::kHead;
   unsigned failure_code_ = 400;

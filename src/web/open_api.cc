@@ -1,6 +1,5 @@
 #include "web/open_api.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 
 #include <algorithm>
@@ -174,9 +173,8 @@ Json Operation(const Route& route, Schemas& schemas) {
   if (route.kind != Route::Kind::kSocket) {
     AddQuery(route, *route.rpc->input_type(), "", 0, schemas, parameters);
   }
-  Json operation = {{"operationId", fmt::format("{}_{}{}", route.rpc->full_name(),
-                                                route.http_method == "PATCH" ? "PATCH_" : "",
-                                                route.rpc->service()->name())},
+  const char* const suffix = route.http_method == "PATCH" ? ".PATCH" : "";
+  Json operation = {{"operationId", route.rpc->full_name() + suffix},
                     {"tags", {route.rpc->service()->full_name()}},
                     {"parameters", parameters}};
   if (route.body != Route::Body::kNone) {
