@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
+import socket
+import ssl
 import subprocess
+import time
 import unittest
 import urllib.parse
 
@@ -10,7 +14,7 @@ from google.protobuf import json_format
 
 import programs
 import stubs
-from realm import RealmTest
+from realm import NAME, RealmTest
 
 VERSIONS = (stubs.V1, stubs.V1ALPHA2)
 
@@ -187,6 +191,43 @@ class RestTest(RealmTest):
             self.assertNotIn("Access-Control", answer.head)
         # What a user types is no page's.
         self.assertEqual(self.curl("/v1/projects", *who, "-H", "Sec-Fetch-Site: none").code, 200)
+
+    def test_what_is_no_tls_is_closed_in_time(self):
+        """Also a handshake that never ends."""
+        start = time.monotonic()
+        for first in (b"", b"\x16\x03\x01", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"):
+            with self.subTest(first=first), socket.create_connection(
+                    ("127.0.0.1", self.web_port), timeout=programs.WAIT) as raw:
+                raw.sendall(first)
+                self.assertIn(raw.recv(1), (b"", b"\x15"))
+        self.assertLess(time.monotonic() - start, 25)
+        # Others have been served meanwhile, and are now.
+        self.assertEqual(self.curl("/healthz").code, 200)
+
+    def test_who_ends_without_saying_so_in_tls_has_not_asked(self):
+        context = ssl.create_default_context(cafile=self.ca)
+        raw = socket.create_connection(("127.0.0.1", self.web_port), timeout=programs.WAIT)
+        with context.wrap_socket(raw, server_hostname=NAME) as secure:
+            self.assertEqual(secure.version(), "TLSv1.2")
+            secure.sendall(b"POST /v1/projects HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            raw = secure.detach()
+        with socket.socket(fileno=raw) as cut:
+            cut.shutdown(socket.SHUT_WR)
+            cut.settimeout(programs.WAIT)
+            self.assertEqual(cut.recv(100), b"")
+
+    def test_pages_and_calls_after_a_refused_one_on_one_connection(self):
+        context = ssl.create_default_context(cafile=self.ca)
+        raw = socket.create_connection(("127.0.0.1", self.web_port), timeout=programs.WAIT)
+        with context.wrap_socket(raw, server_hostname=NAME) as secure:
+            request = b" HTTP/1.1\r\nHost: x\r\n\r\n"
+            secure.sendall(b"GET /v1/nothing" + request + b"GET /v1/projects" + request
+                           + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answers = b""
+            while part := secure.recv(4096):
+                answers += part
+        codes = re.findall(rb"HTTP/1.1 (\d+)", answers)
+        self.assertEqual(codes, [b"404", b"401", b"200"])
 
     def test_health_is_for_anybody(self):
         answer = self.curl("/healthz")
