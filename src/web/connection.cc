@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "web/json_writer.h"
 #include "web/pages.h"
 #include "web/request_rules.h"
 #include "web/transcoding.h"
@@ -138,14 +139,36 @@ void Connection::MakeCall(const RouteMatch& match, std::string_view query,
     SendAnswer(*refusal);
     return;
   }
-  absl::StatusOr<Bytes> message = MakeRequest(match, query, request);
+  const Route& route = *match.route;
+  const rpc::StreamInfo info = InfoOf(route, request);
+  if (request.body.size() <= kMostOnLoop) {
+    BeginCall(route, info, MakeRequest(match, query, request));
+    return;
+  }
+  share_.Set(request.body.size());
+  auto message = std::make_shared<absl::StatusOr<Bytes>>();
+  job_ = shared_.workers.Submit([match, text = std::string(query), request,
+                                 message] { *message = MakeRequest(match, text, request); },
+                                [this, &route, info, message] {
+                                  job_.reset();
+                                  share_.Set(reader_.held());
+                                  BeginCall(route, info, std::move(*message));
+                                });
+}
+
+void Connection::BeginCall(const Route& route, const rpc::StreamInfo& info,
+                           absl::StatusOr<Bytes> message) {
   if (!message.ok()) {
     SendAnswer(ErrorAnswer(message.status()));
     return;
   }
+  if (peer_has_ended_ && route.kind == Route::Kind::kLines) {
+    End();  // nobody would notice that it is gone
+    return;
+  }
   HttpCall::Owner& owner = *this;
-  http_call_ = std::make_unique<HttpCall>(shared_.loop, owner, *match.route, *std::move(message));
-  shared_.on_stream(InfoOf(*match.route, request), http_call_->MakeStream());
+  http_call_ = std::make_unique<HttpCall>(shared_.workers, owner, route, *std::move(message));
+  shared_.on_stream(info, http_call_->MakeStream());
 }
 
 void Connection::OpenSocket(const Route& route, const HttpRequest& request) {
@@ -157,7 +180,7 @@ void Connection::OpenSocket(const Route& route, const HttpRequest& request) {
   state_ = State::kSocket;
   stream_->Write(Bytes(WriteUpgrade(accept)), [](absl::Status) {});
   SocketCall::Owner& owner = *this;
-  socket_call_ = std::make_unique<SocketCall>(shared_.loop, owner, route, *stream_, share_,
+  socket_call_ = std::make_unique<SocketCall>(shared_.workers, owner, route, *stream_, share_,
                                               reader_.TakeRest());
   shared_.on_stream(InfoOf(route, request), socket_call_->MakeStream());
 }
@@ -251,6 +274,7 @@ void Connection::OnBroken(absl::Status) { End(); }
 void Connection::End() {
   if (std::exchange(state_, State::kOver) == State::kOver) return;
   timer_.Cancel();
+  job_.reset();
   if (http_call_) http_call_->EndByPeer();
   if (socket_call_) socket_call_->EndByPeer();
   std::exchange(on_over_, nullptr)();

@@ -91,6 +91,7 @@ class Connection final : private net::ByteStream::Delegate,
   void HandleRequest();
   void Dispatch(const HttpRequest& request);
   void MakeCall(const RouteMatch& match, std::string_view query, const HttpRequest& request);
+  void BeginCall(const Route& route, const rpc::StreamInfo& info, absl::StatusOr<Bytes> message);
   void OpenSocket(const Route& route, const HttpRequest& request);
   rpc::StreamInfo InfoOf(const Route& route, const HttpRequest& request) const;
 
@@ -113,7 +114,8 @@ class Connection final : private net::ByteStream::Delegate,
   std::unique_ptr<net::ByteStream> stream_;
   HttpReader reader_;
   Budget::Share share_;
-  HttpForm form_;  // of the answer under way
+  HttpForm form_;                               // of the answer under way
+  std::unique_ptr<net::WorkerQueue::Job> job_;  // which reads a body
   std::unique_ptr<HttpCall> http_call_;
   std::unique_ptr<SocketCall> socket_call_;
   bool peer_has_ended_ = false;  // its direction

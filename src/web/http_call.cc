@@ -21,8 +21,13 @@ HttpAnswer ErrorAnswer(const absl::Status& status) {
   return ErrorAnswer(HttpCodeOf(status.code()), status);
 }
 
-HttpCall::HttpCall(net::EventLoop& loop, Owner& owner, const Route& route, Bytes request)
-    : Call(loop), owner_(owner), route_(route), request_(std::move(request)) {}
+HttpCall::HttpCall(net::WorkerQueue& workers, Owner& owner, const Route& route, Bytes request)
+    : Call(workers.loop()),
+      owner_(owner),
+      route_(route),
+      request_(std::move(request)),
+      writer_(workers, *route.rpc->output_type(),
+              [this](absl::StatusOr<std::string> json) { Take(std::move(json)); }) {}
 
 void HttpCall::Deliver() {
   if (!is_read_wanted()) return;
@@ -35,8 +40,9 @@ void HttpCall::Deliver() {
   }
 }
 
-void HttpCall::Send(rpc::Frame frame) {
-  absl::StatusOr<std::string> json = ToJson(*route_.rpc->output_type(), frame);
+void HttpCall::Send(rpc::Frame frame) { writer_.Push(std::move(frame)); }
+
+void HttpCall::Take(absl::StatusOr<std::string> json) {
   if (!json.ok()) {
     broken_ = json.status();
     HandleWritten();
@@ -56,6 +62,10 @@ void HttpCall::SendLine(const std::string& json) {
 }
 
 void HttpCall::SendEnd(const absl::Status& status) {
+  writer_.Finish([this, status] { Complete(status); });
+}
+
+void HttpCall::Complete(const absl::Status& status) {
   const absl::Status& why = status.ok() ? broken_ : status;
   if (route_.kind == Route::Kind::kLines && (lines_have_begun_ || why.ok())) {
     if (!std::exchange(lines_have_begun_, true)) owner_.BeginLines();

@@ -6,6 +6,7 @@
 #include "net/byte_stream.h"
 #include "web/call.h"
 #include "web/http_message.h"
+#include "web/json_writer.h"
 #include "web/route.h"
 
 namespace culvert::web {
@@ -27,7 +28,7 @@ class HttpCall final : public Call {
   };
 
   // `owner` outlives it.
-  HttpCall(net::EventLoop& loop, Owner& owner, const Route& route, Bytes request);
+  HttpCall(net::WorkerQueue& workers, Owner& owner, const Route& route, Bytes request);
 
   bool sends_lines() const { return route_.kind == Route::Kind::kLines; }
 
@@ -37,7 +38,9 @@ class HttpCall final : public Call {
   void Deliver() override;
   void Send(rpc::Frame frame) override;
   void SendEnd(const absl::Status& status) override;
+  void Take(absl::StatusOr<std::string> json);
   void SendLine(const std::string& json);
+  void Complete(const absl::Status& status);
 
   Owner& owner_;
   const Route& route_;
@@ -46,6 +49,7 @@ class HttpCall final : public Call {
   bool lines_have_begun_ = false;
   HttpAnswer answer_;
   absl::Status broken_;  // why what the broker wrote cannot be said
+  JsonWriter writer_;
 };
 
 // The answer that says so.

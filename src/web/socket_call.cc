@@ -18,15 +18,24 @@ constexpr uint16_t kStatusCodes = 4000;  // and the code
 
 }  // namespace
 
-SocketCall::SocketCall(net::EventLoop& loop, Owner& owner, const Route& route,
+SocketCall::SocketCall(net::WorkerQueue& workers, Owner& owner, const Route& route,
                        net::ByteStream& stream, Budget::Share& share, std::string_view early)
-    : Call(loop),
+    : Call(workers.loop()),
       owner_(owner),
       route_(route),
       stream_(stream),
       share_(share),
       socket_(rpc::kMaxMessageBytes),
-      timer_(loop) {
+      workers_(workers),
+      writer_(workers, *route.rpc->output_type(),
+              [this](absl::StatusOr<std::string> json) {
+                if (json.ok()) {
+                  SendMessage({true, *std::move(json)});
+                } else {
+                  Refuse(kOwnFault, std::string(MessageOf(json.status())));
+                }
+              }),
+      timer_(workers.loop()) {
   stream_.SetDelegate(this);
   Take(early);
   timer_.Start(kSilence, [this] { CheckSilence(); });
@@ -63,26 +72,41 @@ void SocketCall::SetReading() {
 }
 
 void SocketCall::Deliver() {
-  if (!is_read_wanted()) return;
+  if (!is_read_wanted() || job_ != nullptr) return;
   if (socket_.has_message()) {
-    const SocketMessage message = socket_.TakeMessage();
+    SocketMessage message = socket_.TakeMessage();
     share_.Set(socket_.held());
     SetReading();
     if (!is_text_) is_text_ = message.is_text;
-    absl::StatusOr<Bytes> bytes = Decode(message);
-    if (bytes.ok()) {
-      DeliverMessage(*std::move(bytes));
-    } else {
-      Refuse(kBadMessage, std::string(MessageOf(bytes.status())));
-    }
+    Decode(std::move(message));
   } else if (socket_.has_ended()) {
     DeliverEndOfInput();
   }
 }
 
-absl::StatusOr<Bytes> SocketCall::Decode(const SocketMessage& message) {
-  if (!message.is_text) return Bytes(message.content);
-  return FromJson(*route_.rpc->input_type(), message.content);
+void SocketCall::Decode(SocketMessage message) {
+  const auto& type = *route_.rpc->input_type();
+  if (!message.is_text) {
+    DeliverMessage(Bytes(std::move(message.content)));
+  } else if (message.content.size() <= kMostOnLoop) {
+    DeliverOrRefuse(FromJson(type, message.content));
+  } else {
+    auto bytes = std::make_shared<absl::StatusOr<Bytes>>();
+    job_ = workers_.Submit(
+        [&type, json = std::move(message.content), bytes] { *bytes = FromJson(type, json); },
+        [this, bytes] {
+          job_.reset();
+          if (is_open()) DeliverOrRefuse(std::move(*bytes));
+        });
+  }
+}
+
+void SocketCall::DeliverOrRefuse(absl::StatusOr<Bytes> bytes) {
+  if (bytes.ok()) {
+    DeliverMessage(*std::move(bytes));
+  } else {
+    Refuse(kBadMessage, std::string(MessageOf(bytes.status())));
+  }
 }
 
 void SocketCall::Refuse(uint16_t code, const std::string& why) {
@@ -91,28 +115,24 @@ void SocketCall::Refuse(uint16_t code, const std::string& why) {
 }
 
 void SocketCall::Send(rpc::Frame frame) {
-  SocketMessage message{is_text_.value_or(false), {}};
-  if (message.is_text) {
-    absl::StatusOr<std::string> json = ToJson(*route_.rpc->output_type(), frame);
-    if (!json.ok()) {
-      Refuse(kOwnFault, std::string(MessageOf(json.status())));
-      return;
-    }
-    message.content = *std::move(json);
+  if (is_text_.value_or(false)) {
+    writer_.Push(std::move(frame));
   } else {
-    message.content = std::move(frame.head);
-    message.content += frame.body.view();
+    SendMessage({false, std::move(frame.head) + std::string(frame.body.view())});
   }
+}
+
+void SocketCall::SendMessage(SocketMessage message) {
   socket_.Send(message);
   Flush(/*frame=*/true);
 }
 
 void SocketCall::SendEnd(const absl::Status& status) {
-  if (status.ok()) {
-    Close(WebSocket::kNormal, "");
-  } else {
-    Close(static_cast<uint16_t>(kStatusCodes + static_cast<int>(status.code())), MessageOf(status));
-  }
+  writer_.Finish([this, status] {
+    const bool ok = status.ok();
+    const int code = ok ? WebSocket::kNormal : kStatusCodes + static_cast<int>(status.code());
+    Close(static_cast<uint16_t>(code), MessageOf(status));
+  });
 }
 
 void SocketCall::Close(uint16_t code, std::string_view reason) {

@@ -9,6 +9,7 @@
 #include "net/timer.h"
 #include "web/budget.h"
 #include "web/call.h"
+#include "web/json_writer.h"
 #include "web/route.h"
 #include "web/web_socket.h"
 
@@ -37,7 +38,7 @@ class SocketCall final : public Call, public net::ByteStream::Delegate {
   };
 
   // `stream` and `owner` outlive it. `early` is what the client has sent already.
-  SocketCall(net::EventLoop& loop, Owner& owner, const Route& route, net::ByteStream& stream,
+  SocketCall(net::WorkerQueue& workers, Owner& owner, const Route& route, net::ByteStream& stream,
              Budget::Share& share, std::string_view early);
 
  private:
@@ -58,7 +59,10 @@ class SocketCall final : public Call, public net::ByteStream::Delegate {
   void OnBroken(absl::Status why) override;
 
   void Take(std::string_view bytes);
-  absl::StatusOr<Bytes> Decode(const SocketMessage& message);
+  // Reads JSON, what is long on a worker, and delivers it.
+  void Decode(SocketMessage message);
+  void DeliverOrRefuse(absl::StatusOr<Bytes> bytes);
+  void SendMessage(SocketMessage message);
   void Refuse(uint16_t code, const std::string& why);
   // Writes what the socket has to say; `frame` is one of the broker's.
   void Flush(bool frame);
@@ -76,6 +80,9 @@ class SocketCall final : public Call, public net::ByteStream::Delegate {
   net::ByteStream& stream_;
   Budget::Share& share_;
   WebSocket socket_;
+  net::WorkerQueue& workers_;
+  std::unique_ptr<net::WorkerQueue::Job> job_;  // which reads a message
+  JsonWriter writer_;
   Phase phase_ = Phase::kOpen;
   std::optional<bool> is_text_;  // how the client spoke first
   size_t unsent_ = 0;            // writes under way

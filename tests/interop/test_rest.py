@@ -233,6 +233,77 @@ class RestTest(RealmTest):
         answer = self.curl("/healthz")
         self.assertEqual((answer.code, answer.body), (200, "ok\n"))
 
+    def watch(self, who, path, *arguments):
+        """The lines of a watch, as they come."""
+        command = [word for word in self.curl_command(path, *who, "-X", "POST", *arguments)
+                   if word != "-i"]
+        curl = subprocess.Popen([*command, "-N", "-m", str(programs.WAIT)], stdout=subprocess.PIPE,
+                                text=True)
+        self.addCleanup(curl.stdout.close)
+        self.addCleanup(curl.wait)
+        self.addCleanup(curl.kill)
+        return (json.loads(line) for line in curl.stdout)
+
+    def test_watches_answer_a_line_for_each_change(self):
+        who = self.administrator()
+        for root in ("/v1", "/v1alpha2"):
+            lab = f"projects/lab{root.replace('/', '-')}"
+            self.call(who, "POST", f"{root}/projects", *body(name=lab, multiRegionPolicy={}))
+            one = self.watch(who, f"{root}/{lab}:watch?view=FULL")
+            many = self.watch(who, f"{root}/projects:watch?type=STATELESS", *body(
+                filter=f'name = "{lab}"'))
+            paged = self.watch(who, f"{root}/projects:watch", *body(pageSize=1, orderBy="name desc"))
+            (first,) = next(one)["change"].values()
+            self.assertEqual(first["project"]["name"], lab)
+            snapshot = next(many)
+            while not snapshot.get("isCurrent"):
+                snapshot = next(many)
+            self.assertTrue(snapshot["resumeToken"])
+            (added,) = next(paged)["projectChanges"]
+            self.assertEqual(added["added"]["project"]["name"], lab)
+
+            self.call(who, "PUT", f"{root}/{lab}", *body(metadata={"labels": {"a": "b"}}),
+                      updateMask="metadata.labels")
+            for lines in (one, many, paged):
+                line = next(lines)
+                (change,) = line.get("projectChanges", [line.get("change")])
+                (content,) = change.values()
+                self.assertEqual(content["project"]["metadata"]["labels"], {"a": "b"})
+            self.call(who, "DELETE", f"{root}/{lab}")
+            self.assertIn("removed", next(many)["projectChanges"][0])
+
+    def test_a_watch_ends_with_why(self):
+        who = self.administrator()
+        many = self.watch(who, "/v1/projects:watch?type=STATELESS")
+        self.assertTrue(next(many)["isCurrent"])
+        self.admin("revoke", "--user", "alice")
+        (error,) = next(many).values()
+        self.assertIn(error["code"], (7, 16))
+        self.assertIn("revoked", error["message"])
+        self.assertEqual(list(many), [])
+        refused = self.curl("/v1/projects:watch?type=STATELESS", *who, "-X", "POST")
+        self.assert_refused(401, "revoked", refused)
+
+    def test_a_long_answer_and_a_long_body(self):
+        who = self.administrator()
+        notes = {f"note-{number}": "x" * 1000 for number in range(50)}
+        names = [self.call(who, "POST", "/v1/projects", *body(
+            metadata={"annotations": notes}, multiRegionPolicy={}))["name"] for _ in range(20)]
+        page = self.call(who, "GET", "/v1/projects", filter='metadata.annotations.note-1 = "'
+                         + "x" * 1000 + '"')
+        self.assertEqual({project["name"] for project in page["projects"]}, set(names))
+        self.assertEqual(page["projects"][0]["metadata"]["annotations"], notes)
+        many = os.path.join(self.directory, "many.json")
+        with open(many, "w", encoding="ascii") as file:
+            json.dump({"metadata": {"annotations": {"note": "x" * 100_000}},
+                       "multiRegionPolicy": {}}, file)
+        self.assert_refused(400, "65536|64 KiB", self.curl("/v1/projects", *who, "--json",
+                                                           "@" + many))
+        with open(many, "w", encoding="ascii") as file:
+            file.write('{"name": "' + "x" * (1 << 20) + '"}')
+        self.assert_refused(413, "more than 1048576 bytes",
+                            self.curl("/v1/projects", *who, "--json", "@" + many))
+
     def test_one_connection_carries_many_calls(self):
         command = self.curl_command("/v1/projects/default", *self.administrator())
         url = command.pop()
