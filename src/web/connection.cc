@@ -10,6 +10,11 @@
 #include "web/transcoding.h"
 
 namespace culvert::web {
+namespace {
+
+constexpr size_t kPiece = size_t{64} * 1024;
+
+}  // namespace
 
 Connection::Connection(WebShared& shared, std::unique_ptr<net::ByteStream> socket,
                        rpc::StreamInfo peer, std::shared_ptr<const crypto::TlsContext> tls,
@@ -52,8 +57,6 @@ void Connection::Begin(std::unique_ptr<net::ByteStream> stream) {
 void Connection::Drain() {
   if (state_ == State::kIdle) Close();
 }
-
-// --- reading ---
 
 void Connection::OnBytes(Bytes bytes) {
   if (state_ == State::kClosing || state_ == State::kOver) return;  // too late
@@ -99,7 +102,7 @@ void Connection::HandleHead() {
   state_ = State::kBody;
   timer_.Start(times_.body, [this] { End(); });
   if (request.Has("expect") && request.is_1_1) {
-    stream_->Write(Bytes(WriteContinue()), [](absl::Status) {});
+    stream_->Write(Bytes(WriteContinue()), [](const absl::Status&) {});
   }
 }
 
@@ -126,6 +129,8 @@ void Connection::Dispatch(const HttpRequest& request) {
     SendAnswer(answer);
   } else if (!match.ok()) {
     SendAnswer(ErrorAnswer(match.status()));
+  } else if (match->route->kind == Route::Kind::kSocket && !query.empty()) {
+    SendAnswer(ErrorAnswer(absl::InvalidArgumentError("a WebSocket has no parameters")));
   } else if (match->route->kind == Route::Kind::kSocket) {
     OpenSocket(*match->route, request);
   } else {
@@ -178,7 +183,7 @@ void Connection::OpenSocket(const Route& route, const HttpRequest& request) {
     return;
   }
   state_ = State::kSocket;
-  stream_->Write(Bytes(WriteUpgrade(accept)), [](absl::Status) {});
+  stream_->Write(Bytes(WriteUpgrade(accept)), [](const absl::Status&) {});
   SocketCall::Owner& owner = *this;
   socket_call_ = std::make_unique<SocketCall>(shared_.workers, owner, route, *stream_, share_,
                                               reader_.TakeRest());
@@ -195,8 +200,6 @@ rpc::StreamInfo Connection::InfoOf(const Route& route, const HttpRequest& reques
   return info;
 }
 
-// --- answering ---
-
 void Connection::SendAnswer(const HttpAnswer& answer) {
   if (state_ == State::kAnswering) Complete(WriteAnswer(answer, form_));
 }
@@ -206,7 +209,7 @@ void Connection::BeginLines() {
   HttpAnswer answer;
   answer.type = "application/x-ndjson";
   form_.keep_alive = form_.keep_alive && form_.is_1_1;
-  stream_->Write(Bytes(WriteChunkedHead(answer, form_)), [](absl::Status) {});
+  stream_->Write(Bytes(WriteChunkedHead(answer, form_)), [](const absl::Status&) {});
 }
 
 void Connection::SendLine(const std::string& line, net::ByteStream::Completion done) {
@@ -218,11 +221,22 @@ void Connection::EndLines() {
   if (state_ == State::kAnswering) Complete(WriteLastChunk(form_));
 }
 
+// In pieces, so that a client that reads slowly has its time for each.
 void Connection::Complete(std::string text) {
-  timer_.Start(times_.linger, [this] { End(); });
-  stream_->Write(Bytes(std::move(text)), [this](const absl::Status& status) {
+  const Bytes all(std::move(text));
+  AwaitReader();
+  for (size_t start = 0; start < all.size(); start += kPiece) {
+    stream_->Write(all.Slice(start, kPiece), [this](const absl::Status& status) {
+      if (status.ok() && state_ == State::kAnswering) AwaitReader();
+    });
+  }
+  stream_->Write(Bytes(), [this](const absl::Status& status) {
     if (status.ok()) HandleAnswered();
   });
+}
+
+void Connection::AwaitReader() {
+  timer_.Start(times_.linger, [this] { End(); });
 }
 
 void Connection::HandleAnswered() {
@@ -240,11 +254,9 @@ void Connection::HandleAnswered() {
   Advance();
 }
 
-// --- the end ---
-
 void Connection::RefuseAndClose(const HttpAnswer& answer) {
   form_.keep_alive = false;
-  stream_->Write(Bytes(WriteAnswer(answer, form_)), [](absl::Status) {});
+  stream_->Write(Bytes(WriteAnswer(answer, form_)), [](const absl::Status&) {});
   Close();
 }
 
@@ -253,7 +265,7 @@ void Connection::RefuseAndClose(const HttpAnswer& answer) {
 void Connection::Close() {
   state_ = State::kClosing;
   timer_.Start(times_.linger, [this] { End(); });
-  stream_->FinishWriting([this](absl::Status) {
+  stream_->FinishWriting([this](const absl::Status&) {
     if (peer_has_ended_) End();
   });
   stream_->SetReading(true);

@@ -47,7 +47,7 @@ class Connection final : private net::ByteStream::Delegate,
     Duration head = std::chrono::seconds(10);    // from the beginning to the end of a head
     Duration body = std::chrono::seconds(30);    // then to the end of the body
     Duration idle = std::chrono::seconds(60);    // between requests
-    Duration linger = std::chrono::seconds(10);  // to take what it was told last
+    Duration linger = std::chrono::seconds(30);  // to take some of what it was told last
   };
 
   // `on_over` runs once, in a turn after which the connection is to be destroyed. Without `tls` it
@@ -98,6 +98,8 @@ class Connection final : private net::ByteStream::Delegate,
   void AwaitHead();
   // Writes the last of an answer.
   void Complete(std::string text);
+  // Anything of it.
+  void AwaitReader();
   void HandleAnswered();
   void RefuseAndClose(const HttpAnswer& answer);
   void Close();

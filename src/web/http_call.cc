@@ -70,7 +70,8 @@ void HttpCall::Complete(const absl::Status& status) {
   if (route_.kind == Route::Kind::kLines && (lines_have_begun_ || why.ok())) {
     if (!std::exchange(lines_have_begun_, true)) owner_.BeginLines();
     if (!why.ok()) {
-      owner_.SendLine(fmt::format("{{\"error\":{}}}\n", StatusJson(why)), [](absl::Status) {});
+      owner_.SendLine(fmt::format("{{\"error\":{}}}\n", StatusJson(why)),
+                      [](const absl::Status&) {});
     }
     owner_.EndLines();
   } else if (!why.ok()) {

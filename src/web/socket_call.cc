@@ -122,7 +122,7 @@ void SocketCall::Send(rpc::Frame frame) {
   }
 }
 
-void SocketCall::SendMessage(SocketMessage message) {
+void SocketCall::SendMessage(const SocketMessage& message) {
   socket_.Send(message);
   Flush(/*frame=*/true);
 }
@@ -145,7 +145,7 @@ void SocketCall::Close(uint16_t code, std::string_view reason) {
 
 void SocketCall::End(Phase phase) {
   phase_ = phase;
-  stream_.FinishWriting([](absl::Status) {});
+  stream_.FinishWriting([](const absl::Status&) {});
   SetReading();
   timer_.Start(phase == Phase::kLeft ? kFarewell : kLinger, [this] {
     EndByPeer();

@@ -62,7 +62,7 @@ class SocketCall final : public Call, public net::ByteStream::Delegate {
   // Reads JSON, what is long on a worker, and delivers it.
   void Decode(SocketMessage message);
   void DeliverOrRefuse(absl::StatusOr<Bytes> bytes);
-  void SendMessage(SocketMessage message);
+  void SendMessage(const SocketMessage& message);
   void Refuse(uint16_t code, const std::string& why);
   // Writes what the socket has to say; `frame` is one of the broker's.
   void Flush(bool frame);

@@ -50,7 +50,7 @@ void TlsStream::Write(Bytes bytes, Completion done) {
 
 void TlsStream::FinishWriting(Completion done) {
   absl::StatusOr<Bytes> sealed = records_->SealCloseNotify();
-  if (sealed.ok()) socket_->Write(*std::move(sealed), [](absl::Status) {});
+  if (sealed.ok()) socket_->Write(*std::move(sealed), [](const absl::Status&) {});
   socket_->FinishWriting(std::move(done));
 }
 
@@ -151,7 +151,7 @@ void TlsGreeting::OnBytes(Bytes bytes) {
 void TlsGreeting::HandleStep(const Step& step) {
   job_.reset();
   // An alert too, where it failed.
-  if (!step.outgoing.empty()) socket_->Write(Bytes(step.outgoing), [](absl::Status) {});
+  if (!step.outgoing.empty()) socket_->Write(Bytes(step.outgoing), [](const absl::Status&) {});
   if (!step.progress.ok()) {
     Finish(step.progress.status());
   } else if (*step.progress == crypto::TlsEngine::Progress::kDone) {

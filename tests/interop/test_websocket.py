@@ -261,6 +261,9 @@ class WebSocketTest(unittest.TestCase):
             done = subprocess.run([CURL, "-sS", "-i", *arguments, f"http://{self.web}/v1:connect"],
                                   capture_output=True, check=True, timeout=programs.WAIT)
             self.assertRegex(done.stdout.decode(), f"^HTTP/1.1 {code} ")
+        done = subprocess.run([CURL, "-sS", "-i", f"http://{self.web}/v1:connect?name=a"],
+                              capture_output=True, check=True, timeout=programs.WAIT)
+        self.assertRegex(done.stdout.decode(), "^HTTP/1.1 400 ")
 
     def test_a_channel_ends_where_its_websocket_is_cut(self):
         programs.start_agent(self, self.address, "127.0.0.1:*")

@@ -62,6 +62,35 @@ TEST_CASE_METHOD(ShortTimesFixture, "An answer under way may take its time", "[w
   CHECK(ReadUntilText(client, "details").find("HTTP/1.1 404 ") == 0);
 }
 
+TEST_CASE_METHOD(ShortTimesFixture, "An answer that is read slowly is waited for, else not",
+                 "[web]") {
+  const bool reads = GENERATE(true, false);
+  send_buffer = 64 * 1024;
+  const auto client = Connect();
+  test::SendAll(client.get(), Get("/v1/projects/a"));
+  PlayedCall& call = NextRead();
+  ntt::proxies::v1::Project project;
+  project.set_name(std::string(size_t{16} * 1024 * 1024, 'x'));  // more than the kernel takes
+  call.stream->Write(rpc::FrameOf(project));
+  call.stream->Finish(absl::OkStatus());
+  std::string part(size_t{64} * 1024, '\0');
+  size_t got = 0;
+  MonotonicTime last = loop.Now();
+  const MonotonicTime start = last;
+  loop.RunUntil(
+      [&] {
+        if (reads && loop.Now() - last >= milliseconds(20)) {
+          last = loop.Now();
+          const ssize_t now = ::recv(client.get(), part.data(), part.size(), MSG_DONTWAIT);
+          got += now > 0 ? static_cast<size_t>(now) : 0;
+        }
+        return server.connections() == 0 || loop.Now() - start > milliseconds(1500);
+      },
+      kLimit);
+  CHECK((server.connections() == 1) == reads);
+  CHECK((got > 0 && got < project.name().size()) == reads);
+}
+
 TEST_CASE_METHOD(WebFixture, "What is read of a client that does not wait is bounded", "[web]") {
   const auto client = Connect();
   test::SetNonBlocking(client.get());

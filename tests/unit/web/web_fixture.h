@@ -58,8 +58,12 @@ struct WebFixture {
             },
             [] { return nullptr; }, times) {
     listener = *net::FdListener::Bind(
-        loop, *net::Address::FromLiteral("127.0.0.1", 0),
-        [this](int fd, const net::Address& peer) { server.Adopt(fd, peer); });
+        loop, *net::Address::FromLiteral("127.0.0.1", 0), [this](int fd, const net::Address& peer) {
+          if (send_buffer > 0) {
+            ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
+          }
+          server.Adopt(fd, peer);
+        });
   }
 
   test::Fd Connect() {
@@ -111,6 +115,7 @@ struct WebFixture {
     return call;
   }
 
+  int send_buffer = 0;  // of the kernel's, for the server's sockets; 0: its own choice
   net::EventLoop loop;
   std::vector<std::unique_ptr<PlayedCall>> calls;
   size_t seen = 0;
