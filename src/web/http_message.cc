@@ -29,6 +29,7 @@ using Parser = http::request_parser<http::string_body>;
 using ErrorCode = beast::error_code;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr size_t kLeastOfChunks = 5;  // "0\r\n\r\n"
 constexpr unsigned kHttp10 = 10;
 constexpr unsigned kHttp11 = 11;
 
@@ -212,7 +213,9 @@ void HttpReader::TakeHead() {
 
 absl::StatusOr<HttpReader::Step> HttpReader::ReadBody() {
   ErrorCode error;
-  while (!parts_->parser.is_done() && !buffer_.empty() && !error) {
+  // Of chunks there is always more than that to come, and with less Beast would fail an assertion.
+  const size_t least = parts_->parser.chunked() ? kLeastOfChunks : 1;
+  while (!parts_->parser.is_done() && buffer_.size() >= least && !error) {
     buffer_.erase(0, parts_->Put(buffer_, error));
   }
   if (error == http::error::body_limit) {

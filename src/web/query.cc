@@ -21,6 +21,8 @@ namespace {
 namespace pb = google::protobuf;
 using Type = pb::FieldDescriptor::CppType;
 
+constexpr char kBadText[] = "a % escape is none, or what it stands for is no UTF-8";
+
 absl::Status BadParameter(std::string_view name, std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("parameter {}: {}", Printable(name, 64), why));
 }
@@ -118,10 +120,11 @@ absl::Status SetParameter(std::string_view parameter,
                           pb::Message& request) {
   const size_t equals = std::min(parameter.find('='), parameter.size());
   const auto name = PercentDecode(parameter.substr(0, equals), /*plus=*/true);
+  if (!name) return BadParameter(parameter, kBadText);
+  CULVERT_ASSIGN_OR_RETURN(const Place place, FindPlace(*name, request));
   const auto value =
       PercentDecode(parameter.substr(std::min(equals + 1, parameter.size())), /*plus=*/true);
-  if (!name || !value) return BadParameter(parameter, "a % escape is not one");
-  CULVERT_ASSIGN_OR_RETURN(const Place place, FindPlace(*name, request));
+  if (!value) return BadParameter(*name, kBadText);
   const bool is_first = set.insert({place.message, place.field}).second;
   if (!is_first && !place.field->is_repeated()) return BadParameter(*name, "is there twice");
   return SetValue(*name, *value, place);

@@ -1,6 +1,7 @@
 #include "web/route.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/common.h>
 
 #include <array>
 
@@ -163,6 +164,8 @@ std::optional<std::string> PercentDecode(std::string_view text, bool plus) {
       i += 2;
     }
   }
+  // As all text in protobuf is.
+  if (!google::protobuf::internal::IsStructurallyValidUTF8(decoded)) return std::nullopt;
   return decoded;
 }
 

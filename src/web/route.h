@@ -51,7 +51,8 @@ struct RouteMatch {
 // OUT_OF_RANGE where it is for other methods, which are the message: "GET, DELETE". HEAD is GET.
 absl::StatusOr<RouteMatch> MatchRoute(std::string_view method, std::string_view path);
 
-// Percent-decodes once; `plus` makes a space of "+". Nothing if an escape is none.
+// Percent-decodes once; `plus` makes a space of "+". Nothing if an escape is none, or what comes
+// out is no UTF-8.
 std::optional<std::string> PercentDecode(std::string_view text, bool plus);
 
 }  // namespace culvert::web

@@ -79,7 +79,11 @@ TEST_CASE("SetFromQuery names the parameter that it cannot set", "[web]") {
        "parameter project.metadata.lifecycle.state: the value does not fit the field"},
       {"project.metadata.create_time=now",
        "parameter project.metadata.create_time: the value does not fit the field"},
-      {"project.name=%zz", "parameter project.name=%zz: a % escape is not one"},
+      {"project.name=%zz",
+       "parameter project.name: a % escape is none, or what it stands for is no UTF-8"},
+      {"update_mask=%ff",
+       "parameter update_mask: a % escape is none, or what it stands for is no UTF-8"},
+      {"na%fe=1", "parameter na%fe=1: a % escape is none, or what it stands for is no UTF-8"},
       {"%00%1b=1", R"(parameter \x00\x1b: there is no such field)"},
   }));
   CAPTURE(query);

@@ -56,6 +56,7 @@ TEST_CASE("MatchRoute finds nothing at other paths", "[web]") {
                            "/v1/projects/%",
                            "/v1/projects/%4",
                            "/v1/projects/%4x",
+                           "/v1/projects/%ff",
                            "/v2/projects",
                            "/v1:drop",
                            "v1/projects",
@@ -76,7 +77,8 @@ TEST_CASE("PercentDecode decodes once", "[web]") {
   CHECK(PercentDecode("a%20b+c%2B%25", false) == "a b+c+%");
   CHECK(PercentDecode("a%20b+c%2B%2525", true) == "a b c+%25");
   CHECK(PercentDecode("%e2%82%AC", false) == "\xe2\x82\xac");
-  for (const char* text : {"%", "%4", "%4g", "%-1", "a%"}) CHECK(!PercentDecode(text, true));
+  for (const char* text : {"%", "%4", "%4g", "%-1", "a%", "%ff", "%c0%80", "\xff"})
+    CHECK(!PercentDecode(text, true));
 }
 
 }  // namespace
