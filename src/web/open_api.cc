@@ -26,7 +26,7 @@ Json Reference(const std::string& name) { return {{"$ref", "#/components/schemas
 class Schemas {
  public:
   Json Of(const pb::Descriptor& type) {
-    if (const Json known = WellKnown(type); !known.is_null()) return known;
+    if (Json known = WellKnown(type); !known.is_null()) return known;
     if (!schemas_.contains(type.full_name())) {
       schemas_[type.full_name()] = nullptr;  // it may be in itself
       Json properties = Json::object();

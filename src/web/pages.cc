@@ -9,7 +9,7 @@ namespace {
 
 using Version = rpc::StreamInfo::Version;
 
-HttpAnswer Document(std::vector<Version> versions) {
+HttpAnswer Document(const std::vector<Version>& versions) {
   HttpAnswer answer;
   answer.body = OpenApiDocument(versions);
   return answer;
