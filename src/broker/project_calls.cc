@@ -28,7 +28,7 @@ using store::ProjectTable;
 using Method = rpc::StreamInfo::Method;
 
 template <class Message>
-absl::StatusOr<Message> Parse(const Bytes& bytes) {
+absl::StatusOr<Message> ParseRequest(const Bytes& bytes) {
   Message message;
   if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return message;
   return absl::InvalidArgumentError("message does not parse");
@@ -174,7 +174,7 @@ absl::Status ProjectCalls::Answer(const Principal& who, Method method, const Byt
 }
 
 absl::Status ProjectCalls::Get(const Asking& asking) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::GetProjectRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request, ParseRequest<pb::GetProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
   const May may =
       may_.MayInScope(asking.who, Permission::kGet, ProjectPermissions::ScopeFor(asking.who, id));
@@ -184,7 +184,8 @@ absl::Status ProjectCalls::Get(const Asking& asking) {
 }
 
 absl::Status ProjectCalls::BatchGet(const Asking& asking) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::BatchGetProjectsRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request,
+                           ParseRequest<pb::BatchGetProjectsRequest>(asking.message));
   if (request.names_size() > kMostInBatch) {
     return absl::InvalidArgumentError(
         fmt::format("names has {} entries (limit {})", request.names_size(), kMostInBatch));
@@ -204,14 +205,16 @@ absl::Status ProjectCalls::BatchGet(const Asking& asking) {
 absl::Status ProjectCalls::List(const Asking& asking) {
   CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, may_.ScopeOf(asking.who, Permission::kList));
   const May may = may_.MayInScope(asking.who, Permission::kList, scope);
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::ListProjectsRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request,
+                           ParseRequest<pb::ListProjectsRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(ProjectQuestion question,
                            ProjectQuestion::Parse(request, std::move(scope), tokens_));
   return Run(asking, may, SearchPage(std::move(question), tokens_));
 }
 
 absl::Status ProjectCalls::WatchOne(const Asking& asking) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request,
+                           ParseRequest<pb::WatchProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
   const May may =
       may_.MayInScope(asking.who, Permission::kWatch, ProjectPermissions::ScopeFor(asking.who, id));
@@ -223,7 +226,8 @@ absl::Status ProjectCalls::WatchOne(const Asking& asking) {
 absl::Status ProjectCalls::WatchMany(const Asking& asking) {
   CULVERT_ASSIGN_OR_RETURN(ProjectScope scope, may_.ScopeOf(asking.who, Permission::kWatch));
   const May may = may_.MayInScope(asking.who, Permission::kWatch, scope);
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::WatchProjectsRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request,
+                           ParseRequest<pb::WatchProjectsRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(WatchQuestion question,
                            WatchQuestion::Parse(request, std::move(scope), tokens_));
   return Watch(asking, may,
@@ -234,7 +238,7 @@ absl::Status ProjectCalls::WatchMany(const Asking& asking) {
 absl::Status ProjectCalls::Create(const Asking& asking) {
   const May may = may_.MayInScope(asking.who, Permission::kCreate, ProjectScope());
   CULVERT_RETURN_IF_ERROR(may());
-  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::CreateProjectRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(auto request, ParseRequest<pb::CreateProjectRequest>(asking.message));
   CULVERT_RETURN_IF_ERROR(CheckProjectSize(request.project()));
   return Write(asking, may, [request = std::move(request)](ProjectTable& projects) {
     return CreateProject(projects, request, WallNow());
@@ -242,7 +246,7 @@ absl::Status ProjectCalls::Create(const Asking& asking) {
 }
 
 absl::Status ProjectCalls::Update(const Asking& asking) {
-  CULVERT_ASSIGN_OR_RETURN(auto request, Parse<pb::UpdateProjectRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(auto request, ParseRequest<pb::UpdateProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.project().name()));
   const May may = may_.MayInScope(asking.who, Permission::kUpdate,
                                   ProjectPermissions::ScopeFor(asking.who, id));
@@ -260,7 +264,8 @@ absl::Status ProjectCalls::Update(const Asking& asking) {
 
 // On the control loop's own connection, because what goes with it is in the caches of its tables.
 absl::Status ProjectCalls::Delete(const Asking& asking) {
-  CULVERT_ASSIGN_OR_RETURN(const auto request, Parse<pb::DeleteProjectRequest>(asking.message));
+  CULVERT_ASSIGN_OR_RETURN(const auto request,
+                           ParseRequest<pb::DeleteProjectRequest>(asking.message));
   CULVERT_ASSIGN_OR_RETURN(const std::string id, ParseId(request.name()));
   const May may = may_.MayInScope(asking.who, Permission::kDelete,
                                   ProjectPermissions::ScopeFor(asking.who, id));
