@@ -91,7 +91,9 @@ crypto::CertificateContent PrincipalContent(const crypto::SpiffeId& id, WallTime
 
 crypto::CertificateContent BrokerContent(WallTime now, std::chrono::seconds lifetime) {
   crypto::CertificateContent content;
-  content.dns_names = {rpc::kBrokerName};
+  // Programs check the first one alone; the others are for what asks the web port of this machine.
+  content.dns_names = {rpc::kBrokerName, "localhost"};
+  content.ip_addresses = {std::string("\x7f\0\0\x01", 4), std::string(15, '\0') + '\x01'};
   content.usages = {Usage::kServer};
   content.not_before = now - kLeeway;
   content.not_after = now + lifetime;

@@ -104,9 +104,7 @@ class Serving {
     for (const config::Endpoint& endpoint : config_.listen) CULVERT_RETURN_IF_ERROR(Bind(endpoint));
     if (data_ != nullptr) CULVERT_RETURN_IF_ERROR(BindDataPort());
     CULVERT_RETURN_IF_ERROR(BindWebPort());
-    if (state_ != nullptr) {
-      CULVERT_RETURN_IF_ERROR(state_->Serve(broker_));
-    }
+    if (state_ != nullptr) CULVERT_RETURN_IF_ERROR(state_->Serve(broker_));
     CULVERT_RETURN_IF_ERROR(PrintAddresses());
     config::NotifyReady(StatusLine());
     return absl::OkStatus();

@@ -47,6 +47,7 @@ std::string SubjectAltName(const CertificateContent& content) {
   std::string names;
   if (content.spiffe_id) names += Element(kUriTag, content.spiffe_id->ToString());
   for (const std::string& name : content.dns_names) names += Element(kDnsTag, name);
+  for (const std::string& address : content.ip_addresses) names += Element(kIpTag, address);
   return Element(kSequenceTag, names);
 }
 

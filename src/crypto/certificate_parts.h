@@ -15,6 +15,7 @@ using CrtContext = Owned<mbedtls_x509_crt, mbedtls_x509_crt_init, mbedtls_x509_c
 // The kinds of names of a subject (RFC 5280 §4.2.1.6).
 inline constexpr unsigned char kDnsTag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;
 inline constexpr unsigned char kUriTag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6;
+inline constexpr unsigned char kIpTag = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7;
 
 inline std::string_view View(const mbedtls_x509_buf& buffer) {
   return {reinterpret_cast<const char*>(buffer.MBEDTLS_PRIVATE(p)), buffer.MBEDTLS_PRIVATE(len)};

@@ -31,6 +31,16 @@ class RestTest(RealmTest):
         self.assertEqual(answer.code, 200, answer.body)
         return answer.json()
 
+    def test_the_certificate_is_for_what_this_machine_calls_it(self):
+        for host in (NAME, "localhost", "127.0.0.1"):
+            command = self.curl_command("/healthz")
+            command[-1] = f"https://{host}:{self.web_port}/healthz"
+            done = subprocess.run(command, capture_output=True, check=False, timeout=programs.WAIT)
+            self.assertEqual(done.returncode, 0, done)
+        command[-1] = f"https://[::ffff:127.0.0.1]:{self.web_port}/healthz"
+        done = subprocess.run(command, capture_output=True, check=False, timeout=programs.WAIT)
+        self.assertEqual(done.returncode, 60, done)  # not the name of it
+
     def all_calls(self, who, version):
         """A client that has only the public protos reads every answer."""
         lab = f"projects/lab-{version.name}"
