@@ -72,7 +72,7 @@ void Quotas::Sweep(MonotonicTime now) {
   Expire(now);
   std::erase_if(projects_, [now](const auto& entry) {
     const Project& project = entry.second;
-    return project.live == 0 && project.suspended == 0 &&
+    return project.live == 0 && project.suspended.empty() &&
            (!project.openings || project.openings->IsFull(now));
   });
   sweep_at_ = std::max(kFewProjects, 2 * projects_.size());
@@ -89,7 +89,7 @@ std::optional<ResumeRefusal> Quotas::TakeOpening(const std::string& name, Monoto
   Expire(now);
   Project& project = Find(name, now);
   const std::optional<uint64_t> channels = project.quota.channels;
-  if (channels && project.live + project.suspended >= *channels) {
+  if (channels && project.live + project.suspended.size() >= *channels) {
     return OverQuota(name, *channels, "channels",
                      Spread(*channels > 0 ? kChannelRetry : kNeverRetry));
   }
@@ -126,19 +126,37 @@ void Quotas::Suspend(const std::string& name, uint64_t channel_id, Duration time
                      MonotonicTime now) {
   Forget(channel_id);
   Expire(now);
-  if (suspended_.size() >= kMostSuspended) Forget(until_.begin()->second);
   Project& project = Find(name, now);
-  ++project.suspended;
-  suspended_.emplace(channel_id, Suspended{&project, now + time});
-  until_.emplace(now + time, channel_id);
+  MakeRoomFor(project);
+  const MonotonicTime until = now + time;
+  suspended_.emplace(channel_id, Suspended{&project, until});
+  until_.emplace(until, channel_id);
+  ChangeSuspended(project, [&] { project.suspended.emplace(until, channel_id); });
+}
+
+// Nobody pushes another project's out who has more himself.
+void Quotas::MakeRoomFor(const Project& project) {
+  if (project.suspended.size() >= kMostSuspendedOfOne) {
+    Forget(project.suspended.begin()->second);
+  } else if (suspended_.size() >= kMostSuspended) {
+    Forget(most_suspended_.rbegin()->second->suspended.begin()->second);
+  }
+}
+
+void Quotas::ChangeSuspended(Project& project, absl::FunctionRef<void()> change) {
+  most_suspended_.erase({project.suspended.size(), &project});
+  change();
+  if (!project.suspended.empty()) most_suspended_.emplace(project.suspended.size(), &project);
 }
 
 void Quotas::Forget(uint64_t channel_id) {
   const auto found = suspended_.find(channel_id);
   if (found == suspended_.end()) return;
-  --found->second.project->suspended;
-  until_.erase({found->second.until, channel_id});
+  const std::pair at(found->second.until, channel_id);
+  Project& project = *found->second.project;
   suspended_.erase(found);
+  until_.erase(at);
+  ChangeSuspended(project, [&] { project.suspended.erase(at); });
 }
 
 void Quotas::Expire(MonotonicTime now) {
@@ -150,7 +168,7 @@ QuotaUse Quotas::UseOf(const std::string& name, MonotonicTime now) {
   const auto found = projects_.find(name);
   if (found == projects_.end()) return {};
   Project& project = found->second;
-  QuotaUse use{.channels = project.live + project.suspended,
+  QuotaUse use{.channels = project.live + project.suspended.size(),
                .bytes_per_second = project.bytes->Recent(now)};
   const Duration passed = now - project.second;
   if (passed < std::chrono::seconds(1)) {

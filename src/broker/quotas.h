@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "base/clock.h"
 #include "base/token_bucket.h"
 #include "broker/resumption.h"
@@ -34,8 +35,10 @@ class Quotas {
   // What counts for a project now.
   using Lookup = std::function<store::Quota(const std::string& project)>;
 
-  // Channels without a path that count. Those that are nearest to their end go first.
+  // Channels without a path that count, of all projects and of one. What is too much goes at the
+  // expense of the project that has most, of which those that are nearest to their end go first.
   static constexpr size_t kMostSuspended = 65'536;
+  static constexpr size_t kMostSuspendedOfOne = kMostSuspended / 2;
   // Who is to wait for somebody else to end waits so long, and up to as long again.
   static constexpr Duration kAgentRetry = std::chrono::seconds(10);
   static constexpr Duration kChannelRetry = std::chrono::seconds(1);
@@ -48,7 +51,7 @@ class Quotas {
     std::optional<TokenBucket> openings = std::nullopt;  // where they are limited
     std::shared_ptr<net::ByteRate> bytes = std::make_shared<net::ByteRate>();
     uint64_t live = 0;
-    uint64_t suspended = 0;
+    std::set<std::pair<MonotonicTime, uint64_t>> suspended = {};  // by their ends
     // For QuotaUse: of this second, and of the last one.
     uint64_t opened = 0;
     uint64_t opened_before = 0;
@@ -111,6 +114,9 @@ class Quotas {
   Project& Find(const std::string& project, MonotonicTime now);
   void Apply(const store::Quota& quota, Project& project, MonotonicTime now) const;
   void Expire(MonotonicTime now);
+  void MakeRoomFor(const Project& project);
+  // Puts `project` where it belongs among the others, after `change`.
+  void ChangeSuspended(Project& project, absl::FunctionRef<void()> change);
   void Sweep(MonotonicTime now);
 
   static constexpr size_t kFewProjects = 1'024;  // no sweep for so many
@@ -120,6 +126,7 @@ class Quotas {
   size_t sweep_at_ = kFewProjects;
   std::unordered_map<uint64_t, Suspended> suspended_;
   std::set<std::pair<MonotonicTime, uint64_t>> until_;
+  std::set<std::pair<size_t, Project*>> most_suspended_;  // those that have any
 };
 
 }  // namespace culvert::broker

@@ -92,8 +92,8 @@ uint32_t AgreedResumeTime(const OpenChannel& open, const AcceptChannel& accept) 
   const auto of = [](uint64_t capabilities, uint32_t seconds) {
     return tunnel::IsCapable(capabilities) ? seconds : kLegacyResumeSeconds;
   };
-  return std::min(of(open.capabilities, open.resume_timeout_s),
-                  of(accept.capabilities, accept.resume_timeout_s));
+  return std::min({of(open.capabilities, open.resume_timeout_s),
+                   of(accept.capabilities, accept.resume_timeout_s), kMostResumeSeconds});
 }
 
 absl::Status CheckPresenter(const culvert::v1::ChannelTicket& ticket, const ResumeChannel& resume,
@@ -130,7 +130,8 @@ OpenChannel OpeningOf(const culvert::v1::ChannelTicket& ticket, const ResumeChan
 Resumption ResumptionOf(const culvert::v1::ChannelTicket& ticket, const ResumeChannel& resume,
                         const std::optional<Principal>& who) {
   Resumption resumption{ticket.session_id(), ticket.channel_id(), resume.attempt,
-                        resume.last_message_id, ticket.resume_timeout_s()};
+                        resume.last_message_id,
+                        std::min(ticket.resume_timeout_s(), kMostResumeSeconds)};
   if (who) {
     // Only agents accept, under their own names and in the project of the channel.
     resumption.provider = Principal{

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "broker/principal.h"
 #include "broker/requests.h"
+#include "broker/tickets.h"
 #include "culvert/v1/ticket.pb.h"
 #include "rpc/stream.h"
 #include "tunnel/error_code.h"
@@ -18,6 +19,11 @@ namespace culvert::broker {
 // A legacy peer's channel may be resumed for this long, and an agreement with one says so.
 inline constexpr Duration kLegacyResumeTime = std::chrono::seconds(60);
 inline constexpr uint32_t kLegacyResumeSeconds = 60;
+
+// For longer no channel is held, whatever its ends say: that is as long as a ticket lives, so that
+// a channel that has none for longer has none again.
+inline constexpr uint32_t kMostResumeSeconds =
+    std::chrono::duration_cast<std::chrono::seconds>(Tickets::kLifetime).count();
 
 // A channel that had a path before. What was asked for at its opening is beside it.
 struct Resumption {
@@ -53,7 +59,8 @@ ResumeRefusal TryLater(tunnel::ErrorCode code, const std::string& words, Duratio
 ResumeRefusal RefusedByProvider(tunnel::ErrorCode code, std::string words,
                                 uint64_t last_message_id);
 
-// Seconds for which both ends hold a channel; 0 if one of them does not.
+// Seconds for which both ends hold a channel, kMostResumeSeconds at most; 0 if one of them does
+// not.
 uint32_t AgreedResumeTime(const OpenChannel& open, const AcceptChannel& accept);
 
 // PERMISSION_DENIED unless `who`, or by name who calls itself so, may present `ticket` for what

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
 #include "base/status.h"
-#include "crypto/random.h"
 #include "broker/leases.h"
+#include "crypto/random.h"
 #include "culvert/error_code.h"
 #include "ntt/proxies/v1/broker.pb.h"
 #include "rpc/codec.h"
@@ -33,8 +34,9 @@ void FillAdditions(const OpenChannel& open, const std::string& consumer_address,
   offer.set_attempt(attempt);
   offer.set_e2e(open.end_to_end);
   // A legacy consumer does not say: the broker holds its channels for that long.
-  offer.set_resume_timeout_s(tunnel::IsCapable(open.capabilities) ? open.resume_timeout_s
-                                                                  : kLegacyResumeSeconds);
+  offer.set_resume_timeout_s(tunnel::IsCapable(open.capabilities)
+                                 ? std::min(open.resume_timeout_s, kMostResumeSeconds)
+                                 : kLegacyResumeSeconds);
   auto& consumer = *offer.mutable_consumer();
   consumer.set_address(consumer_address);
   if (open.principal) {

@@ -20,6 +20,19 @@ TEST_CASE_METHOD(ResumeFixture, "Broker agrees on the shorter resume timeout and
   CHECK_FALSE(edge.listening.session_ticket().empty());
 }
 
+TEST_CASE_METHOD(ResumeFixture,
+                 "Broker has a channel resumed for as long as a ticket lives at most",
+                 "[broker][resume][quota]") {
+  constexpr uint32_t kWeek = 7 * 24 * 3600;
+  ResumingProvider edge(providers);
+  auto call = consumers.Connect();
+  call.Send(OpenToResume(kCapable, UINT32_MAX));
+  const auto offer = edge.Offer();
+  CHECK(offer.resume_timeout_s() == kWeek);
+  auto accept = edge.Accept(offer.channel_id(), UINT32_MAX);
+  CHECK(call.Next().open_response().resume_timeout_s() == kWeek);
+}
+
 TEST_CASE_METHOD(ResumeFixture, "Broker gives no ticket to a consumer whose channel never resumes",
                  "[broker][resume]") {
   ResumingProvider edge(providers);

@@ -1,5 +1,6 @@
 #include "broker/quotas.h"
 
+#include <array>
 #include <map>
 #include <vector>
 
@@ -166,10 +167,39 @@ TEST_CASE_METHOD(QuotasFixture, "Quotas forget projects that have nothing, and n
 
 TEST_CASE_METHOD(QuotasFixture, "Quotas count a bounded number of channels without a path",
                  "[quotas][slow]") {
+  constexpr std::array kProjects = {"lab", "yard", "farm"};
   for (uint64_t i = 0; i < Quotas::kMostSuspended + 5; ++i) {
-    quotas.Suspend("lab", i + 1, 60s + std::chrono::milliseconds(i), now);
+    quotas.Suspend(kProjects.at(i % 3), i + 1, 60s + std::chrono::milliseconds(i), now);
   }
-  CHECK(quotas.UseOf("lab", now).channels == Quotas::kMostSuspended);
+  uint64_t all = 0;
+  for (const char* project : kProjects) all += quotas.UseOf(project, now).channels;
+  CHECK(all == Quotas::kMostSuspended);
+}
+
+TEST_CASE_METHOD(QuotasFixture, "Channels without a path of one project push out no others",
+                 "[quotas][slow]") {
+  for (uint64_t i = 1; i <= 100; ++i) quotas.Suspend("small", i, 60s, now);
+  uint64_t id = 1'000;
+  for (uint64_t i = 0; i < Quotas::kMostSuspended; ++i) {
+    quotas.Suspend("greedy", ++id, std::chrono::hours(24 * 7), now);
+  }
+  CHECK(quotas.UseOf("greedy", now).channels == Quotas::kMostSuspendedOfOne);
+  for (uint64_t i = 0; i < Quotas::kMostSuspended; ++i) {
+    quotas.Suspend("greedy-too", ++id, std::chrono::hours(24 * 7), now);
+  }
+  CHECK(quotas.UseOf("small", now).channels == 100);
+  const auto greedy = [this] {
+    return quotas.UseOf("greedy", now).channels + quotas.UseOf("greedy-too", now).channels;
+  };
+  CHECK(greedy() == Quotas::kMostSuspended - 100);
+  // Who comes later has room, at the expense of those who have most.
+  for (uint64_t i = 0; i < 50; ++i) quotas.Suspend("late", ++id, 60s, now);
+  CHECK(quotas.UseOf("late", now).channels == 50);
+  CHECK(quotas.UseOf("small", now).channels == 100);
+  CHECK(greedy() == Quotas::kMostSuspended - 150);
+  now += 60s;
+  CHECK(quotas.UseOf("small", now).channels == 0);
+  CHECK(greedy() == Quotas::kMostSuspended - 150);
 }
 
 TEST_CASE_METHOD(QuotasFixture, "Quotas tell how many were opened in the last second", "[quotas]") {
