@@ -24,17 +24,23 @@ class ByteRate {
   static constexpr Duration kSaved = std::chrono::milliseconds(250);
   // The limit may be another one after that.
   static constexpr Duration kMostWait = std::chrono::milliseconds(200);
+  // Turns are the smallest where the queue is as long. The ends of a path wait 20 s for a sign of
+  // life.
+  static constexpr Duration kLongQueue = std::chrono::milliseconds(2500);
+  static constexpr size_t kLeastTurn = 256;
 
   // 0: no limit.
   explicit ByteRate(uint64_t per_second = 0)
       : per_second_(static_cast<double>(per_second)),
         limited_(per_second > 0),
-        turn_(TurnAt(per_second)) {}
+        turn_(FullTurn(per_second_)) {}
   ByteRate(const ByteRate&) = delete;
   ByteRate& operator=(const ByteRate&) = delete;
 
   bool is_limited() const { return limited_.load(std::memory_order_relaxed); }
-  // What is to be claimed at once by who has as much: so each sender's turn is as long.
+  // What is to be claimed at once by who has as much: so each sender's turn is as long. The longer
+  // the queue, the smaller it is: a queue of such claims is never longer than kLongQueue and
+  // kLeastTurn for each sender.
   size_t turn() const { return turn_.load(std::memory_order_relaxed); }
   // What waits goes on at the new rate.
   void SetLimit(uint64_t per_second, MonotonicTime now);
@@ -51,11 +57,13 @@ class ByteRate {
   uint64_t Recent(MonotonicTime now);
 
  private:
-  static constexpr size_t kLeastTurn = size_t{16} * 1024;
-  static constexpr size_t kMostTurn = size_t{64} * 1024;
-  static size_t TurnAt(uint64_t per_second) {
-    return std::clamp<uint64_t>(per_second / 8, kLeastTurn, kMostTurn);
+  // Of a queue that is empty.
+  static constexpr double kLeastFullTurn = 16 * 1024;
+  static constexpr double kMostFullTurn = 64 * 1024;
+  static size_t FullTurn(double per_second) {
+    return static_cast<size_t>(std::clamp(per_second / 8, kLeastFullTurn, kMostFullTurn));
   }
+  void SetTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fill(MonotonicTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Turn(MonotonicTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -1,5 +1,8 @@
 #include "net/byte_rate.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "tests/support/catch.h"
 
 namespace culvert::net {
@@ -97,6 +100,86 @@ TEST_CASE_METHOD(RateFixture, "Byte rate tells what went through in the last sec
   CHECK(recent < 130'000);
   now += 5s;
   CHECK(rate.Recent(now) == 0);
+}
+
+struct CrowdFixture {
+  struct Sender {
+    ByteRate::Place place = 0;
+    MonotonicTime claimed{};
+    MonotonicTime again{};
+    uint64_t sent = 0;
+    uint64_t size = 0;
+  };
+
+  // `count` senders that always have more, for `time`: the longest that one has waited for a turn.
+  Duration LongestWait(ByteRate& rate, size_t count, Duration time) {
+    senders.assign(count, {});
+    for (Sender& sender : senders) Claim(rate, sender);
+    Duration longest{};
+    for (const MonotonicTime end = now + time; now < end; now += 10ms) {
+      for (Sender& sender : senders) {
+        if (sender.again > now) continue;
+        if (const Duration wait = rate.WaitFor(sender.place, now); wait > 0ns) {
+          sender.again = now + wait;
+          continue;
+        }
+        longest = std::max(longest, now - sender.claimed);
+        sender.sent += sender.size;
+        Claim(rate, sender);
+      }
+    }
+    for (const Sender& sender : senders) longest = std::max(longest, now - sender.claimed);
+    return longest;
+  }
+  void Claim(ByteRate& rate, Sender& sender) const {
+    sender.size = rate.turn();
+    sender.place = rate.Claim(sender.size, now);
+    sender.claimed = now;
+    sender.again = now;
+  }
+
+  MonotonicTime now{1h};
+  std::vector<Sender> senders;
+};
+
+TEST_CASE_METHOD(CrowdFixture, "Byte rate gives everybody of a crowd a turn within seconds",
+                 "[byte_rate]") {
+  const auto [per_second, count] = GENERATE(table<uint64_t, size_t>(
+      {{64 * 1024, 10}, {64 * 1024, 200}, {64 * 1024, 600}, {1 << 20, 2'000}, {1 << 20, 5'000}}));
+  CAPTURE(per_second, count);
+  ByteRate rate(per_second);
+  constexpr Duration kTime = 30s;
+  CHECK(LongestWait(rate, count, kTime) < 5s);
+  uint64_t sent = 0;
+  uint64_t most = 0;
+  uint64_t least = UINT64_MAX;
+  for (const auto& sender : senders) {
+    sent += sender.sent;
+    most = std::max(most, sender.sent);
+    least = std::min(least, sender.sent);
+  }
+  // All that there is goes to all of them.
+  CHECK(sent >= per_second * 24);
+  CHECK(sent <= per_second * 31);
+  CHECK(least > 0);
+  if (count <= 10) CHECK(most - least <= 2 * size_t{16} * 1024);
+}
+
+TEST_CASE_METHOD(CrowdFixture, "Byte rate has full turns again when a crowd is gone",
+                 "[byte_rate]") {
+  ByteRate rate(64 * 1024);
+  const size_t full = rate.turn();
+  CHECK(full == size_t{16} * 1024);
+  LongestWait(rate, 1'000, 10s);
+  CHECK(rate.turn() <= 2 * ByteRate::kLeastTurn);
+  now += 10s;
+  rate.WaitFor(rate.Claim(1, now), now);
+  CHECK(rate.turn() == full);
+  rate.Claim(10'000'000, now);
+  CHECK(rate.turn() == ByteRate::kLeastTurn);
+  rate.SetLimit(0, now);
+  rate.SetLimit(1 << 20, now);
+  CHECK(rate.turn() == size_t{64} * 1024);
 }
 
 }  // namespace
