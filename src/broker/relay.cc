@@ -18,6 +18,9 @@ namespace {
 using rpc::EnvelopeType;
 using rpc::Kind;
 
+// Of what is no data this much goes past the bytes a second, as acknowledgements have to.
+constexpr size_t kSmallMessage = 256;
+
 std::string_view StateName(Relay::State state) {
   switch (state) {
     case Relay::State::kWaiting:
@@ -123,7 +126,7 @@ void Relay::HandleMessage(Half& from, const Bytes& message) {
     return;
   }
   const bool limited = counted_.rate() != nullptr && counted_.rate()->is_limited();
-  if (limited && envelope->kind == Kind::kData) {
+  if (limited && (envelope->kind == Kind::kData || envelope->body.size() > kSmallMessage)) {
     Hold(from, *std::move(envelope));
   } else {
     PassOn(from, *envelope);
@@ -131,8 +134,8 @@ void Relay::HandleMessage(Half& from, const Bytes& message) {
 }
 
 // Nothing is read of the half meanwhile, so that its client has to wait.
-void Relay::Hold(Half& from, rpc::Envelope data) {
-  from.held = Half::Held{std::move(data)};
+void Relay::Hold(Half& from, rpc::Envelope message) {
+  from.held = Half::Held{std::move(message)};
   PassOnHeld(from);
 }
 
@@ -147,13 +150,14 @@ void Relay::PassOnHeld(Half& from) {
       from.held_timer->Start(wait, [this, &from] { PassOnHeld(from); });
       return;
     }
-    const uint64_t left = rpc::PayloadSize(held.data.body) - held.claimed;
+    // All of it: bytes may be where nobody looks, too.
+    const uint64_t left = held.message.body.size() - held.claimed;
     if (left == 0) break;
     const uint64_t turn = std::min<uint64_t>(left, rate.turn());
     held.place = rate.Claim(turn, now);
     held.claimed += turn;
   }
-  PassOn(from, std::exchange(from.held, std::nullopt)->data);
+  PassOn(from, std::exchange(from.held, std::nullopt)->message);
 }
 
 void Relay::PassOn(Half& from, const rpc::Envelope& envelope) {

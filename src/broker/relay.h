@@ -176,9 +176,9 @@ class Relay {
     bool said_end = false;       // a Close or Error of this half was passed on
     bool peer_finished = false;  // the client of this half has finished writing
     uint64_t bytes = 0;          // of the user's, passed on from this half
-    // Data that the project's bytes a second do not let through yet.
+    // What the project's bytes a second do not let through yet.
     struct Held {
-      rpc::Envelope data;
+      rpc::Envelope message;
       uint64_t claimed = 0;  // of its bytes
       net::ByteRate::Place place = 0;
     };
@@ -198,7 +198,7 @@ class Relay {
   void HandleLost(Half& half);
   void EndLeft(const Half& left, const absl::Status& why);
   void PassOn(Half& from, const rpc::Envelope& envelope);
-  void Hold(Half& from, rpc::Envelope data);
+  void Hold(Half& from, rpc::Envelope message);
   void PassOnHeld(Half& from);
   void NoteError(const Half& from, const Bytes& body);
   Lost LostOf(const Half& half) const {

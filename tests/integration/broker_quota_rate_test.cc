@@ -108,6 +108,43 @@ TEST_CASE_METHOD(RateFixture, "Messages come through whole and in order at a lim
   for (size_t i = 0; i < ids.size(); ++i) CHECK(ids[i] == i + 1);
 }
 
+TEST_CASE_METHOD(RateFixture, "Bytes in what is no data are within the bytes a second, too",
+                 "[quota][slow]") {
+  Set({.bytes_per_second = 64 * 1024});
+  const Streams streams = OpenStreams();
+  V1::ConnectRequest ack;
+  ack.mutable_ack()->set_window(kWindow);
+  const bool is_data = GENERATE(false, true);
+  CAPTURE(is_data);
+  if (is_data) ack = DataMessage<V1::ConnectRequest>(1, "x");
+  // Field 1000, of kChunk bytes.
+  const std::string unknown = "\xc2\x3e\xa0\x9c\x01" + std::string(kChunk, 'x');
+  REQUIRE((is_data ? ack.mutable_data()->MergeFromString(unknown)
+                   : ack.mutable_ack()->MergeFromString(unknown)));
+  const std::string message = ack.SerializeAsString();
+  size_t passed = 0;
+  const MonotonicTime start = MonotonicNow();
+  loop.RunUntil(
+      [&] {
+        for (const std::string& written : streams.provider->writing) passed += written.size();
+        if (!streams.provider->writing.empty()) streams.provider->TakeWrites();
+        if (streams.consumer->reading) streams.consumer->Flood(message, 1);
+        return MonotonicNow() - start >= 1s;
+      },
+      10s);
+  CHECK(passed > kChunk);
+  CHECK(passed < 250'000);
+
+  SECTION("a small one goes past what was claimed") {
+    Flow flow{OpenStreams()};
+    V1::AcceptRequest small;
+    small.mutable_ack()->set_id(1);
+    streams.consumer->TakeWrites();
+    REQUIRE(streams.provider->Flood(small.SerializeAsString(), 1) == 1);
+    CHECK(streams.consumer->writing.size() == 1);
+  }
+}
+
 TEST_CASE_METHOD(RateFixture, "What a limit holds back is not read, and goes on when it is lifted",
                  "[quota][slow]") {
   Set({.bytes_per_second = 64 * 1024});
