@@ -5,7 +5,10 @@
 #include <exception>
 #include <system_error>
 
+#include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "base/log.h"
+#include "base/printable_words.h"
 #include "base/status.h"
 #include "config/standard_descriptors.h"
 #include "net/limits.h"
@@ -13,7 +16,14 @@
 namespace culvert::config {
 
 void PrintError(const std::string& program, const absl::Status& status) {
-  std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(MessageOf(status)).c_str());
+  // Help may follow, which has lines.
+  const std::string message(MessageOf(status));
+  const std::vector<std::string> lines = absl::StrSplit(message, '\n');
+  std::string text;
+  for (const std::string& line : lines) {
+    text += (text.empty() ? program + ": " : "\n") + PrintableWords(line);
+  }
+  std::fprintf(stderr, "%s\n", text.c_str());
 }
 
 absl::Status PrintResult(const std::string& text) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "config/main.h"
 #include "forwarder/make_client.h"
@@ -93,7 +94,8 @@ absl::Status GetProjects(ProjectClient& client, const ProjectsConfig& config, in
   const std::string text = printer.Piece(FirstOf(response.projects(), UINT64_MAX));
   CULVERT_RETURN_IF_ERROR(PrintNow(text + printer.End()));
   for (const std::string& name : response.missing()) {
-    config::PrintError(kProgram, absl::NotFoundError(fmt::format("{} does not exist", name)));
+    config::PrintError(kProgram,
+                       absl::NotFoundError(fmt::format("{} does not exist", Printable(name))));
     ++*failures;
   }
   return absl::OkStatus();

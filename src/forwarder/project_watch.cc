@@ -14,6 +14,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "base/printable_words.h"
 #include "base/status.h"
 #include "base/wall_time.h"
 #include "forwarder/project_client.h"
@@ -253,7 +254,7 @@ class Watcher {
     ++skip_;
     if (IsFinal(lost)) return false;
     if (!was_heard_) return absl::IsUnavailable(lost) && skip_ < config_.brokers.size();
-    if (!is_away_) CULVERT_LOG(kWarning, "{}: trying again", MessageOf(lost));
+    if (!is_away_) CULVERT_LOG(kWarning, "{}: trying again", PrintableWords(MessageOf(lost)));
     is_away_ = true;
     return true;
   }

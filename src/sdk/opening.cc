@@ -7,7 +7,7 @@
 #include <limits>
 #include <string_view>
 
-#include "base/log.h"
+#include "base/printable_words.h"
 #include "base/status.h"
 #include "culvert/error_code.h"
 
@@ -71,7 +71,8 @@ ChannelReport FailedOpening(uint64_t channel_id, const absl::Status& why, Monoto
 }
 
 absl::Status ExplainStreamEnd(const absl::Status& status, const std::string& broker) {
-  const std::string_view message = MessageOf(status);
+  // A broker chooses its words, and they go to terminals and logs.
+  const std::string message = PrintableWords(MessageOf(status));
   if (Contains(message, kConnectFailed)) {
     return MakeStatus(status.code(),
                       fmt::format("cannot reach broker {}: {}", broker, WhyUnreachable(message)));
@@ -84,7 +85,7 @@ absl::Status ExplainStreamEnd(const absl::Status& status, const std::string& bro
 }
 
 absl::Status OpeningFailure(const absl::Status& status, const std::string& broker) {
-  const std::string message(MessageOf(status));
+  const std::string message = PrintableWords(MessageOf(status));
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return ErrorStatus(ErrorCode::kProtocol, "broker ended the opening without an answer");

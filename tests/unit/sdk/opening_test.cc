@@ -50,6 +50,19 @@ TEST_CASE("ExplainStreamEnd keeps the broker's own words and the code", "[openin
   CHECK(absl::IsAborted(ExplainStreamEnd(absl::AbortedError("x"), "127.0.0.1:7400")));
 }
 
+TEST_CASE("ExplainStreamEnd lets no broker write to a terminal", "[opening]") {
+  const std::string hostile = "gone\x1b[2J\x1b]52;c;eA==\x07\nculvert: all is well\xc2\x9b";
+  const std::string harmless = "gone\\x1b[2J\\x1b]52;c;eA==\\x07\\nculvert: all is well\\xc2\\x9b";
+  CHECK(Explained(hostile) == "broker 127.0.0.1:7400: " + harmless);
+  for (const absl::StatusCode code : {absl::StatusCode::kNotFound, absl::StatusCode::kUnavailable,
+                                      absl::StatusCode::kResourceExhausted}) {
+    const absl::Status failure = OpeningFailure(absl::Status(code, hostile), "127.0.0.1:7400");
+    CHECK(MessageOf(failure).find(harmless) != std::string_view::npos);
+  }
+  // What was escaped before is not again.
+  CHECK(Explained("no user \"a\\x1b\"") == "broker 127.0.0.1:7400: no user \"a\\x1b\"");
+}
+
 TEST_CASE("FailedOpening says nothing twice", "[opening]") {
   const auto reason = [](const absl::Status& why) {
     return FailedOpening(0, why, MonotonicNow()).reason;
