@@ -209,6 +209,7 @@ class Watcher {
     });
     absl::Status end = Follow(caller, &stream);
     caller.RunOnLoop([&](rpc::Connection&) { stream.reset(); });
+    inbox_.DropStream();
     return end;
   }
 

@@ -34,6 +34,11 @@ void WatchInbox::Put(Item item) {
   Wake();
 }
 
+void WatchInbox::DropStream() {
+  const MutexLock lock(mutex_);
+  items_.clear();
+}
+
 void WatchInbox::Stop() {
   {
     const MutexLock lock(mutex_);

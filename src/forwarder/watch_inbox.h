@@ -32,6 +32,8 @@ class WatchInbox {
   // Once, first.
   absl::Status Open();
   void Put(Item item);
+  // A stream is over: nothing of it is left for who waits for another one's.
+  void DropStream();
   // From now on there is nothing but kStop.
   void Stop();
 
