@@ -14,10 +14,10 @@ namespace culvert::crypto {
 struct CertificateContent {
   std::optional<SpiffeId> spiffe_id;
   std::vector<std::string> dns_names;  // checked by nobody here: letters, digits, '.', '-'
-  std::vector<std::string> ip_addresses;  // 4 or 16 bytes each, in network order
   std::vector<Usage> usages;
   WallTime not_before;
   WallTime not_after;
+  std::vector<std::string> ip_addresses = {};  // 4 or 16 bytes each, in network order
 };
 
 // Immutable, any thread.
