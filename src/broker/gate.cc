@@ -26,7 +26,11 @@ absl::StatusOr<Certificate> Gate::Verify(const std::string& pem, WallTime now) {
   if (!certificate.ok()) return absl::UnauthenticatedError("client certificate does not parse");
   // At its own time: whose it is, is worth knowing also where that time is over.
   constexpr auto kUsage = crypto::Usage::kClient;
-  if (!certificate->CheckIssuedBy(authority_, kUsage, certificate->not_before()).ok()) {
+  const WallTime begin = certificate->not_before();
+  if (const absl::Status then = certificate->CheckIssuedBy(authority_, kUsage, begin); !then.ok()) {
+    // A signature that is wrong stays wrong, and is not worth another look.
+    if (then != certificate->CheckValidFor(authority_, kUsage, begin)) return then;
+    CULVERT_RETURN_IF_ERROR(certificate->CheckValidFor(authority_, kUsage, now));
     CULVERT_RETURN_IF_ERROR(certificate->CheckIssuedBy(authority_, kUsage, now));
   }
   if (verified_.size() >= kMostVerified) verified_.clear();

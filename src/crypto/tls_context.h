@@ -38,8 +38,9 @@ class TlsTickets {
 struct TlsOptions {
   std::vector<TlsSuite> suites = {TlsSuite::kAes128Gcm, TlsSuite::kChaCha20Poly1305};  // best first
   RecordLayer record_layer = RecordLayer::kLibcrypto;
-  // A server's: also takes clients that show no certificate, and one of any authority; who asks
-  // judges the one in TlsSecured. It resumes no session.
+  // A server's: also takes clients that show no certificate. One that is shown must be a client's,
+  // with the authority's signature; whether it is in its time is for who asks to judge. It resumes
+  // no session.
   bool any_client = false;
   // A server's, if they are to outlive this context (its certificate was renewed); new ones if
   // null.

@@ -18,6 +18,14 @@ std::string_view DerOf(const mbedtls_x509_crt& crt) {
   return {reinterpret_cast<const char*>(crt.raw.MBEDTLS_PRIVATE(p)), crt.raw.MBEDTLS_PRIVATE(len)};
 }
 
+// Of what mbedTLS found in a certificate.
+absl::Status VerifyRefusal(uint32_t flags) {
+  if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
+    return absl::UnauthenticatedError("certificate: issued by another authority");
+  return absl::UnauthenticatedError(
+      fmt::format("certificate: not acceptable (flags {:#x})", flags));
+}
+
 }  // namespace
 
 class TlsSession {
@@ -31,7 +39,7 @@ struct TlsEngine::Parts {
   static int Send(void* self, const unsigned char* bytes, size_t size);
   static int Receive(void* self, unsigned char* bytes, size_t size);
   static int Verify(void* self, mbedtls_x509_crt* crt, int depth, uint32_t* flags);
-  int Keep(const mbedtls_x509_crt& crt);
+  int Keep(const mbedtls_x509_crt& crt, int depth, uint32_t flags);
   uint32_t Judge(const mbedtls_x509_crt& crt);
 
   void SetUp();
@@ -80,19 +88,27 @@ int TlsEngine::Parts::Receive(void* self, unsigned char* bytes, size_t size) {
 // of the times is replaced by ours, which has leeway.
 int TlsEngine::Parts::Verify(void* self, mbedtls_x509_crt* crt, int depth, uint32_t* flags) {
   auto& parts = *static_cast<Parts*>(self);
-  if (parts.context.any_client) return depth == 0 ? parts.Keep(*crt) : 0;
   *flags &= ~static_cast<uint32_t>(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE);
+  if (parts.context.any_client) return parts.Keep(*crt, depth, *flags);
   if (depth == 0 && *flags == 0) *flags = parts.Judge(*crt);
   return 0;
 }
 
-// What mbedTLS thinks of it does not count: this server takes any. 0, or what ends the handshake.
-int TlsEngine::Parts::Keep(const mbedtls_x509_crt& crt) {
+// This server takes who shows none, so that mbedTLS would let any go on. 0, or what ends the
+// handshake.
+int TlsEngine::Parts::Keep(const mbedtls_x509_crt& crt, int depth, uint32_t flags) {
+  if (flags != 0) {
+    refusal = VerifyRefusal(flags);
+    return MBEDTLS_ERR_X509_FATAL_ERROR;
+  }
+  if (depth != 0) return 0;
   const absl::StatusOr<Certificate> certificate = Certificate::FromDer(DerOf(crt));
   if (!certificate.ok()) {
     refusal = absl::UnauthenticatedError(fmt::format("{}", MessageOf(certificate.status())));
-    return MBEDTLS_ERR_X509_FATAL_ERROR;
+  } else if (certificate->is_ca() || !certificate->IsFor(context.peer_usage())) {
+    refusal = absl::UnauthenticatedError("certificate: not for a client");
   }
+  if (!refusal.ok()) return MBEDTLS_ERR_X509_FATAL_ERROR;
   peer = *certificate;
   return 0;
 }
@@ -203,13 +219,8 @@ absl::StatusOr<TlsEngine::Progress> TlsEngine::Handshake(Effort effort) {
 absl::Status TlsEngine::Fail(int error) {
   if (!parts_->refusal.ok()) return parts_->refusal;
   switch (error) {
-    case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED: {
-      const uint32_t flags = mbedtls_ssl_get_verify_result(parts_->ssl.get());
-      if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
-        return absl::UnauthenticatedError("certificate: issued by another authority");
-      return absl::UnauthenticatedError(
-          fmt::format("certificate: not acceptable (flags {:#x})", flags));
-    }
+    case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
+      return VerifyRefusal(mbedtls_ssl_get_verify_result(parts_->ssl.get()));
     case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
       return absl::UnauthenticatedError("the peer shows no certificate");
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:

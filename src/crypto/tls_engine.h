@@ -26,8 +26,8 @@ struct TlsSecured {
   std::unique_ptr<TlsRecords> records;
   // TLS has verified that the context's authority issued it, in this handshake or in the one that
   // it resumes. Whom it names is for TlsContext::CheckPeer, which the owner calls before anything
-  // else. With TlsOptions::any_client it is missing if none was shown, and only that the client has
-  // its key is verified.
+  // else. With TlsOptions::any_client it is missing if none was shown, and its times were not
+  // judged.
   std::optional<Certificate> peer;
   bool resumed = false;
   TlsSuite suite = TlsSuite::kAes128Gcm;

@@ -113,13 +113,6 @@ class RestTest(RealmTest):
 
     def test_who_is_nobody_may_nothing(self):
         self.add_service_account("--role", "projects-admin")
-        stranger = os.path.join(self.directory, "stranger.pem")
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                     "-nodes", "-subj", "/CN=alice", "-days", "1", "-keyout", stranger, "-out",
-                     stranger + ".crt")
-        with open(stranger + ".crt", encoding="ascii") as file, \
-                open(stranger, "a", encoding="ascii") as pem:
-            pem.write(file.read())
         good = "Authorization: Bearer " + self.token()
         rows = (
             ([], "no client certificate"),
@@ -127,15 +120,51 @@ class RestTest(RealmTest):
             (["-H", "Authorization: Basic eDp4"], "expected Bearer"),
             (["-H", "Authorization: Bearer " + self.token(-100)], "expired"),
             (["-H", good, "-H", good], "no client certificate"),
-            (["--cert", stranger], "authority"),
-            # The certificate counts where there are both.
-            (["--cert", stranger, "-H", good], "authority"),
         )
         for who, words in rows:
             with self.subTest(who=who):
                 answer = self.curl("/v1/projects/default", *who)
                 self.assert_refused(401, words, answer)
                 self.assertIn("WWW-Authenticate: Bearer", answer.head)
+
+    def forge(self, subject):
+        """A certificate of an authority that calls itself so, and its key."""
+        made = [os.path.join(self.directory, name) for name in
+                ("forger.key", "forger.crt", "forged.key", "forged.csr", "forged.pem")]
+        forger_key, forger, key, request, pem = made
+        ec = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        self.openssl("req", "-x509", *ec, "-subj", subject, "-days", "1", "-keyout", forger_key,
+                     "-out", forger)
+        self.openssl("req", *ec, "-subj", "/CN=alice", "-keyout", key, "-out", request)
+        extensions = os.path.join(self.directory, "forged.ext")
+        with open(extensions, "w", encoding="ascii") as file:
+            file.write("basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n"
+                       "extendedKeyUsage=clientAuth\n"
+                       "subjectAltName=URI:spiffe://culvert.internal/project/default/user/alice\n")
+        self.openssl("x509", "-req", "-in", request, "-CA", forger, "-CAkey", forger_key,
+                     "-CAcreateserial", "-extfile", extensions, "-days", "1", "-out", pem)
+        with open(key, encoding="ascii") as file, open(pem, "a", encoding="ascii") as whole:
+            whole.write(file.read())
+        return pem
+
+    def test_who_forges_a_certificate_is_not_heard(self):
+        self.add_service_account("--role", "projects-admin")
+        name = self.openssl("x509", "-in", self.ca, "-noout", "-subject", "-nameopt", "compat")
+        ours = name.decode().strip().removeprefix("subject=").strip()
+        self.assertTrue(ours.startswith("/"), ours)
+        good = ["-H", "Authorization: Bearer " + self.token()]
+        for subject in ("/CN=other", ours):
+            stranger = ["--cert", self.forge(subject)]
+            # The certificate counts where there are both.
+            for who in (stranger, stranger + good):
+                with self.subTest(who=who):
+                    command = self.curl_command("/v1/projects/default", *who)
+                    done = subprocess.run(command, capture_output=True, check=False,
+                                          timeout=programs.WAIT)
+                    self.assertIn(done.returncode, (35, 56), done)
+                    self.assertIn(b"alert access denied", done.stderr)
+                    self.assertEqual(done.stdout, b"")
+        self.call(good, "GET", "/v1/projects/default")
 
     def test_who_has_no_rule_may_nothing_until_there_is_one(self):
         who = ["--cert", os.path.join(self.enrol("bob"), "identity.pem")]

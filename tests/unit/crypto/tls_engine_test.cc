@@ -84,18 +84,14 @@ TEST_CASE("A session is resumed any number of times, and names the same peers", 
   }
 }
 
-TEST_CASE("A server for any client takes one of another authority and resumes none", "[tls]") {
+TEST_CASE("A server for any client resumes none and leaves times to others", "[tls]") {
   const TlsProject project;
   TlsOptions any;
   any.any_client = true;
   const auto server_context = project.Server(any);
-  const TlsProject stranger;
   std::shared_ptr<const TlsSession> session;
   const auto shake = [&](const TlsIdentity& client) {
-    auto context = TlsContext::Create(TlsRole::kClient, client.certificate, client.key,
-                                      project.authority.certificate());
-    REQUIRE(context.ok());
-    TlsPair pair(*context, server_context, project.now, session);
+    TlsPair pair(project.Context(TlsRole::kClient, client), server_context, project.now, session);
     pair.Shake();
     REQUIRE(pair.ok());
     session = pair.client.TakeSecured().session;
@@ -107,11 +103,38 @@ TEST_CASE("A server for any client takes one of another authority and resumes no
   CHECK(again.peer == project.user.certificate);
   CHECK_FALSE(again.resumed);
   session = nullptr;
-  CHECK(shake(stranger.user).peer == stranger.user.certificate);
-  // Whoever was taken here is not known to be of the authority.
-  CHECK(server_context
-            ->CheckPeer(stranger.user.certificate, {"default", {Role::kUser}, {}}, project.now)
-            .code() == absl::StatusCode::kUnauthenticated);
+  for (const auto end : {-1h, 72h}) {
+    const TlsIdentity user =
+        project.IssueUntil(Role::kUser, "bob", {Usage::kClient}, project.now + end);
+    CHECK(shake(user).peer == user.certificate);
+  }
+}
+
+TEST_CASE("A server for any client takes no certificate that is not its authority's", "[tls]") {
+  const TlsProject project;
+  TlsOptions any;
+  any.any_client = true;
+  const auto server_context = project.Server(any);
+  const auto refusals = [&](const TlsIdentity& client) {
+    const auto context = TlsContext::Create(TlsRole::kClient, client.certificate, client.key,
+                                            project.authority.certificate());
+    REQUIRE(context.ok());
+    TlsPair pair(*context, server_context, project.now);
+    pair.Shake();
+    CHECK(pair.client_status.message() == "the peer refuses: access_denied");
+    return std::string(pair.server_status.message());
+  };
+  SECTION("with its name and another signature") {
+    const TlsProject stranger;  // whose authority has the same name
+    CHECK(refusals(stranger.user) == "certificate: issued by another authority");
+  }
+  SECTION("with another name") {
+    TlsProject stranger;
+    stranger.authority =
+        CertificateAuthority::Create("project other", stranger.now - 1h, stranger.now + 1h);
+    const TlsIdentity user = stranger.Issue(Role::kUser, "alice", {Usage::kClient});
+    CHECK(refusals(user) == "certificate: issued by another authority");
+  }
 }
 
 TEST_CASE("A server that does not know a ticket shakes hands in full", "[tls]") {
