@@ -4,12 +4,15 @@
 #include <google/protobuf/field_mask.pb.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -64,26 +67,73 @@ absl::StatusOr<Place> FindPlace(std::string_view name, pb::Message& request) {
   }
 }
 
-bool AreDigits(std::string_view value) {
-  return !value.empty() && value.find_first_not_of("-0123456789") == std::string_view::npos;
+// A number in decimal, and nothing beside it.
+template <class Number>
+std::optional<Number> ReadNumber(const std::string& value) {
+  Number number{};
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
+  return number;
 }
 
-// `value` as protobuf's JSON has it; nothing if it cannot be that.
-std::optional<nlohmann::json> ToJsonValue(const pb::FieldDescriptor& field,
-                                          const std::string& value) {
-  switch (field.cpp_type()) {
-    case Type::CPPTYPE_BOOL:
-      if (value != "true" && value != "false") return std::nullopt;
-      return value == "true";
-    case Type::CPPTYPE_ENUM: {
-      if (!AreDigits(value)) return value;
-      const auto number = nlohmann::json::parse(value, nullptr, false);
-      if (!number.is_number_integer()) return std::nullopt;
-      return number;
-    }
-    default:
-      return value;
+template <class Number>
+using Setter = void (pb::Reflection::*)(pb::Message*, const pb::FieldDescriptor*, Number) const;
+
+template <class Number>
+bool SetNumber(const Place& place, const std::string& value, Setter<Number> set,
+               Setter<Number> add) {
+  const std::optional<Number> number = ReadNumber<Number>(value);
+  if (!number) return false;
+  const pb::Reflection& reflection = *place.message->GetReflection();
+  (reflection.*(place.field->is_repeated() ? add : set))(place.message, place.field, *number);
+  return true;
+}
+
+bool SetBool(const Place& place, const std::string& value) {
+  if (value != "true" && value != "false") return false;
+  const pb::Reflection& reflection = *place.message->GetReflection();
+  const auto set = place.field->is_repeated() ? &pb::Reflection::AddBool : &pb::Reflection::SetBool;
+  (reflection.*set)(place.message, place.field, value == "true");
+  return true;
+}
+
+bool SetEnum(const Place& place, const std::string& value) {
+  const pb::EnumValueDescriptor* const named = place.field->enum_type()->FindValueByName(value);
+  const std::optional<int> number = named != nullptr ? named->number() : ReadNumber<int>(value);
+  if (!number) return false;
+  const pb::Reflection& reflection = *place.message->GetReflection();
+  const auto set =
+      place.field->is_repeated() ? &pb::Reflection::AddEnumValue : &pb::Reflection::SetEnumValue;
+  (reflection.*set)(place.message, place.field, *number);
+  return true;
+}
+
+bool SetText(const Place& place, const std::string& value) {
+  std::string text = value;
+  if (place.field->type() == pb::FieldDescriptor::TYPE_BYTES &&
+      !absl::Base64Unescape(value, &text) && !absl::WebSafeBase64Unescape(value, &text)) {
+    return false;
   }
+  const pb::Reflection& reflection = *place.message->GetReflection();
+  if (place.field->is_repeated()) {
+    reflection.AddString(place.message, place.field, std::move(text));
+  } else {
+    reflection.SetString(place.message, place.field, std::move(text));
+  }
+  return true;
+}
+
+// A message that has its own text in protobuf's JSON.
+bool SetWellKnown(const Place& place, const std::string& value) {
+  nlohmann::json json = value;
+  if (place.field->is_repeated()) json = nlohmann::json::array({std::move(json)});
+  const nlohmann::json object = {{place.field->json_name(), std::move(json)}};
+  const std::unique_ptr<pb::Message> part(place.message->New());
+  using Handler = nlohmann::json::error_handler_t;
+  const std::string text = object.dump(-1, ' ', false, Handler::replace);
+  if (!pb::util::JsonStringToMessage(text, part.get()).ok()) return false;
+  place.message->MergeFrom(*part);
+  return true;
 }
 
 // Of a comma list; the spelling of paths is judged by who reads the mask.
@@ -97,47 +147,86 @@ void SetMask(const Place& place, std::string_view value) {
   }
 }
 
-absl::Status SetValue(std::string_view name, const std::string& value, const Place& place) {
-  if (IsWellKnown(*place.field) && place.field->message_type() == pb::FieldMask::descriptor()) {
-    SetMask(place, value);
-    return absl::OkStatus();
+bool SetValue(const Place& place, const std::string& value) {
+  using R = pb::Reflection;
+  switch (place.field->cpp_type()) {
+    case Type::CPPTYPE_BOOL:
+      return SetBool(place, value);
+    case Type::CPPTYPE_ENUM:
+      return SetEnum(place, value);
+    case Type::CPPTYPE_INT32:
+      return SetNumber<int32_t>(place, value, &R::SetInt32, &R::AddInt32);
+    case Type::CPPTYPE_UINT32:
+      return SetNumber<uint32_t>(place, value, &R::SetUInt32, &R::AddUInt32);
+    case Type::CPPTYPE_INT64:
+      return SetNumber<pb::int64>(place, value, &R::SetInt64, &R::AddInt64);
+    case Type::CPPTYPE_UINT64:
+      return SetNumber<pb::uint64>(place, value, &R::SetUInt64, &R::AddUInt64);
+    case Type::CPPTYPE_FLOAT:
+      return SetNumber<float>(place, value, &R::SetFloat, &R::AddFloat);
+    case Type::CPPTYPE_DOUBLE:
+      return SetNumber<double>(place, value, &R::SetDouble, &R::AddDouble);
+    case Type::CPPTYPE_STRING:
+      return SetText(place, value);
+    case Type::CPPTYPE_MESSAGE:
+      break;
   }
-  std::optional<nlohmann::json> json = ToJsonValue(*place.field, value);
-  if (!json) return BadParameter(name, "true or false, or a number, was expected");
-  if (place.field->is_repeated()) json = nlohmann::json::array({*std::move(json)});
-  const nlohmann::json object = {{place.field->json_name(), *std::move(json)}};
-  const std::unique_ptr<pb::Message> part(place.message->New());
-  using Handler = nlohmann::json::error_handler_t;
-  const auto parsed =
-      pb::util::JsonStringToMessage(object.dump(-1, ' ', false, Handler::replace), part.get());
-  if (!parsed.ok()) return BadParameter(name, "the value does not fit the field");
-  place.message->MergeFrom(*part);
+  if (place.field->message_type() != pb::FieldMask::descriptor()) {
+    return SetWellKnown(place, value);
+  }
+  SetMask(place, value);
+  return true;
+}
+
+// Where a place was set already, by message and field.
+using Places = std::set<std::pair<const void*, const void*>>;
+
+absl::Status CheckNotElsewhere(std::string_view name, const pb::Message& request,
+                               const std::vector<std::string_view>& elsewhere) {
+  const auto* const field = FindField(*request.GetDescriptor(), name.substr(0, name.find('.')));
+  if (field != nullptr &&
+      std::find(elsewhere.begin(), elsewhere.end(), field->name()) != elsewhere.end()) {
+    return BadParameter(name, "the path or the body says that");
+  }
   return absl::OkStatus();
 }
 
 absl::Status SetParameter(std::string_view parameter,
-                          std::set<std::pair<const void*, const void*>>& set,
+                          const std::vector<std::string_view>& elsewhere, Places& set,
                           pb::Message& request) {
   const size_t equals = std::min(parameter.find('='), parameter.size());
   const auto name = PercentDecode(parameter.substr(0, equals), /*plus=*/true);
   if (!name) return BadParameter(parameter, kBadText);
+  CULVERT_RETURN_IF_ERROR(CheckNotElsewhere(*name, request, elsewhere));
   CULVERT_ASSIGN_OR_RETURN(const Place place, FindPlace(*name, request));
   const auto value =
       PercentDecode(parameter.substr(std::min(equals + 1, parameter.size())), /*plus=*/true);
   if (!value) return BadParameter(*name, kBadText);
   const bool is_first = set.insert({place.message, place.field}).second;
   if (!is_first && !place.field->is_repeated()) return BadParameter(*name, "is there twice");
-  return SetValue(*name, *value, place);
+  // A value that is the default would not take the place of another.
+  if (is_first) place.message->GetReflection()->ClearField(place.message, place.field);
+  if (SetValue(place, *value)) return absl::OkStatus();
+  const bool is_bool = place.field->cpp_type() == Type::CPPTYPE_BOOL;
+  return BadParameter(*name,
+                      is_bool ? "expected true or false" : "the value does not fit the field");
 }
 
 }  // namespace
 
-absl::Status SetFromQuery(std::string_view query, pb::Message& request) {
-  std::set<std::pair<const void*, const void*>> set;
+absl::Status SetFromQuery(std::string_view query, pb::Message& request,
+                          const std::vector<std::string_view>& elsewhere) {
+  Places set;
+  size_t count = 0;
   for (size_t start = 0; start < query.size();) {
     const size_t end = std::min(query.find('&', start), query.size());
+    if (end > start && ++count > kMostParameters) {
+      return absl::InvalidArgumentError(
+          fmt::format("query: more than {} parameters", kMostParameters));
+    }
     if (end > start) {
-      CULVERT_RETURN_IF_ERROR(SetParameter(query.substr(start, end - start), set, request));
+      CULVERT_RETURN_IF_ERROR(
+          SetParameter(query.substr(start, end - start), elsewhere, set, request));
     }
     start = end + 1;
   }

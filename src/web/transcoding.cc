@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -45,6 +47,16 @@ absl::Status SetFromBody(Route::Body body, const std::string& text, pb::Message&
   return ParseJson(text, *request.GetReflection()->MutableMessage(&request, field));
 }
 
+// The fields of a request that are in the path or the body.
+std::vector<std::string_view> FieldsElsewhere(const Route& route) {
+  std::vector<std::string_view> fields;
+  if (route.body == Route::Body::kProject) fields.emplace_back("project");
+  if (!route.variable.empty()) {
+    fields.push_back(route.variable.substr(0, route.variable.find('.')));
+  }
+  return fields;
+}
+
 }  // namespace
 
 absl::StatusOr<Bytes> MakeRequest(const RouteMatch& match, std::string_view query,
@@ -52,7 +64,7 @@ absl::StatusOr<Bytes> MakeRequest(const RouteMatch& match, std::string_view quer
   const Route& route = *match.route;
   const std::unique_ptr<pb::Message> request = NewMessage(*route.rpc->input_type());
   CULVERT_RETURN_IF_ERROR(SetFromBody(route.body, http.body, *request));
-  CULVERT_RETURN_IF_ERROR(SetFromQuery(query, *request));
+  CULVERT_RETURN_IF_ERROR(SetFromQuery(query, *request, FieldsElsewhere(route)));
   if (!route.variable.empty()) SetTextField(route.variable, match.variable, *request);
   if (route.http_method == "PATCH") {
     const auto* const mask = request->GetDescriptor()->FindFieldByName("update_mask");

@@ -1,5 +1,6 @@
 #include "web/query.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/text_format.h>
 
 #include "base/status.h"
@@ -68,8 +69,8 @@ TEST_CASE("SetFromQuery names the parameter that it cannot set", "[web]") {
        "parameter project.metadata.labels: a map cannot be in a query"},
       {"project.metadata.owner_references.name=a",
        "parameter project.metadata.owner_references.name: there is no such field"},
-      {"allow_missing=1", "parameter allow_missing: true or false, or a number, was expected"},
-      {"allow_missing=", "parameter allow_missing: true or false, or a number, was expected"},
+      {"allow_missing=1", "parameter allow_missing: expected true or false"},
+      {"allow_missing=", "parameter allow_missing: expected true or false"},
       {"allow_missing=true&allowMissing=true", "parameter allowMissing: is there twice"},
       {"project.metadata.generation=x",
        "parameter project.metadata.generation: the value does not fit the field"},
@@ -88,6 +89,42 @@ TEST_CASE("SetFromQuery names the parameter that it cannot set", "[web]") {
   }));
   CAPTURE(query);
   CHECK(Set<pb::UpdateProjectRequest>(query) == message);
+}
+
+TEST_CASE("SetFromQuery overrides what was there, with a default too", "[web]") {
+  pb::WatchProjectsRequest request;
+  request.set_page_size(7);
+  request.set_view(goten::types::FULL);
+  request.mutable_field_mask()->add_paths("metadata");
+  request.mutable_starting_time()->set_seconds(5);
+  REQUIRE(
+      SetFromQuery("page_size=0&view=0&field_mask=name&starting_time=1970-01-01T00:00:00Z", request)
+          .ok());
+  CHECK(request.page_size() == 0);
+  CHECK(request.view() == 0);
+  REQUIRE(request.field_mask().paths_size() == 1);
+  CHECK(request.field_mask().paths(0) == "name");
+  CHECK(request.starting_time().seconds() == 0);
+}
+
+TEST_CASE("SetFromQuery leaves what is in the path or the body alone", "[web]") {
+  pb::UpdateProjectRequest request;
+  for (const char* name : {"project.name", "project.metadata.uid", "project"}) {
+    CHECK(SetFromQuery(std::string(name) + "=a", request, {"project"}) ==
+          absl::InvalidArgumentError(
+              fmt::format("parameter {}: the path or the body says that", name)));
+  }
+  CHECK(SetFromQuery("allow_missing=true", request, {"project"}).ok());
+}
+
+TEST_CASE("SetFromQuery takes so many parameters and no more", "[web]") {
+  std::string query;
+  for (size_t i = 0; i < kMostParameters; ++i) query += "&names=projects/a";
+  pb::BatchGetProjectsRequest request;
+  REQUIRE(SetFromQuery(query, request).ok());
+  CHECK(request.names_size() == static_cast<int>(kMostParameters));
+  CHECK(SetFromQuery(query + "&names=b", request) ==
+        absl::InvalidArgumentError("query: more than 1000 parameters"));
 }
 
 TEST_CASE("SetTextField sets an inner field over what was there", "[web]") {
