@@ -101,7 +101,7 @@ struct HttpReader::Parts {
     parser.eager(false);
   }
   // Takes what it can off the front of `buffer`.
-  size_t Put(const std::string& buffer, ErrorCode& error) {
+  size_t Put(std::string_view buffer, ErrorCode& error) {
     return parser.put(boost::asio::buffer(buffer.data(), buffer.size()), error);
   }
   Parser parser;
@@ -114,6 +114,12 @@ void HttpReader::Feed(std::string_view bytes) { buffer_ += bytes; }
 
 size_t HttpReader::held() const {
   return buffer_.size() + (parts_ ? parts_->parser.get().body().size() : 0) + request_.body.size();
+}
+
+void HttpReader::Drop() {
+  parts_.reset();
+  buffer_ = {};
+  request_ = {};
 }
 
 absl::Status HttpReader::Fail(unsigned code, absl::Status why) {
@@ -215,10 +221,14 @@ absl::StatusOr<HttpReader::Step> HttpReader::ReadBody() {
   ErrorCode error;
   // Of chunks there is always more than that to come, and with less Beast would fail an assertion.
   const size_t least = parts_->parser.chunked() ? kLeastOfChunks : 1;
-  while (!parts_->parser.is_done() && buffer_.size() >= least && !error) {
-    buffer_.erase(0, parts_->Put(buffer_, error));
+  size_t read = 0;
+  while (!parts_->parser.is_done() && buffer_.size() - read >= least && !error) {
+    read += parts_->Put(std::string_view(buffer_).substr(read), error);
   }
-  if (error == http::error::body_limit) {
+  buffer_.erase(0, read);  // once, however many chunks there were
+  moved_ += buffer_.size();
+  body_read_ += read;
+  if (error == http::error::body_limit || body_read_ > kMostBody + kMostFraming) {
     return Fail(413, absl::ResourceExhaustedError(
                          fmt::format("request body: more than {} bytes", kMostBody)));
   }
@@ -241,13 +251,14 @@ absl::StatusOr<HttpReader::Step> HttpReader::ReadBody() {
 HttpRequest HttpReader::Take() {
   parts_ = std::make_unique<Parts>();
   state_ = State::kHead;
+  body_read_ = 0;
   return std::exchange(request_, {});
 }
 
-std::string WriteAnswer(const HttpAnswer& answer, const HttpForm& form) {
+std::string WriteAnswer(HttpAnswer answer, const HttpForm& form) {
   http::response<http::string_body> response;
   Fill(response, answer, form);
-  response.body() = answer.body;
+  response.body() = std::move(answer.body);
   response.prepare_payload();
   return Serialize(response, form.without_body);
 }

@@ -37,6 +37,8 @@ class HttpReader {
  public:
   static constexpr size_t kMostHead = size_t{16} * 1024;
   static constexpr size_t kMostBody = size_t{1024} * 1024;
+  // Of a body beside what it says: the lines of chunks.
+  static constexpr size_t kMostFraming = size_t{64} * 1024;
 
   enum class Step { kWantsBytes, kHead, kRequest };
 
@@ -61,6 +63,10 @@ class HttpReader {
   bool has_enough() const { return buffer_.size() >= kMostHead; }
   // Bytes that are held.
   size_t held() const;
+  // Lets go of all of it; nothing is to be read any more.
+  void Drop();
+  // Bytes of bodies that were moved to close up the buffer.
+  size_t moved() const { return moved_; }
 
  private:
   enum class State { kHead, kBody, kRequest };
@@ -74,7 +80,9 @@ class HttpReader {
 
   std::unique_ptr<Parts> parts_;
   std::string buffer_;
-  size_t searched_ = 0;  // of it, for the end of a head
+  size_t searched_ = 0;   // of it, for the end of a head
+  size_t body_read_ = 0;  // of the connection's bytes, for this body
+  size_t moved_ = 0;
   HttpRequest request_;
   State state_ = State::kHead;
   unsigned failure_code_ = 400;
@@ -94,7 +102,7 @@ struct HttpForm {
   bool without_body = false;  // of HEAD
 };
 
-std::string WriteAnswer(const HttpAnswer& answer, const HttpForm& form);
+std::string WriteAnswer(HttpAnswer answer, const HttpForm& form);
 // The head of an answer whose body is chunks; with HTTP/1.0 the body is what comes until the end.
 std::string WriteChunkedHead(const HttpAnswer& answer, const HttpForm& form);
 std::string WriteChunk(std::string_view bytes, const HttpForm& form);

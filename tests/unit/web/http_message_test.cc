@@ -132,6 +132,37 @@ TEST_CASE("HttpReader takes a head and a body up to their limits", "[web]") {
   CHECK(Outcome(chunked + "0\r\nX: " + std::string(20'000, 'x'), piece) == "431");
 }
 
+TEST_CASE("HttpReader reads a body of small chunks once", "[web]") {
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  constexpr size_t kPiece = size_t{64} * 1024;
+  constexpr size_t kChunks = 150'000;
+  std::string all = head;
+  for (size_t i = 0; i < kChunks; ++i) all += "1\r\nx\r\n";
+  all += "0\r\n\r\n";
+  HttpReader reader;
+  std::optional<HttpReader::Step> last;
+  for (size_t start = 0; start < all.size(); start += kPiece) {
+    reader.Feed(std::string_view(all).substr(start, kPiece));
+    for (;;) {
+      const auto step = reader.Next();
+      REQUIRE(step.ok());
+      if (*step == HttpReader::Step::kWantsBytes) break;
+      last = *step;
+    }
+  }
+  CHECK(last == HttpReader::Step::kRequest);
+  // The end of each piece, which is a part of a chunk.
+  CHECK(reader.moved() < 1000);
+  CHECK(reader.Take().body == std::string(kChunks, 'x'));
+}
+
+TEST_CASE("HttpReader bounds what a body is on the wire", "[web]") {
+  std::string body;
+  while (body.size() <= HttpReader::kMostBody + HttpReader::kMostFraming) body += "1\r\nx\r\n";
+  CHECK(Outcome("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body,
+                65'536) == "413");
+}
+
 TEST_CASE("Answers are written with their length or in chunks", "[web]") {
   HttpAnswer answer;
   answer.body = "{}";
