@@ -158,8 +158,10 @@ absl::Status Broker::BeginConnect(PendingStream& pending, const Bytes& message) 
   // The resume of whose key was revoked is refused like one that another check denies.
   const bool revoked = refused && !access_.gate->MayGoOn(*refused).ok();
   if (!who.ok() && !revoked) return who.status();
-  CULVERT_ASSIGN_OR_RETURN(ConnectOpening opening,
-                           ParseConnectOpening(pending.info().version, message, region_));
+  absl::StatusOr<ConnectOpening> parsed =
+      ParseConnectOpening(pending.info().version, message, region_);
+  if (!parsed.ok()) return who.ok() ? parsed.status() : who.status();
+  ConnectOpening& opening = *parsed;
   if (const auto* resume = std::get_if<ResumeChannel>(&opening)) {
     return BeginResume(pending, *resume, revoked ? refused : *who);
   }

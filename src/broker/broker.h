@@ -91,6 +91,8 @@ class Broker final : public Session::Owner, public Relay::Owner {
 
   // Takes a new stream of the server.
   void AddStream(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream);
+  // Who asks, to count by: empty under --insecure; nothing if it is nobody, whom AddStream refuses.
+  std::optional<std::string> FindCaller(const rpc::StreamInfo& info) const;
   void SetLimits(const Limits& limits);
   // The policy or the revoked keys have changed: ends what is not allowed any more.
   void CheckPermissions();

@@ -28,6 +28,13 @@ absl::StatusOr<std::optional<Principal>> Broker::Identify(PendingStream& pending
   return std::optional<Principal>(*std::move(who));
 }
 
+std::optional<std::string> Broker::FindCaller(const rpc::StreamInfo& info) const {
+  if (access_.gate == nullptr) return std::string();
+  const absl::StatusOr<Principal> who = access_.gate->Identify(info, WallNow());
+  if (!who.ok()) return std::nullopt;
+  return fmt::format("{} {}", who->project(), who->ToString());
+}
+
 void Broker::RefuseUnknown(const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
   AuditEvent asked;
   asked.address = info.endpoint();

@@ -138,9 +138,10 @@ class Serving {
         web_, WebPort::Listen(
                   loop_, config_, web_identity_.get(),
                   [this](int fd, const net::Address& peer) { return Admit(fd, peer); },
-                  [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
-                    broker_.AddStream(info, std::move(stream));
-                  }));
+                  {[this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+                     broker_.AddStream(info, std::move(stream));
+                   },
+                   [this](const rpc::StreamInfo& info) { return broker_.FindCaller(info); }}));
     return absl::OkStatus();
   }
 

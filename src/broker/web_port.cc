@@ -53,9 +53,8 @@ absl::Status WebIdentity::Load() {
 absl::StatusOr<std::unique_ptr<WebPort>> WebPort::Listen(net::EventLoop& loop,
                                                          const config::BrokerConfig& config,
                                                          WebIdentity* identity, Admit admit,
-                                                         web::WebShared::OnStream on_stream) {
-  std::unique_ptr<WebPort> port(
-      new WebPort(loop, identity, std::move(admit), std::move(on_stream)));
+                                                         web::WebCalls calls) {
+  std::unique_ptr<WebPort> port(new WebPort(loop, identity, std::move(admit), std::move(calls)));
   if (config.web.kind == WebKind::kNone) return port;
   if (config.web.kind == WebKind::kAddress) {
     CULVERT_RETURN_IF_ERROR(Annotate(port->Bind(loop, config.web.address), "web"));
@@ -71,13 +70,11 @@ absl::StatusOr<std::unique_ptr<WebPort>> WebPort::Listen(net::EventLoop& loop,
   return port;
 }
 
-WebPort::WebPort(net::EventLoop& loop, WebIdentity* identity, Admit admit,
-                 web::WebShared::OnStream on_stream)
+WebPort::WebPort(net::EventLoop& loop, WebIdentity* identity, Admit admit, web::WebCalls calls)
     : admit_(std::move(admit)),
-      server_(loop, std::move(on_stream),
-              [identity]() -> std::shared_ptr<const crypto::TlsContext> {
-                return identity != nullptr ? identity->context() : nullptr;
-              }) {}
+      server_(loop, std::move(calls), [identity]() -> std::shared_ptr<const crypto::TlsContext> {
+        return identity != nullptr ? identity->context() : nullptr;
+      }) {}
 
 absl::Status WebPort::Bind(net::EventLoop& loop, const config::Endpoint& endpoint) {
   CULVERT_ASSIGN_OR_RETURN(const std::vector<net::Address> addresses,

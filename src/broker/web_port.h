@@ -57,15 +57,14 @@ class WebPort {
   static absl::StatusOr<std::unique_ptr<WebPort>> Listen(net::EventLoop& loop,
                                                          const config::BrokerConfig& config,
                                                          WebIdentity* identity, Admit admit,
-                                                         web::WebShared::OnStream on_stream);
+                                                         web::WebCalls calls);
 
   // None where there is none.
   std::vector<net::Address> addresses() const;
   void Drain();
 
  private:
-  WebPort(net::EventLoop& loop, WebIdentity* identity, Admit admit,
-          web::WebShared::OnStream on_stream);
+  WebPort(net::EventLoop& loop, WebIdentity* identity, Admit admit, web::WebCalls calls);
   absl::Status Bind(net::EventLoop& loop, const config::Endpoint& endpoint);
 
   Admit admit_;

@@ -12,7 +12,11 @@
 namespace culvert::web {
 namespace {
 
-constexpr size_t kPiece = size_t{64} * 1024;
+// "/v1/projects" of "/v1/projects?pageSize=1".
+std::string_view PathOf(const HttpRequest& request) {
+  const std::string_view target = request.target;
+  return target.substr(0, target.find('?'));
+}
 
 }  // namespace
 
@@ -24,10 +28,12 @@ Connection::Connection(WebShared& shared, std::unique_ptr<net::ByteStream> socke
       is_plain_(tls == nullptr),
       times_(times),
       on_over_(std::move(on_over)),
-      share_(shared.budget),
       timer_(shared.loop) {
   // Of the handshake too.
-  timer_.Start(times_.head, [this] { End(); });
+  timer_.Start(times_.head, [this] {
+    greeting_.reset();
+    End();
+  });
   if (is_plain_) {
     Begin(std::move(socket));
     return;
@@ -48,6 +54,7 @@ Connection::Connection(WebShared& shared, std::unique_ptr<net::ByteStream> socke
 Connection::~Connection() = default;
 
 void Connection::Begin(std::unique_ptr<net::ByteStream> stream) {
+  if (state_ == State::kOver) return;
   stream_ = std::move(stream);
   stream_->SetDelegate(this);
   stream_->SetReading(true);
@@ -79,7 +86,7 @@ void Connection::Advance() {
     const absl::StatusOr<HttpReader::Step> step = reader_.Next();
     if (!step.ok()) {
       RefuseAndClose(ErrorAnswer(reader_.failure_code(), step.status()));
-    } else if (!share_.Set(reader_.held())) {
+    } else if (share_ && !share_->Set(reader_.held())) {
       RefuseAndClose(ErrorAnswer(
           503, absl::ResourceExhaustedError("too many requests are being read: try again later")));
     } else if (*step == HttpReader::Step::kWantsBytes) {
@@ -99,6 +106,7 @@ void Connection::HandleHead() {
     RefuseAndClose(*refusal);
     return;
   }
+  if (AnswerHead(request)) return;
   state_ = State::kBody;
   timer_.Start(times_.body, [this] { End(); });
   if (request.Has("expect") && request.is_1_1) {
@@ -106,17 +114,44 @@ void Connection::HandleHead() {
   }
 }
 
-void Connection::HandleRequest() {
+bool Connection::AnswerHead(const HttpRequest& request) {
+  const bool has_body = HasBody(request);
+  const absl::StatusOr<RouteMatch> match = MatchRoute(request.method, PathOf(request));
+  if (!match.ok()) {  // a page, or nothing: neither has a use for a body
+    if (!has_body) return false;
+    BeginAnswer();
+    form_.keep_alive = false;
+    Dispatch(request);
+    return true;
+  }
+  const Route& route = *match->route;
+  const rpc::StreamInfo info = InfoOf(route, request);
+  const std::optional<std::string> caller = shared_.calls.find_caller(info);
+  if (!caller) {
+    BeginAnswer();
+    form_.keep_alive = false;
+    BeginCall(route, info, Bytes());
+    return true;
+  }
+  if (has_body) share_.emplace(shared_.budget, caller->empty() ? peer_.peer : *caller);
+  return false;
+}
+
+void Connection::BeginAnswer() {
   state_ = State::kAnswering;
   timer_.Cancel();
+}
+
+void Connection::HandleRequest() {
+  BeginAnswer();
   const HttpRequest request = reader_.Take();
-  share_.Set(reader_.held());
   Dispatch(request);
+  if (job_ == nullptr) share_.reset();
 }
 
 void Connection::Dispatch(const HttpRequest& request) {
   const std::string_view target = request.target;
-  const std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view path = PathOf(request);
   const std::string_view query = target.substr(std::min(path.size() + 1, target.size()));
   if (const auto page = FindPage(request.method, path, shared_.is_draining)) {
     SendAnswer(*page);
@@ -150,13 +185,13 @@ void Connection::MakeCall(const RouteMatch& match, std::string_view query,
     BeginCall(route, info, MakeRequest(match, query, request));
     return;
   }
-  share_.Set(request.body.size());
+  share_->Set(request.body.size());  // it has one where there is a body
   auto message = std::make_shared<absl::StatusOr<Bytes>>();
   job_ = shared_.workers.Submit([match, text = std::string(query), request,
                                  message] { *message = MakeRequest(match, text, request); },
                                 [this, &route, info, message] {
                                   job_.reset();
-                                  share_.Set(reader_.held());
+                                  share_.reset();
                                   BeginCall(route, info, std::move(*message));
                                 });
 }
@@ -173,7 +208,7 @@ void Connection::BeginCall(const Route& route, const rpc::StreamInfo& info,
   }
   HttpCall::Owner& owner = *this;
   http_call_ = std::make_unique<HttpCall>(shared_.workers, owner, route, *std::move(message));
-  shared_.on_stream(info, http_call_->MakeStream());
+  shared_.calls.on_stream(info, http_call_->MakeStream());
 }
 
 void Connection::OpenSocket(const Route& route, const HttpRequest& request) {
@@ -185,9 +220,9 @@ void Connection::OpenSocket(const Route& route, const HttpRequest& request) {
   state_ = State::kSocket;
   stream_->Write(Bytes(WriteUpgrade(accept)), [](const absl::Status&) {});
   SocketCall::Owner& owner = *this;
-  socket_call_ = std::make_unique<SocketCall>(shared_.workers, owner, route, *stream_, share_,
-                                              reader_.TakeRest());
-  shared_.on_stream(InfoOf(route, request), socket_call_->MakeStream());
+  socket_call_ = std::make_unique<SocketCall>(shared_.workers, owner, route, *stream_);
+  shared_.calls.on_stream(InfoOf(route, request), socket_call_->MakeStream());
+  socket_call_->Begin(reader_.TakeRest());
 }
 
 rpc::StreamInfo Connection::InfoOf(const Route& route, const HttpRequest& request) const {
@@ -198,77 +233,6 @@ rpc::StreamInfo Connection::InfoOf(const Route& route, const HttpRequest& reques
   // A field that is there twice would have two readings: it has none.
   info.authorization = request.Only("authorization").value_or(std::string_view());
   return info;
-}
-
-void Connection::SendAnswer(const HttpAnswer& answer) {
-  if (state_ == State::kAnswering) Complete(WriteAnswer(answer, form_));
-}
-
-void Connection::BeginLines() {
-  if (state_ != State::kAnswering) return;
-  HttpAnswer answer;
-  answer.type = "application/x-ndjson";
-  form_.keep_alive = form_.keep_alive && form_.is_1_1;
-  stream_->Write(Bytes(WriteChunkedHead(answer, form_)), [](const absl::Status&) {});
-}
-
-void Connection::SendLine(const std::string& line, net::ByteStream::Completion done) {
-  if (state_ != State::kAnswering) return;
-  stream_->Write(Bytes(WriteChunk(line, form_)), std::move(done));
-}
-
-void Connection::EndLines() {
-  if (state_ == State::kAnswering) Complete(WriteLastChunk(form_));
-}
-
-// In pieces, so that a client that reads slowly has its time for each.
-void Connection::Complete(std::string text) {
-  const Bytes all(std::move(text));
-  AwaitReader();
-  for (size_t start = 0; start < all.size(); start += kPiece) {
-    stream_->Write(all.Slice(start, kPiece), [this](const absl::Status& status) {
-      if (status.ok() && state_ == State::kAnswering) AwaitReader();
-    });
-  }
-  stream_->Write(Bytes(), [this](const absl::Status& status) {
-    if (status.ok()) HandleAnswered();
-  });
-}
-
-void Connection::AwaitReader() {
-  timer_.Start(times_.linger, [this] { End(); });
-}
-
-void Connection::HandleAnswered() {
-  if (state_ != State::kAnswering) return;
-  http_call_.reset();
-  if (!form_.keep_alive || peer_has_ended_ || shared_.is_draining) {
-    Close();
-    return;
-  }
-  state_ = State::kIdle;
-  timer_.Start(times_.idle, [this] { Close(); });
-  stream_->SetReading(true);
-  if (!reader_.has_begun()) return;
-  AwaitHead();
-  Advance();
-}
-
-void Connection::RefuseAndClose(const HttpAnswer& answer) {
-  form_.keep_alive = false;
-  stream_->Write(Bytes(WriteAnswer(answer, form_)), [](const absl::Status&) {});
-  Close();
-}
-
-// What the client sends meanwhile is read and dropped: closing over it would reset the connection
-// before it has read its answer.
-void Connection::Close() {
-  state_ = State::kClosing;
-  timer_.Start(times_.linger, [this] { End(); });
-  stream_->FinishWriting([this](const absl::Status&) {
-    if (peer_has_ended_) End();
-  });
-  stream_->SetReading(true);
 }
 
 void Connection::OnEnd() {

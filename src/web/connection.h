@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
@@ -22,19 +23,28 @@
 
 namespace culvert::web {
 
+// Who takes the calls.
+struct WebCalls {
+  // Called for every call, as rpc::Server's is.
+  absl::AnyInvocable<void(const rpc::StreamInfo&, std::unique_ptr<rpc::Stream>)> on_stream;
+  // Who asks, for limits: empty where names count for nothing. Nothing: nobody, for whom nothing is
+  // read or parsed. The call is handed over without a message, to be refused in its own words.
+  absl::AnyInvocable<std::optional<std::string>(const rpc::StreamInfo&)> find_caller;
+};
+
 // What all connections share. Outlives them.
 struct WebShared {
-  // What is not called is not complete: see Budget.
+  // Of bodies that are not whole, or being read: all of them, and those of one caller.
   static constexpr size_t kMostHeld = size_t{64} * 1024 * 1024;
+  static constexpr size_t kMostOfOne = size_t{8} * 1024 * 1024;
 
-  using OnStream = absl::AnyInvocable<void(const rpc::StreamInfo&, std::unique_ptr<rpc::Stream>)>;
-
-  explicit WebShared(net::EventLoop& event_loop) : loop(event_loop), workers(event_loop) {}
+  WebShared(net::EventLoop& event_loop, WebCalls web_calls)
+      : loop(event_loop), workers(event_loop), calls(std::move(web_calls)) {}
 
   net::EventLoop& loop;
   net::WorkerQueue workers;  // for handshakes
-  Budget budget{kMostHeld};
-  OnStream on_stream;
+  Budget budget{kMostHeld, kMostOfOne};
+  WebCalls calls;
   bool is_draining = false;
 };
 
@@ -48,6 +58,7 @@ class Connection final : private net::ByteStream::Delegate,
     Duration body = std::chrono::seconds(30);    // then to the end of the body
     Duration idle = std::chrono::seconds(60);    // between requests
     Duration linger = std::chrono::seconds(30);  // to take some of what it was told last
+    Duration answer = std::chrono::minutes(5);   // to take the whole of an answer
   };
 
   // `on_over` runs once, in a turn after which the connection is to be destroyed. Without `tls` it
@@ -77,7 +88,7 @@ class Connection final : private net::ByteStream::Delegate,
   void OnEnd() override;
   void OnBroken(absl::Status why) override;
   // HttpCall::Owner:
-  void SendAnswer(const HttpAnswer& answer) override;
+  void SendAnswer(HttpAnswer answer) override;
   void BeginLines() override;
   void SendLine(const std::string& line, net::ByteStream::Completion done) override;
   void EndLines() override;
@@ -88,6 +99,9 @@ class Connection final : private net::ByteStream::Delegate,
   bool is_reading() const { return state_ == State::kHead || state_ == State::kBody; }
   void Advance();
   void HandleHead();
+  // Whether all is said before the body is read, if there is one.
+  bool AnswerHead(const HttpRequest& request);
+  void BeginAnswer();
   void HandleRequest();
   void Dispatch(const HttpRequest& request);
   void MakeCall(const RouteMatch& match, std::string_view query, const HttpRequest& request);
@@ -98,8 +112,10 @@ class Connection final : private net::ByteStream::Delegate,
   void AwaitHead();
   // Writes the last of an answer.
   void Complete(std::string text);
+  void SendPiece();
   // Anything of it.
   void AwaitReader();
+  void HandleLineTaken();
   void HandleAnswered();
   void RefuseAndClose(const HttpAnswer& answer);
   void Close();
@@ -115,8 +131,12 @@ class Connection final : private net::ByteStream::Delegate,
   std::optional<TlsGreeting> greeting_;
   std::unique_ptr<net::ByteStream> stream_;
   HttpReader reader_;
-  Budget::Share share_;
-  HttpForm form_;                               // of the answer under way
+  std::optional<Budget::Share> share_;  // of who sends a body
+  HttpForm form_;                       // of the answer under way
+  Bytes answer_;                        // the last of it
+  size_t answered_ = 0;                 // of that
+  std::optional<MonotonicTime> answer_deadline_;
+  size_t lines_under_way_ = 0;
   std::unique_ptr<net::WorkerQueue::Job> job_;  // which reads a body
   std::unique_ptr<HttpCall> http_call_;
   std::unique_ptr<SocketCall> socket_call_;

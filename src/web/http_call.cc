@@ -79,7 +79,7 @@ void HttpCall::Complete(const absl::Status& status) {
   } else if (answer_.body.empty()) {
     owner_.SendAnswer(ErrorAnswer(absl::InternalError("the call has no answer")));
   } else {
-    owner_.SendAnswer(answer_);
+    owner_.SendAnswer(std::move(answer_));
   }
 }
 

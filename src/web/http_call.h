@@ -17,7 +17,7 @@ class HttpCall final : public Call {
   // How the answer goes out. None of it calls back at once.
   class Owner {
    public:
-    virtual void SendAnswer(const HttpAnswer& answer) = 0;
+    virtual void SendAnswer(HttpAnswer answer) = 0;
     virtual void BeginLines() = 0;
     // `done` as ByteStream::Write has it, with a line that was whole.
     virtual void SendLine(const std::string& line, net::ByteStream::Completion done) = 0;

@@ -44,12 +44,6 @@ bool HasToken(const HttpRequest& request, std::string_view name, absl::string_vi
   return false;
 }
 
-bool HasBody(const HttpRequest& request) {
-  if (request.Has("transfer-encoding")) return true;
-  const auto length = request.Only("content-length");
-  return length && *length != "0";
-}
-
 HttpAnswer UpgradeNeeded() {
   HttpAnswer answer =
       ErrorAnswer(426, absl::FailedPreconditionError("this is a WebSocket (RFC 6455, version 13)"));
@@ -75,6 +69,12 @@ std::optional<HttpAnswer> RefuseHead(const HttpRequest& request, bool is_plain) 
     return ErrorAnswer(absl::InvalidArgumentError("request: the target must be a path"));
   }
   return std::nullopt;
+}
+
+bool HasBody(const HttpRequest& request) {
+  if (request.Has("transfer-encoding")) return true;
+  const auto length = request.Only("content-length");
+  return length && *length != "0";
 }
 
 std::optional<HttpAnswer> RefuseBody(const HttpRequest& request) {

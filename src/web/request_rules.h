@@ -12,7 +12,9 @@ namespace culvert::web {
 // `is_plain`: without TLS, where nothing else tells a name that was rebound from one of this
 // machine's.
 std::optional<HttpAnswer> RefuseHead(const HttpRequest& request, bool is_plain);
-// The same once the body is there.
+// Whether a body is to come.
+bool HasBody(const HttpRequest& request);
+// As RefuseHead, once the body is there.
 std::optional<HttpAnswer> RefuseBody(const HttpRequest& request);
 // Of a request for a WebSocket; `accept` is what proves the answer to it.
 std::optional<HttpAnswer> RefuseHandshake(const HttpRequest& request, std::string& accept);

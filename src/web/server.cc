@@ -6,13 +6,10 @@
 
 namespace culvert::web {
 
-Server::Server(net::EventLoop& loop, WebShared::OnStream on_stream, TlsSource tls,
-               const Connection::Times& times)
-    : shared_(loop), tls_(std::move(tls)), times_(times), sweep_(loop, [this] {
+Server::Server(net::EventLoop& loop, WebCalls calls, TlsSource tls, const Connection::Times& times)
+    : shared_(loop, std::move(calls)), tls_(std::move(tls)), times_(times), sweep_(loop, [this] {
         for (const uint64_t id : std::exchange(over_, {})) connections_.erase(id);
-      }) {
-  shared_.on_stream = std::move(on_stream);
-}
+      }) {}
 
 Server::~Server() = default;
 

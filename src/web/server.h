@@ -21,9 +21,7 @@ class Server {
   // What a new connection shakes hands with, which may change over time. Null: plain HTTP.
   using TlsSource = std::function<std::shared_ptr<const crypto::TlsContext>()>;
 
-  // `on_stream` is called for every call, as rpc::Server's is.
-  Server(net::EventLoop& loop, WebShared::OnStream on_stream, TlsSource tls,
-         const Connection::Times& times = {});
+  Server(net::EventLoop& loop, WebCalls calls, TlsSource tls, const Connection::Times& times = {});
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -13,18 +13,16 @@ namespace {
 
 constexpr uint16_t kBadMessage = 1007;
 constexpr uint16_t kOwnFault = 1011;
-constexpr uint16_t kTryLater = 1013;
 constexpr uint16_t kStatusCodes = 4000;  // and the code
 
 }  // namespace
 
 SocketCall::SocketCall(net::WorkerQueue& workers, Owner& owner, const Route& route,
-                       net::ByteStream& stream, Budget::Share& share, std::string_view early)
+                       net::ByteStream& stream)
     : Call(workers.loop()),
       owner_(owner),
       route_(route),
       stream_(stream),
-      share_(share),
       socket_(rpc::kMaxMessageBytes),
       workers_(workers),
       writer_(workers, *route.rpc->output_type(),
@@ -37,16 +35,16 @@ SocketCall::SocketCall(net::WorkerQueue& workers, Owner& owner, const Route& rou
               }),
       timer_(workers.loop()) {
   stream_.SetDelegate(this);
-  Take(early);
   timer_.Start(kSilence, [this] { CheckSilence(); });
+}
+
+// What has come may end it, and whoever ends it starts another timer.
+void SocketCall::Begin(std::string_view early) {
+  if (phase_ == Phase::kOpen) Take(early);
 }
 
 void SocketCall::Take(std::string_view bytes) {
   socket_.Feed(bytes);
-  if (!share_.Set(socket_.held())) {
-    Refuse(kTryLater, "too many requests are being read: try again later");
-    return;
-  }
   Flush(/*frame=*/false);
   if (socket_.has_ended()) HandleEndOfInput();
   SetReading();
@@ -75,7 +73,6 @@ void SocketCall::Deliver() {
   if (!is_read_wanted() || job_ != nullptr) return;
   if (socket_.has_message()) {
     SocketMessage message = socket_.TakeMessage();
-    share_.Set(socket_.held());
     SetReading();
     if (!is_text_) is_text_ = message.is_text;
     Decode(std::move(message));

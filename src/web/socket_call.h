@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "net/byte_stream.h"
 #include "net/timer.h"
-#include "web/budget.h"
 #include "web/call.h"
 #include "web/json_writer.h"
 #include "web/route.h"
@@ -37,9 +36,10 @@ class SocketCall final : public Call, public net::ByteStream::Delegate {
     ~Owner() = default;
   };
 
-  // `stream` and `owner` outlive it. `early` is what the client has sent already.
-  SocketCall(net::WorkerQueue& workers, Owner& owner, const Route& route, net::ByteStream& stream,
-             Budget::Share& share, std::string_view early);
+  // `stream` and `owner` outlive it.
+  SocketCall(net::WorkerQueue& workers, Owner& owner, const Route& route, net::ByteStream& stream);
+  // Once, after MakeStream. `early` is what the client has sent already.
+  void Begin(std::string_view early);
 
  private:
   enum class Phase {
@@ -78,7 +78,6 @@ class SocketCall final : public Call, public net::ByteStream::Delegate {
   Owner& owner_;
   const Route& route_;
   net::ByteStream& stream_;
-  Budget::Share& share_;
   WebSocket socket_;
   net::WorkerQueue& workers_;
   std::unique_ptr<net::WorkerQueue::Job> job_;  // which reads a message

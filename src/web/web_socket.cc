@@ -44,23 +44,13 @@ struct WebSocket::Parts {
     return static_cast<ssize_t>(size);
   }
 
-  static void HandleChunk(wslay_event_context_ptr, const wslay_event_on_frame_recv_chunk_arg* chunk,
-                          void* self) {
-    auto& socket = *static_cast<WebSocket*>(self);
-    socket.partial_ += chunk->data_length;
-    socket.held_ += chunk->data_length;
-  }
-
   static void HandleMessage(wslay_event_context_ptr, const wslay_event_on_msg_recv_arg* message,
                             void* self) {
     auto& socket = *static_cast<WebSocket*>(self);
     const std::string_view content(reinterpret_cast<const char*>(message->msg),
                                    message->msg_length);
     if (message->opcode == WSLAY_TEXT_FRAME || message->opcode == WSLAY_BINARY_FRAME) {
-      socket.HandleMessage(message->opcode == WSLAY_TEXT_FRAME, content);
-    } else {  // its bytes may have come in the middle of a message
-      socket.partial_ -= content.size();
-      socket.held_ -= content.size();
+      socket.messages_.push_back({message->opcode == WSLAY_TEXT_FRAME, std::string(content)});
     }
   }
 
@@ -72,19 +62,12 @@ WebSocket::WebSocket(size_t most_message) : parts_(std::make_unique<Parts>()) {
   wslay_event_callbacks callbacks{};
   callbacks.recv_callback = &Parts::Receive;
   callbacks.send_callback = &Parts::Transmit;
-  callbacks.on_frame_recv_chunk_callback = &Parts::HandleChunk;
   callbacks.on_msg_recv_callback = &Parts::HandleMessage;
   CULVERT_CHECK(wslay_event_context_server_init(&parts_->context, &callbacks, this) == 0);
   wslay_event_config_set_max_recv_msg_length(parts_->context, most_message);
 }
 
 WebSocket::~WebSocket() { wslay_event_context_free(parts_->context); }
-
-void WebSocket::HandleMessage(bool is_text, std::string_view content) {
-  held_ -= std::exchange(partial_, 0);
-  held_ += content.size();
-  messages_.push_back({is_text, std::string(content)});
-}
 
 void WebSocket::Feed(std::string_view bytes) {
   input_ = bytes;
@@ -97,7 +80,6 @@ void WebSocket::Feed(std::string_view bytes) {
 SocketMessage WebSocket::TakeMessage() {
   SocketMessage message = std::move(messages_.front());
   messages_.pop_front();
-  held_ -= message.content.size();
   return message;
 }
 

@@ -45,19 +45,13 @@ class WebSocket {
   // Bytes for the client since the last call.
   std::string TakeOutput();
 
-  // Bytes of messages that are not taken, and of one that is not whole.
-  size_t held() const { return held_; }
-
  private:
   struct Parts;
-  void HandleMessage(bool is_text, std::string_view content);
 
   std::unique_ptr<Parts> parts_;
   std::string_view input_;
   std::deque<SocketMessage> messages_;
   std::string output_;
-  size_t held_ = 0;
-  size_t partial_ = 0;
 };
 
 }  // namespace culvert::web

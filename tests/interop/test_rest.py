@@ -247,29 +247,49 @@ class RestTest(RealmTest):
         self.assertEqual(self.curl("/healthz").code, 200)
 
     def test_who_ends_without_saying_so_in_tls_has_not_asked(self):
+        self.add_service_account("--role", "projects-admin")
         context = ssl.create_default_context(cafile=self.ca)
         raw = socket.create_connection(("127.0.0.1", self.web_port), timeout=programs.WAIT)
         with context.wrap_socket(raw, server_hostname=NAME) as secure:
             self.assertEqual(secure.version(), "TLSv1.2")
-            secure.sendall(b"POST /v1/projects HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            secure.sendall(b"POST /v1/projects HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                           + self.token().encode() + b"\r\nContent-Length: 9\r\n\r\n{")
             raw = secure.detach()
         with socket.socket(fileno=raw) as cut:
             cut.shutdown(socket.SHUT_WR)
             cut.settimeout(programs.WAIT)
             self.assertEqual(cut.recv(100), b"")
 
-    def test_pages_and_calls_after_a_refused_one_on_one_connection(self):
+    def codes_of(self, *requests):
+        """Of one connection, to its end."""
         context = ssl.create_default_context(cafile=self.ca)
         raw = socket.create_connection(("127.0.0.1", self.web_port), timeout=programs.WAIT)
         with context.wrap_socket(raw, server_hostname=NAME) as secure:
-            request = b" HTTP/1.1\r\nHost: x\r\n\r\n"
-            secure.sendall(b"GET /v1/nothing" + request + b"GET /v1/projects" + request
-                           + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            secure.sendall("".join(f"{request}\r\nHost: x\r\n\r\n"
+                                   for request in requests).encode())
             answers = b""
             while part := secure.recv(4096):
                 answers += part
-        codes = re.findall(rb"HTTP/1.1 (\d+)", answers)
-        self.assertEqual(codes, [b"404", b"401", b"200"])
+        return [int(code) for code in re.findall(rb"HTTP/1.1 (\d+)", answers)]
+
+    def test_pages_after_a_refused_one_on_one_connection(self):
+        codes = self.codes_of("GET /v1/nothing HTTP/1.1", "GET /healthz HTTP/1.1",
+                              "GET /healthz HTTP/1.1\r\nConnection: close")
+        self.assertEqual(codes, [404, 200, 200])
+
+    def test_nobody_is_refused_before_what_is_asked_is_read(self):
+        """Neither a query that is wrong, nor a body, of which the most is not sent."""
+        post = "POST /v1/projects HTTP/1.1\r\nContent-Length: 1000000"
+        for request in ("GET /v1/projects?nothing=1 HTTP/1.1", post,
+                        post + "\r\nExpect: 100-continue"):
+            with self.subTest(request=request):
+                self.assertEqual(self.codes_of(request, "GET /healthz HTTP/1.1"), [401])
+        denied = []
+        deadline = time.monotonic() + programs.WAIT
+        while len(denied) < 3 and time.monotonic() < deadline:  # the log is written beside
+            denied = [json.loads(line) for line in self.admin("audit", "--json").splitlines()]
+        self.assertEqual([(event["event"], event["code"]) for event in denied],
+                         [("deny", "UNAUTHENTICATED")] * 3)
 
     def test_health_is_for_anybody(self):
         answer = self.curl("/healthz")

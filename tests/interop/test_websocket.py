@@ -343,7 +343,8 @@ class SecureWebSocketTest(RealmTest):
                 await stream.send(open_request("edge-1", name=name, arg=b64(b"localhost:7")))
                 return await end_of(stream)
 
-        self.assertEqual(asyncio.run(ending(name="alice"))[0], 4016)
+        with self.assertRaisesRegex(Exception, "401"):
+            asyncio.run(ending(name="alice"))
         self.assertEqual(asyncio.run(ending(identity, name="bob"))[0], 4007)
 
 

@@ -16,9 +16,9 @@ struct WebPortFixture {
     config::BrokerConfig config;
     config.listen = {{"127.0.0.1", control}};
     config.web = choice;
-    return WebPort::Listen(
-        loop, config, nullptr, [](int, const net::Address&) { return false; },
-        [](const rpc::StreamInfo&, std::unique_ptr<rpc::Stream>) {});
+    return WebPort::Listen(loop, config, nullptr, [](int, const net::Address&) { return false; },
+                           {[](const rpc::StreamInfo&, std::unique_ptr<rpc::Stream>) {},
+                            [](const rpc::StreamInfo&) { return std::string(); }});
   }
 
   net::EventLoop loop;

@@ -100,26 +100,62 @@ TEST_CASE_METHOD(WebFixture, "What is read of a client that does not wait is bou
   const std::string more(64 * 1024, 'x');
   size_t sent = 0;
   size_t before = 1;
-  while (sent != before) {
+  constexpr size_t kTooMuch = size_t{32} * 1024 * 1024;
+  while (sent != before && sent < kTooMuch) {
     before = sent;
     loop.RunUntil(
         [&] {
           const size_t now = test::SendSome(client.get(), more);
           sent += now;
-          return now == 0;
+          return now == 0 || sent >= kTooMuch;
         },
         milliseconds(300));
     loop.RunUntil([&] { return test::SendSome(client.get(), "x") == 1; }, milliseconds(300));
   }
-  CHECK(sent < size_t{32} * 1024 * 1024);
+  CHECK(sent < kTooMuch);
+}
+
+// Times that let a client take something, and not for ever.
+struct ShortAnswerFixture : WebFixture {
+  static Connection::Times Some() {
+    Connection::Times times = ShortTimes();
+    times.answer = milliseconds(500);
+    return times;
+  }
+  ShortAnswerFixture() : WebFixture(Some()) {}
+};
+
+TEST_CASE_METHOD(ShortAnswerFixture, "An answer that is read slowly is not waited for for ever",
+                 "[web]") {
+  send_buffer = 64 * 1024;
+  const auto client = Connect();
+  test::SendAll(client.get(), Get("/v1/projects/a"));
+  PlayedCall& call = NextRead();
+  ntt::proxies::v1::Project project;
+  project.set_name(std::string(size_t{32} * 1024 * 1024, 'x'));
+  call.stream->Write(rpc::FrameOf(project));
+  call.stream->Finish(absl::OkStatus());
+  std::string part(size_t{64} * 1024, '\0');
+  size_t got = 0;
+  MonotonicTime last = loop.Now();
+  Wait([&] {
+    if (loop.Now() - last >= milliseconds(20)) {
+      last = loop.Now();
+      const ssize_t now = ::recv(client.get(), part.data(), part.size(), MSG_DONTWAIT);
+      got += now > 0 ? static_cast<size_t>(now) : 0;
+    }
+    return server.connections() == 0;
+  });
+  CHECK(got > 0);
+  CHECK(got < project.name().size());
 }
 
 TEST_CASE("Budget is one for all shares", "[web]") {
-  Budget budget(100);
-  Budget::Share first(budget);
+  Budget budget(100, 100);
+  Budget::Share first(budget, "a");
   CHECK(first.Set(60));
   {
-    Budget::Share second(budget);
+    Budget::Share second(budget, "b");
     CHECK(second.Set(40));
     CHECK_FALSE(second.Set(41));
     CHECK(second.Set(10));  // less is always taken
@@ -127,6 +163,21 @@ TEST_CASE("Budget is one for all shares", "[web]") {
   }
   CHECK(first.Set(100));
   CHECK_FALSE(first.Set(101));
+}
+
+TEST_CASE("Budget has a part of it for each caller", "[web]") {
+  Budget budget(100, 50);
+  Budget::Share first(budget, "a");
+  CHECK(first.Set(40));
+  {
+    Budget::Share second(budget, "a");
+    CHECK(second.Set(10));
+    CHECK_FALSE(second.Set(11));
+    Budget::Share other(budget, "b");
+    CHECK(other.Set(49));
+  }
+  CHECK(first.Set(50));
+  CHECK_FALSE(first.Set(51));
 }
 
 }  // namespace

@@ -89,14 +89,14 @@ TEST_CASE_METHOD(WebFixture, "A client that does not read stops its watch", "[we
   const std::string name(100'000, 'x');
   int sent = 0;
   const auto write_when_taken = [&] {
-    while (call.stream->pending_writes() == 0) {
+    while (call.stream->pending_writes() == 0 && sent < 200) {
       call.stream->Write(ChangeFrame(name));
       ++sent;
     }
   };
   // The kernel takes some megabytes; then a line stays where it is.
   int before = -1;
-  while (sent != before) {
+  while (sent != before && sent < 200) {
     before = sent;
     write_when_taken();
     loop.RunUntil([&] { return call.stream->pending_writes() == 0; },
@@ -108,6 +108,39 @@ TEST_CASE_METHOD(WebFixture, "A client that does not read stops its watch", "[we
     return got.bytes.size() > static_cast<size_t>(sent) * name.size();
   });
   Wait([&] { return call.stream->pending_writes() == 0; });
+}
+
+struct ShortLingerFixture : WebFixture {
+  static Connection::Times Some() {
+    Connection::Times times;
+    times.linger = std::chrono::milliseconds(300);
+    return times;
+  }
+  ShortLingerFixture() : WebFixture(Some()) {}
+};
+
+TEST_CASE_METHOD(ShortLingerFixture, "A watch lives between lines, and not before an unread one",
+                 "[web]") {
+  send_buffer = 64 * 1024;
+  const auto client = Connect();
+  test::SendAll(client.get(), Post("/v1/projects/a:watch", ""));
+  PlayedCall& call = NextRead();
+  call.stream->Write(ChangeFrame("projects/a"));
+  ReadUntilText(client, "}}}}\n");
+  loop.RunUntil([] { return false; }, std::chrono::milliseconds(900));
+  CHECK(call.ended.ok());
+  CHECK(server.connections() == 1);
+  const std::string name(1'000'000, 'x');
+  int sent = 0;
+  Wait([&] {
+    if (call.ended.ok() && call.stream->pending_writes() == 0 && sent < 50) {
+      call.stream->Write(ChangeFrame(name));
+      ++sent;
+    }
+    return server.connections() == 0 || sent == 50;
+  });
+  CHECK(sent < 50);
+  CHECK(absl::IsCancelled(call.ended));
 }
 
 }  // namespace

@@ -92,6 +92,23 @@ TEST_CASE_METHOD(WebFixture, "A client that has ended its side has its answer", 
   CHECK(ReadToEnd(client).find("HTTP/1.1 200 OK\r\n") == 0);
 }
 
+TEST_CASE_METHOD(WebFixture, "A client that has ended its side has all its answers", "[web]") {
+  const auto client = Connect();
+  const bool is_whole = GENERATE(true, false);  // whether the last request is
+  const std::string last = Get("/v1/projects/b");
+  SendAll(client.get(), Get("/v1/projects/a") + last.substr(0, last.size() - (is_whole ? 0 : 1)));
+  REQUIRE(::shutdown(client.get(), SHUT_WR) == 0);
+  PlayedCall& first = NextRead();
+  loop.RunUntil([] { return false; }, std::chrono::milliseconds(50));
+  first.stream->Write(ProjectFrame("projects/a"));
+  first.stream->Finish(absl::OkStatus());
+  if (is_whole) NextRead().stream->Finish(absl::NotFoundError("none"));
+  const std::string answers = ReadToEnd(client);
+  CHECK(answers.find("HTTP/1.1 200 OK\r\n") == 0);
+  CHECK((answers.find("HTTP/1.1 404 ") != std::string::npos) == is_whole);
+  CHECK(calls.size() == (is_whole ? 2 : 1));
+}
+
 TEST_CASE_METHOD(WebFixture, "A client that waits is told to go on", "[web]") {
   const auto client = Connect();
   SendAll(client.get(),

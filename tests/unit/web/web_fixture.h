@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,9 +54,10 @@ struct WebFixture {
   explicit WebFixture(const Connection::Times& times = {})
       : server(
             loop,
-            [this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
-              calls.push_back(std::make_unique<PlayedCall>(info, std::move(stream)));
-            },
+            {[this](const rpc::StreamInfo& info, std::unique_ptr<rpc::Stream> stream) {
+               calls.push_back(std::make_unique<PlayedCall>(info, std::move(stream)));
+             },
+             [this](const rpc::StreamInfo&) { return caller; }},
             [] { return nullptr; }, times) {
     listener = *net::FdListener::Bind(
         loop, *net::Address::FromLiteral("127.0.0.1", 0), [this](int fd, const net::Address& peer) {
@@ -115,6 +117,7 @@ struct WebFixture {
     return call;
   }
 
+  std::optional<std::string> caller = "";
   int send_buffer = 0;  // of the kernel's, for the server's sockets; 0: its own choice
   net::EventLoop loop;
   std::vector<std::unique_ptr<PlayedCall>> calls;
