@@ -1,5 +1,6 @@
 #include "broker/project_watchers.h"
 
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -71,7 +72,16 @@ struct ProjectWatchersFixture : WatchFixture {
     return loop.RunUntil(holds, kWatchersPatience);
   }
 
+  // One that outlives its stream.
+  StreamEnd& NewEnd() { return ends.emplace_back(); }
+  std::vector<StreamEnd*> NewEnds(size_t count) {
+    std::vector<StreamEnd*> made;
+    for (size_t i = 0; i < count; ++i) made.push_back(&NewEnd());
+    return made;
+  }
+
   net::EventLoop loop;
+  std::deque<StreamEnd> ends;
   std::map<std::string, absl::Status> may;
   std::unique_ptr<ProjectWatchers> watchers;
   std::optional<ProjectWorker> worker;
@@ -79,14 +89,14 @@ struct ProjectWatchersFixture : WatchFixture {
 
 TEST_CASE_METHOD(ProjectWatchersFixture, "Watchers hear of changes once they have taken the last",
                  "[projects][watch]") {
-  StreamEnd end;
+  StreamEnd& end = NewEnd();
   REQUIRE(Add("alice", end).ok());
   REQUIRE(WaitUntil([&] { return end.untaken.size() == 1; }));
   for (int i = 0; i < 5; ++i) {
     Put("a", "r", std::to_string(i));
     watchers->HandleChanges();
   }
-  StreamEnd other;
+  StreamEnd& other = NewEnd();
   REQUIRE(Add("alice", other).ok());
   REQUIRE(WaitUntil([&] { return other.untaken.size() == 1; }));
   CHECK(end.untaken.size() == 1);  // it has not taken the first one
@@ -105,15 +115,15 @@ TEST_CASE_METHOD(ProjectWatchersFixture, "A principal that takes nothing waits, 
   });
   WatchRequest all;
   all.set_page_size(1000);
-  std::vector<StreamEnd> greedy(20);
-  for (StreamEnd& end : greedy) REQUIRE(Add("mallory", end, all).ok());
+  const std::vector<StreamEnd*> greedy = NewEnds(20);
+  for (StreamEnd* one : greedy) REQUIRE(Add("mallory", *one, all).ok());
   const auto untaken = [&greedy] {
     size_t bytes = 0;
-    for (const StreamEnd& end : greedy) bytes += end.untaken_bytes();
+    for (const StreamEnd* one : greedy) bytes += one->untaken_bytes();
     return bytes;
   };
   REQUIRE(WaitUntil([&] { return untaken() > ProjectWatchers::kMostUnsent; }));
-  StreamEnd end;
+  StreamEnd& end = NewEnd();
   REQUIRE(Add("alice", end, all).ok());
   REQUIRE(WaitUntil([&] { return !end.untaken.empty(); }));
   // Several rounds later, too.
@@ -128,9 +138,9 @@ TEST_CASE_METHOD(ProjectWatchersFixture, "A principal that takes nothing waits, 
   // Once it takes what it has, it gets the rest.
   REQUIRE(WaitUntil([&] {
     bool all_have = true;
-    for (StreamEnd& one : greedy) {
-      if (!one.untaken.empty()) one.Take();
-      all_have = all_have && one.taken > 0;
+    for (StreamEnd* one : greedy) {
+      if (!one->untaken.empty()) one->Take();
+      all_have = all_have && one->taken > 0;
     }
     return all_have;
   }));
@@ -138,28 +148,28 @@ TEST_CASE_METHOD(ProjectWatchersFixture, "A principal that takes nothing waits, 
 
 TEST_CASE_METHOD(ProjectWatchersFixture, "Watches of one principal have a limit",
                  "[projects][watch]") {
-  std::vector<StreamEnd> ends(ProjectWatchers::kMostOfOne + 1);
-  for (size_t i = 0; i < ProjectWatchers::kMostOfOne; ++i) REQUIRE(Add("alice", ends[i]).ok());
-  const absl::Status refused = Add("alice", ends.back());
+  const std::vector<StreamEnd*> all = NewEnds(ProjectWatchers::kMostOfOne + 1);
+  for (size_t i = 0; i < ProjectWatchers::kMostOfOne; ++i) REQUIRE(Add("alice", *all[i]).ok());
+  const absl::Status refused = Add("alice", *all.back());
   CHECK(absl::IsResourceExhausted(refused));
-  CHECK(ends.back().delegate == nullptr);
-  StreamEnd other;
+  CHECK(all.back()->delegate == nullptr);
+  StreamEnd& other = NewEnd();
   CHECK(Add("bob", other).ok());
-  ends[5].delegate->OnEnd(absl::CancelledError("gone"));
-  CHECK(ends[5].is_gone);
-  CHECK(Add("alice", ends.back()).ok());
+  all[5]->delegate->OnEnd(absl::CancelledError("gone"));
+  CHECK(all[5]->is_gone);
+  CHECK(Add("alice", *all.back()).ok());
   // Whatever the worker has of them.
   watchers->EndAll(absl::UnavailableError("shutting down"));
   CHECK(watchers->size() == 0);
-  for (size_t i = 0; i < ends.size(); ++i) {
-    CHECK(ends[i].is_gone);
-    if (i != 5) CHECK(absl::IsUnavailable(*ends[i].ended));
+  for (size_t i = 0; i < all.size(); ++i) {
+    CHECK(all[i]->is_gone);
+    if (i != 5) CHECK(absl::IsUnavailable(*all[i]->ended));
   }
 }
 
 TEST_CASE_METHOD(ProjectWatchersFixture, "A watch ends with its permission", "[projects][watch]") {
-  StreamEnd alices;
-  StreamEnd bobs;
+  StreamEnd& alices = NewEnd();
+  StreamEnd& bobs = NewEnd();
   REQUIRE(Add("alice", alices).ok());
   REQUIRE(Add("bob", bobs).ok());
   may["bob"] = absl::PermissionDeniedError("the key is revoked");
