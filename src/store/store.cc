@@ -120,8 +120,8 @@ absl::Status Store::RemoveProject(const std::string& project, WallTime now) {
   };
   CULVERT_RETURN_IF_ERROR(revocations_.RevokeWith(remove, "its project was deleted", now).status());
   known_projects_.erase(project);
-  // It is gone, whatever becomes of this: rules and quotas of a project that is not there let nobody
-  // do anything.
+  // It is gone, whatever becomes of this: rules and quotas of a project that is not there let
+  // nobody do anything.
   for (const absl::Status& loaded : {policy_.Load(), quotas_.Load()}) {
     if (!loaded.ok()) CULVERT_LOG(kError, "deletion of a project: {}", MessageOf(loaded));
   }
