@@ -92,7 +92,7 @@ absl::Status ProjectCalls::Begun(uint64_t call, const absl::Status& status) {
 }
 
 absl::Status ProjectCalls::Run(const Asking& asking, May may,
-                               std::shared_ptr<AnswerSearch> search) {
+                               const std::shared_ptr<AnswerSearch>& search) {
   CULVERT_ASSIGN_OR_RETURN(const uint64_t call, Keep(asking, std::move(may)));
   return Begun(call, worker_.Run(calls_.Client(call), search,
                                  [this, call, search](const absl::Status& status) {

@@ -82,7 +82,7 @@ class ProjectCalls {
   absl::Status Delete(const Asking& asking);
 
   // The answer is what the search has made.
-  absl::Status Run(const Asking& asking, May may, std::shared_ptr<AnswerSearch> search);
+  absl::Status Run(const Asking& asking, May may, const std::shared_ptr<AnswerSearch>& search);
   absl::Status Watch(const Asking& asking, May may, std::unique_ptr<ProjectWatch> watch);
   absl::Status Write(const Asking& asking, May may,
                      absl::AnyInvocable<absl::StatusOr<ProjectWrite>(store::ProjectTable&)> body);
