@@ -44,6 +44,7 @@ class ProjectBroker(unittest.TestCase):
                                        "--data-port", "off", "--state-dir", self.state)
         self.addCleanup(self.broker.stop)
         self.address = self.broker.wait_for(r"listening on (127\.0\.0\.1:\d+)").group(1)
+        self.web_port = int(self.broker.wait_for(r"web 127\.0\.0\.1:(\d+)").group(1))
         self.broker.wait_for("CA fingerprint")
 
     def admin(self, *arguments):

@@ -1,14 +1,9 @@
 """A client that knows only the public protocol signs in with a JSON Web Token, as theirs do."""
 
-import base64
-import json
 import os
-import re
 import socket
-import subprocess
 import tempfile
 import threading
-import time
 import unittest
 
 import grpc
@@ -16,13 +11,9 @@ import grpc
 import legacy
 import programs
 import stubs
+from service_account import ServiceAccount
 
-OPENSSL = "/usr/bin/openssl"
 NAME = "broker.culvert.internal"
-
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def echo_once(listener):
@@ -33,7 +24,7 @@ def echo_once(listener):
             stream.sendall(data)
 
 
-class BearerTest(unittest.TestCase):
+class BearerTest(ServiceAccount, unittest.TestCase):
     def setUp(self):
         self.directory = self.enterContext(tempfile.TemporaryDirectory())
         self.state = os.path.join(self.directory, "broker")
@@ -42,17 +33,7 @@ class BearerTest(unittest.TestCase):
         self.addCleanup(broker.stop)
         self.address = broker.wait_for(r"listening on (127\.0\.0\.1:\d+)").group(1)
         broker.wait_for("CA fingerprint")
-        self.key = os.path.join(self.directory, "key.pem")
-        self.openssl("genrsa", "-out", self.key, "2048")
-        public = os.path.join(self.directory, "public.pem")
-        self.openssl("pkey", "-in", self.key, "-pubout", "-out", public)
-        said = self.admin("service-account", "add", "ci", "--public-key", public)
-        self.account, self.kid = re.fullmatch(r"iss and sub: (\S+)\nkid: (\S+)\n", said).groups()
-        self.admin("policy", "allow", "--service-account", "ci")
-
-    def openssl(self, *arguments, stdin=b""):
-        return subprocess.run([OPENSSL, *arguments], input=stdin, check=True, capture_output=True,
-                              timeout=programs.WAIT).stdout
+        self.add_service_account()
 
     def admin(self, *arguments):
         done = programs.run("culvert-broker", *arguments, "--state-dir", self.state)
@@ -71,15 +52,6 @@ class BearerTest(unittest.TestCase):
                                  *arguments)
         self.addCleanup(agent.stop)
         agent.wait_for("registered as")
-
-    def token(self, lifetime=600):
-        now = int(time.time())
-        header = {"alg": "RS256", "typ": "JWT", "kid": self.kid}
-        claims = {"iss": self.account, "sub": self.account, "aud": "culvert", "iat": now,
-                  "exp": now + lifetime}
-        text = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
-        signature = self.openssl("dgst", "-sha256", "-sign", self.key, stdin=text.encode())
-        return text + "." + b64(signature)
 
     def consumer(self, version, token):
         with open(os.path.join(self.state, "ca.pem"), "rb") as file:

@@ -132,7 +132,7 @@ class OpenApiTest(RealmTest):
         self.assertEqual("requestBody" in operation, verb in ("POST", "PUT", "PATCH"))
 
     def test_every_operation_is_served_and_every_parameter_known(self):
-        who = self.administrator()
+        who = self.curl_administrator()
         for path, verb, operation in self.operations():
             with self.subTest(path=path, verb=verb):
                 project = "default" if verb in ("GET", "PATCH") else "nobody"

@@ -99,7 +99,7 @@ class RestTest(RealmTest):
         self.call(who, "DELETE", f"{root}/{lab}-2")
 
     def test_all_calls_with_a_certificate(self):
-        who = self.administrator()
+        who = self.curl_administrator()
         for version in VERSIONS:
             with self.subTest(version=version.name):
                 self.all_calls(who, version)
@@ -176,7 +176,7 @@ class RestTest(RealmTest):
         self.assert_refused(401, "revoked", self.curl("/v1/projects/default", *who))
 
     def test_bad_requests_say_what_is_wrong(self):
-        who = self.administrator()
+        who = self.curl_administrator()
         put = ["-X", "PUT"]
         plain = ["-H", "Content-Type: text/plain", "-d", "{}"]
         rows = (
@@ -225,7 +225,7 @@ class RestTest(RealmTest):
             self.assertNotIn("Access-Control", answer.head)
 
     def test_no_page_of_a_browser_is_served(self):
-        who = self.administrator()
+        who = self.curl_administrator()
         for field in ("Origin: https://example.org", "Origin: null", "Sec-Fetch-Site: cross-site",
                       "Sec-Fetch-Site: same-origin"):
             answer = self.curl("/v1/projects", *who, "-H", field)
@@ -307,7 +307,7 @@ class RestTest(RealmTest):
         return (json.loads(line) for line in curl.stdout)
 
     def test_watches_answer_a_line_for_each_change(self):
-        who = self.administrator()
+        who = self.curl_administrator()
         for root in ("/v1", "/v1alpha2"):
             lab = f"projects/lab{root.replace('/', '-')}"
             self.call(who, "POST", f"{root}/projects", *body(name=lab, multiRegionPolicy={}))
@@ -335,7 +335,7 @@ class RestTest(RealmTest):
             self.assertIn("removed", next(many)["projectChanges"][0])
 
     def test_a_watch_ends_with_why(self):
-        who = self.administrator()
+        who = self.curl_administrator()
         many = self.watch(who, "/v1/projects:watch?type=STATELESS")
         self.assertTrue(next(many)["isCurrent"])
         self.admin("revoke", "--user", "alice")
@@ -347,7 +347,7 @@ class RestTest(RealmTest):
         self.assert_refused(401, "revoked", refused)
 
     def test_a_long_answer_and_a_long_body(self):
-        who = self.administrator()
+        who = self.curl_administrator()
         notes = {f"note-{number}": "x" * 1000 for number in range(50)}
         names = [self.call(who, "POST", "/v1/projects", *body(
             metadata={"annotations": notes}, multiRegionPolicy={}))["name"] for _ in range(20)]
@@ -367,7 +367,7 @@ class RestTest(RealmTest):
                             self.curl("/v1/projects", *who, "--json", "@" + many))
 
     def test_one_connection_carries_many_calls(self):
-        command = self.curl_command("/v1/projects/default", *self.administrator())
+        command = self.curl_command("/v1/projects/default", *self.curl_administrator())
         url = command.pop()
         done = subprocess.run([*command, "-w", "%{num_connects}\n", *[url] * 20],
                               capture_output=True, check=True, timeout=programs.WAIT)
