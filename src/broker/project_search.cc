@@ -6,14 +6,15 @@
 
 #include "broker/filter_bounds.h"
 #include "broker/project_place.h"
+#include "broker/stepped_scan.h"
 
 namespace culvert::broker {
 namespace {
 
 using resource::PageCursor;
+using Result = SteppedScan::Result;
 using store::Project;
 using store::ProjectIndex;
-using store::ProjectPlace;
 using store::ProjectRange;
 using store::ProjectTable;
 
@@ -24,19 +25,10 @@ constexpr size_t kStep = 2000;
 class IndexedSearch final : public PageSearch {
  public:
   IndexedSearch(ProjectQuestion question, ProjectRange range)
-      : PageSearch(std::move(question)), begin_(range), next_(std::move(range)) {
-    next_.most = kStep;
-  }
+      : PageSearch(std::move(question)), begin_(range), scan_(std::move(range)) {}
 
   absl::StatusOr<bool> Step(ProjectTable& projects, StepEnd end) override {
-    size_t looked_at = 0;
-    bool is_cut = false;
-    std::optional<ProjectPlace> last;
-    projects.Scan(next_, [&](Project project) {
-      is_cut = looked_at > 0 && end.HasCome();
-      if (is_cut) return false;
-      ++looked_at;
-      last = PlaceOf(next_.index, project);
+    const Result result = scan_.Step(projects, end, [&](Project project) {
       if (!question_.Matches(project)) return true;
       page_.is_more = IsPage(page_.projects.size(), bytes_);
       if (page_.is_more) return false;
@@ -48,11 +40,7 @@ class IndexedSearch final : public PageSearch {
       return true;
     });
     is_first_step_ = false;
-    if (is_cut || (!page_.is_more && looked_at == next_.most)) {
-      next_.from = std::move(last);
-      next_.including_from = false;
-      return false;
-    }
+    if (result == Result::kMore) return false;
     if (question_.include_paging_info) CountAll(projects);
     return true;
   }
@@ -61,9 +49,9 @@ class IndexedSearch final : public PageSearch {
   // A project that is changed between two steps may be behind in the order of changes when it was
   // found already.
   void RemoveIfMoved(const std::string& id) {
-    if (is_first_step_ || next_.index != ProjectIndex::kUpdateTime) return;
+    if (is_first_step_ || scan_.index() != ProjectIndex::kUpdateTime) return;
     std::erase_if(page_.projects, [&](const FoundProject& found) {
-      if (PlaceOfKey(next_.index, found.key)->id != id) return false;
+      if (PlaceOfKey(scan_.index(), found.key)->id != id) return false;
       bytes_ -= found.project.ByteSizeLong();
       return true;
     });
@@ -79,7 +67,7 @@ class IndexedSearch final : public PageSearch {
   }
 
   const ProjectRange begin_;
-  ProjectRange next_;
+  SteppedScan scan_;
   bool is_first_step_ = true;
   size_t bytes_ = 0;  // of what was found
 };
@@ -87,27 +75,15 @@ class IndexedSearch final : public PageSearch {
 // Looks at all projects that an index leaves, and keeps those of the page.
 class FullSearch final : public PageSearch {
  public:
-  FullSearch(ProjectQuestion question, ProjectIndex index) : PageSearch(std::move(question)) {
-    next_.index = index;
-    question_.Narrow(&next_);
-  }
+  FullSearch(ProjectQuestion question, ProjectRange range)
+      : PageSearch(std::move(question)), scan_(std::move(range)) {}
 
   absl::StatusOr<bool> Step(ProjectTable& projects, StepEnd end) override {
-    size_t looked_at = 0;
-    bool is_cut = false;
-    std::optional<ProjectPlace> last;
-    projects.Scan(next_, [&](Project project) {
-      is_cut = looked_at > 0 && end.HasCome();
-      if (is_cut) return false;
-      ++looked_at;
-      last = PlaceOf(next_.index, project);
+    const Result result = scan_.Step(projects, end, [&](Project project) {
       if (question_.Matches(project)) Take(std::move(project));
       return true;
     });
-    if (is_cut || looked_at == next_.most) {
-      next_.from = std::move(last);
-      return false;
-    }
+    if (result == Result::kMore) return false;
     if (question_.include_paging_info) {
       const auto kept = static_cast<int32_t>(heap_.size());
       page_.total = total_;
@@ -146,7 +122,7 @@ class FullSearch final : public PageSearch {
     }
   }
 
-  ProjectRange next_{.most = kStep};
+  SteppedScan scan_;
   std::vector<FoundProject> heap_;  // the latest first
   size_t bytes_ = 0;                // of them
   int32_t total_ = 0;
@@ -156,23 +132,25 @@ class FullSearch final : public PageSearch {
 }  // namespace
 
 std::shared_ptr<PageSearch> PageSearch::Make(ProjectQuestion question) {
+  const auto range_in = [&question](ProjectIndex index) {
+    ProjectRange range{.index = index, .most = kStep};
+    question.Narrow(&range);
+    return range;
+  };
   const std::optional<ProjectIndex> index = question.Index();
   // To count the matches of a filter all must be looked at.
   const bool counts =
       question.include_paging_info && (!question.filter.ToString().empty() || question.scope.only);
-  ProjectRange some{.index = ProjectIndex::kName};
-  question.Narrow(&some);
-  if (some.ids) return std::make_shared<FullSearch>(std::move(question), ProjectIndex::kName);
-  if (!index || counts) {
-    const ProjectIndex narrow = IndexFor(question.filter);
-    return std::make_shared<FullSearch>(std::move(question), narrow);
+  ProjectRange range = range_in(ProjectIndex::kName);
+  if (range.ids || !index || counts) {
+    if (!range.ids) range = range_in(IndexFor(question.filter));
+    return std::make_shared<FullSearch>(std::move(question), std::move(range));
   }
-  ProjectRange range{.index = *index, .backwards = question.IsIndexReversed()};
-  question.Narrow(&range);
+  range = range_in(*index);
+  range.backwards = question.IsIndexReversed() != question.IsLeft();
   if (question.cursor) {
     range.from = PlaceOfKey(*index, question.cursor->sort_key);
     range.including_from = question.cursor->border == PageCursor::Border::kIncluded;
-    if (question.IsLeft()) range.backwards = !range.backwards;
   }
   return std::make_shared<IndexedSearch>(std::move(question), std::move(range));
 }

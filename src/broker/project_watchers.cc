@@ -65,7 +65,7 @@ class ProjectWatchers::Watcher final : private rpc::Stream::Delegate {
         may_go_on_(std::move(may_go_on)) {
     ++owner_.watches;
   }
-  ~Watcher() { watchers_.Leave(owner_, unsent_); }
+  ~Watcher() { watchers_.Leave(owner_, id_, unsent_); }
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
@@ -132,8 +132,9 @@ ProjectWatchers::Owner& ProjectWatchers::OwnerOf(const std::string& who) {
 }
 
 // The streams of a watch that goes are not its owner's any more.
-void ProjectWatchers::Leave(Owner& owner, size_t unsent) {
+void ProjectWatchers::Leave(Owner& owner, uint64_t watch, size_t unsent) {
   owner.unsent -= unsent;
+  std::erase(owner.held, watch);
   if (--owner.watches == 0) {
     owners_.erase(std::string(owner.name));
   } else {

@@ -54,7 +54,7 @@ class ProjectWatchers {
   struct Owner;
 
   Owner& OwnerOf(const std::string& who);
-  void Leave(Owner& owner, size_t unsent);
+  void Leave(Owner& owner, uint64_t watch, size_t unsent);
   void SetReady(Watcher& watcher);
   // Those that wait for it.
   void HandleTaken(Owner& owner);

@@ -1,11 +1,13 @@
 // Watches of all that matches, which go on from a place in the log.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "broker/project_watch.h"
+#include "broker/stepped_scan.h"
 #include "broker/watch_message.h"
 #include "broker/watch_tokens.h"
 
@@ -73,42 +75,36 @@ class StatelessWatch final : public ProjectWatch {
   void BeginSnapshot(const RecentChanges& changes) {
     phase_ = Phase::kSnapshot;
     position_ = changes.version();
-    next_ = {.most = kMostLookedAt};
-    question_.projects.Narrow(&next_);
+    store::ProjectRange range{.most = kMostLookedAt};
+    question_.projects.Narrow(&range);
+    snapshot_.emplace(std::move(range));
     parts_.clear();
     consistent_at_ = 0;
     is_told_ = false;
-    last_id_.clear();
     message_ = {};
   }
 
   void ReadSnapshot(ProjectTable& projects, const RecentChanges& changes, StepEnd end, Step* step) {
-    size_t looked_at = 0;
-    bool is_cut = false;
-    projects.Scan(next_, [&](const Project& project) {
-      is_cut = message_.IsFull(question_.chunk) || (looked_at > 0 && end.HasCome());
-      if (is_cut) return false;
-      ++looked_at;
-      last_id_ = store::ProjectId(project);
+    const SteppedScan::Result result = snapshot_->Step(projects, end, [&](const Project& project) {
+      if (message_.IsFull(question_.chunk)) return false;
       if (question_.projects.Matches(project)) AddCurrent(project);
       return true;
     });
     consistent_at_ = changes.version();
-    if (is_cut && message_.IsFull(question_.chunk)) step->frames.push_back(message_.Take());
-    if (looked_at > 0) NoteRead(consistent_at_);
-    if (is_cut || looked_at == next_.most) {
-      if (!last_id_.empty()) next_.from = store::ProjectPlace{{}, last_id_};
-      return;
-    }
+    if (result == SteppedScan::Result::kStopped) step->frames.push_back(message_.Take());
+    NoteRead(consistent_at_);
+    if (result != SteppedScan::Result::kOver) return;
     phase_ = Phase::kFollow;
     Follow(projects, changes, end, step);
   }
 
   void NoteRead(int64_t version) {
+    const std::optional<store::ProjectPlace>& read = snapshot_->next().from;
+    if (!read || (!parts_.empty() && parts_.back().last_id == read->id)) return;
     if (!parts_.empty() && parts_.back().version == version) {
-      parts_.back().last_id = last_id_;
+      parts_.back().last_id = read->id;
     } else {
-      parts_.push_back({last_id_, version});
+      parts_.push_back({read->id, version});
     }
   }
 
@@ -178,8 +174,7 @@ class StatelessWatch final : public ProjectWatch {
   bool is_told_ = false;  // that it is in sync, since the last snapshot
   int64_t told_at_ = 0;
   // Of the snapshot.
-  store::ProjectRange next_;
-  std::string last_id_;
+  std::optional<SteppedScan> snapshot_;
   std::vector<ReadPart> parts_;
   int64_t consistent_at_ = 0;  // its last part
 };
