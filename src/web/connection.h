@@ -42,7 +42,7 @@ struct WebShared {
       : loop(event_loop), workers(event_loop), calls(std::move(web_calls)) {}
 
   net::EventLoop& loop;
-  net::WorkerQueue workers;  // for handshakes
+  net::WorkerQueue workers;  // for handshakes and long JSON
   Budget budget{kMostHeld, kMostOfOne};
   WebCalls calls;
   bool is_draining = false;
